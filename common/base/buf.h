@@ -1,0 +1,106 @@
+/*
+ * Buffers, slices and packets: bytes that are referred to, not copied.
+ *
+ * A `buf` is a run of bytes with a reference count, out of a pool that was reserved at start. A
+ * device reads a packet into one; whoever wants to keep some of its bytes (a receive queue, an echo
+ * on its way back) takes a reference, and the buffer returns to its pool with the last of them.
+ * Counts are not atomic: a pool belongs to one thread.
+ *
+ * A `slice` names bytes inside a buf. Its `buf` is NULL when the bytes outlive everything (a
+ * constant); then there is nothing to count.
+ *
+ * A `pkt` is one packet between a stack and a device: parts to be gathered by writev, and marks
+ * about work that is left to the device (checksum, segmentation), which mean what the virtio-net
+ * header means. Coming in, it has one part, the whole packet.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf_pool;
+
+struct buf {
+    struct buf *next_free;
+    struct buf_pool *pool;
+    uint32_t refs;
+    uint32_t size; /* bytes in data */
+    uint32_t used; /* bytes of data taken so far, for those who fill a buffer piece by piece */
+    uint8_t data[];
+};
+
+struct buf_pool {
+    uint8_t *mem;
+    struct buf *free;
+    size_t stride;      /* bytes from one buf to the next */
+    uint32_t size;      /* bytes of data in each */
+    uint32_t count;     /* bufs in all */
+    uint32_t fresh;     /* how many were ever handed out: memory behind them is untouched */
+    uint32_t in_use;    /* now */
+    uint32_t peak;      /* the most that were in use */
+    uint64_t exhausted; /* how often buf_get found none */
+};
+
+struct slice {
+    struct buf *buf; /* NULL: bytes that outlive all users */
+    const uint8_t *base;
+    uint32_t len; /* bytes */
+};
+
+enum {
+    PKT_PARTS_MAX = 64, /* slices in one packet, headers included */
+    PKT_ROOM = 128,     /* bytes for headers: the largest IPv4 and TCP headers need 120 */
+};
+
+enum pkt_marks {
+    PKT_CSUM_PARTIAL = 1, /* the transport checksum field holds the pseudo-header's sum only */
+    PKT_CSUM_VALID = 2,   /* in: the device vouches for the transport checksum */
+};
+
+struct pkt {
+    uint32_t len;        /* bytes in all parts together */
+    uint16_t marks;      /* of enum pkt_marks */
+    uint16_t gso_size;   /* payload bytes per segment of a super-segment; 0: an ordinary packet */
+    uint16_t csum_start; /* with PKT_CSUM_PARTIAL: where the summed bytes begin */
+    uint16_t why;        /* out: the reason it leaves, an enum reason */
+    uint32_t conn;       /* out: slot of the connection it belongs to + 1, or 0; for observers */
+    unsigned parts;
+    struct slice part[PKT_PARTS_MAX];
+    uint8_t room[PKT_ROOM]; /* lent to the stack for headers */
+};
+
+/*
+ * Make a pool of bufs with `size` bytes of data each out of mem[mem_size], which must be aligned to
+ * 16 bytes and is not touched before it is needed. Returns how many bufs fit.
+ */
+uint32_t buf_pool_init(struct buf_pool *pool, void *mem, size_t mem_size, uint32_t size);
+
+/* Bytes of memory that buf_pool_init needs for `count` bufs of `size` bytes. */
+size_t buf_pool_bytes(uint32_t count, uint32_t size);
+
+/* A buf with one reference and used = 0, or NULL, which is counted. */
+struct buf *buf_get(struct buf_pool *pool);
+
+/* One reference less; the last one returns it to its pool. NULL is allowed, as in struct slice. */
+void buf_unref(struct buf *b);
+
+static inline struct buf *buf_ref(struct buf *b)
+{
+    if (b)
+        b->refs++;
+    return b;
+}
+
+/* The part of `s` from byte `off` on, `len` bytes; it shares the reference of `s`. */
+struct slice slice_sub(struct slice s, uint32_t off, uint32_t len);
+
+/* Start an outgoing packet whose headers (`len` bytes) stand in its own room. */
+void pkt_begin(struct pkt *p, uint32_t header_len);
+/* Add payload by reference; the packet does not take a reference. */
+void pkt_add(struct pkt *p, struct slice s);
+/* Copy the packet's bytes into out[size]; returns how many, at most size. */
+uint32_t pkt_flatten(const struct pkt *p, uint8_t *out, uint32_t size);
+
+#endif

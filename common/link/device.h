@@ -1,0 +1,66 @@
+/*
+ * A device carries IP packets between a stack and something else: a TUN (the only one with a file
+ * descriptor), an in-memory wire, or a wrapper around any of them that captures, prints or impairs
+ * what passes. A wrapper holds the device it wraps and is used in its place.
+ *
+ * Errors are negative errno values. A device belongs to one thread.
+ */
+#ifndef LINK_DEVICE_H
+#define LINK_DEVICE_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/time.h"
+
+struct device;
+
+struct device_ops {
+    const char *kind; /* "tun", "wire", "capture", ... */
+    /*
+     * Read one packet without waiting: 1 and *ret_pkt (one part, with a reference that passes to
+     * the caller), 0 if there is none, -ENOBUFS if one was lost for want of a buffer, or an error.
+     */
+    int (*read)(struct device *d, int64_t now, struct pkt *ret_pkt);
+    /* Write one packet: 0, -EAGAIN if the device cannot take it now, or an error. */
+    int (*write)(struct device *d, int64_t now, const struct pkt *p);
+    /* When the device itself has something to do (a delayed packet, say), or TIME_NEVER. */
+    int64_t (*deadline)(const struct device *d);
+    /* The descriptor to wait on for reading, or -1. */
+    int (*fd)(const struct device *d);
+    /* Give back everything, wrapped devices included. */
+    void (*close)(struct device *d);
+};
+
+struct device {
+    const struct device_ops *ops;
+    uint32_t mtu; /* bytes of an IP packet */
+    char name[16];
+};
+
+static inline int device_read(struct device *d, int64_t now, struct pkt *ret_pkt)
+{
+    return d->ops->read(d, now, ret_pkt);
+}
+
+static inline int device_write(struct device *d, int64_t now, const struct pkt *p)
+{
+    return d->ops->write(d, now, p);
+}
+
+static inline int64_t device_deadline(const struct device *d)
+{
+    return d->ops->deadline(d);
+}
+
+static inline int device_fd(const struct device *d)
+{
+    return d->ops->fd(d);
+}
+
+static inline void device_close(struct device *d)
+{
+    d->ops->close(d);
+}
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * One node's stack: five doors for the loop that drives it, and the user calls of RFC 9293 section
+ * 3.9.1 for the applications above it.
+ *
+ * The stack does no I/O, knows no clock, and takes all its memory when it is made. Data flows one
+ * way: stack_input changes state and nothing else; applications then pull events and make user
+ * calls; stack_output is drained last, so that one acknowledgment answers a whole batch of segments
+ * (RFC 9293 MUST-58, MUST-59). User calls act at the latest instant that a door was told.
+ *
+ * A stack and everything in it belongs to one thread.
+ */
+#ifndef STACK_STACK_H
+#define STACK_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/time.h"
+#include "tcp/config.h"
+#include "tcp/state.h"
+#include "wire/addr.h"
+#include "wire/reason.h"
+
+struct stack;
+
+enum {
+    STACK_LOCALS_MAX = 8,     /* addresses of a node */
+    STACK_LISTENERS_MAX = 64, /* passive opens at one time */
+    STACK_UDP_MAX = 64,       /* bound UDP sockets */
+    STACK_UDP_QUEUE = 64,     /* datagrams that wait to be read, per socket */
+    STACK_REPLIES = 512,      /* packets that wait to leave and belong to no connection */
+    STACK_SECRET = 32,        /* bytes */
+};
+
+/* Something that happened to a connection, for an observer; see stack_observe. */
+struct stack_note {
+    int64_t at;         /* ns */
+    enum reason reason; /* of kind EVENT or DROP */
+    uint32_t conn;      /* slot */
+    enum tcp_state from, to;
+    int64_t value; /* RTT_SAMPLE: ns; else 0 */
+};
+
+struct stack_config {
+    struct addr local[STACK_LOCALS_MAX];
+    unsigned locals;
+    uint8_t prefix_len;           /* of local[0]'s subnet, in bits of the IPv4 address: /24 is 24 */
+    uint32_t mtu;                 /* bytes of an IP packet that the device takes */
+    uint32_t max_conns;           /* connections in all states together */
+    uint32_t max_chunks;          /* slices queued in all connections together */
+    uint8_t ttl;                  /* of what we send */
+    uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
+    uint64_t seed;                /* of port and identification numbers */
+    struct buf_pool *small;       /* bufs for copies: of at least 512 bytes each */
+    struct tcp_config tcp;
+};
+
+/* Fill in every default: no address, MTU 1500, 16,384 connections, TCP by tcp_config_default. */
+void stack_config_default(struct stack_config *cfg);
+
+/* Bytes of memory that a stack with this configuration reserves. */
+size_t stack_bytes(const struct stack_config *cfg);
+
+/*
+ * Make a stack in mem[mem_size], which must be aligned to 64 bytes and filled with zeros, as mmap
+ * gives it; pages that are never needed are never touched. Returns NULL if mem_size is too small or
+ * the configuration impossible (no address, MTU under 68 or over 65,535, no connections).
+ */
+struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem_size);
+
+/* ---- The doors ---- */
+
+/*
+ * One packet that a device has read at `now`: p->part[0] is all of it. The stack keeps what it
+ * needs by taking references on part[0].buf; with a NULL buf the bytes are copied. Returns
+ * REASON_NONE if the packet did its work, else the reason for its drop, which is counted already.
+ */
+enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p);
+
+/*
+ * The next packet to write, or false if there is none. Headers stand in p->room, payload is
+ * referred to: write it, or take references, before the next call to this stack.
+ */
+bool stack_output(struct stack *st, int64_t now, struct pkt *p);
+
+/* Run every timer that is due at `now`. */
+void stack_tick(struct stack *st, int64_t now);
+
+/* When to call stack_tick next, or TIME_NEVER. It may come early, never late. */
+int64_t stack_deadline(const struct stack *st);
+
+/* ---- Events ---- */
+
+/* A connection's handle. The generation makes a stale handle harmless: calls return -EBADF. */
+struct conn_id {
+    uint32_t slot;
+    uint32_t generation;
+};
+
+enum stack_event_kind {
+    EV_CONNECTED,   /* an active open succeeded */
+    EV_ACCEPTED,    /* a listener has a new connection; user is the listener's until changed */
+    EV_READABLE,    /* bytes arrived: read until -EAGAIN */
+    EV_WRITABLE,    /* the send queue has room again after a call returned -EAGAIN */
+    EV_PEER_CLOSED, /* the remote node sends no more (its FIN came in order) */
+    EV_CLOSED,   /* the connection is over: `why` says how; the handle is dead after this event */
+    EV_DATAGRAM, /* a UDP socket has datagrams: read until -EAGAIN */
+};
+
+struct stack_event {
+    enum stack_event_kind kind;
+    struct conn_id conn; /* but for EV_DATAGRAM */
+    int udp;             /* EV_DATAGRAM: the socket */
+    enum reason why;     /* EV_CLOSED: END_ORDERLY, END_RESET, ... */
+    void *user;          /* what open, listen, bind or stack_set_user was given */
+};
+
+/* The next event, or false if there is none. Repeated events of one kind are told once. */
+bool stack_event(struct stack *st, struct stack_event *ret_event);
+
+/* ---- User calls: errors are negative errno values ---- */
+
+struct stack_open {
+    const struct addr *local; /* NULL: the node's first address */
+    uint16_t local_port;      /* 0: chosen at random from 49152 to 65535 (RFC 6056) */
+    struct addr remote;
+    uint16_t remote_port;
+    void *user;
+};
+
+/*
+ * Active OPEN. EV_CONNECTED or EV_CLOSED follows. -EINVAL: the remote address or port cannot be a
+ * connection's end (MUST-46); -EADDRNOTAVAIL: local is not ours; -EADDRINUSE: that connection
+ * exists, or no port is left; -ENFILE: the table is full.
+ */
+int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn);
+
+/*
+ * Passive OPEN on a port of all addresses (local NULL) or of one. `backlog` limits the connections
+ * in SYN-RECEIVED or not yet told by EV_ACCEPTED. Returns a listener number, -EADDRINUSE, -EINVAL
+ * or -ENFILE.
+ */
+int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint32_t backlog,
+                 void *user);
+/* Stop listening; connections that were told live on, others are reset. */
+int stack_unlisten(struct stack *st, int listener);
+
+/* How many bytes stack_send would take now; 0 for a dead handle. */
+uint32_t stack_send_space(const struct stack *st, struct conn_id conn);
+
+/*
+ * SEND by reference: on success the caller's reference on s.buf passes to the stack, and the bytes
+ * must not change until it is dropped. A slice is taken whole or not at all.
+ * -EAGAIN: the queue is full, EV_WRITABLE follows; -EPIPE: closed for sending; -EBADF; -ENOBUFS:
+ * the budget of chunks is used up, EV_WRITABLE follows when it is not.
+ */
+int stack_send(struct stack *st, struct conn_id conn, struct slice s);
+
+/* SEND by copy, for small things. Returns how many bytes were taken, or the errors of stack_send.
+ */
+int stack_send_copy(struct stack *st, struct conn_id conn, const void *bytes, uint32_t len);
+
+/*
+ * RECEIVE: the next bytes in order, at most `max`, as a slice whose reference passes to the caller
+ * (buf_unref it). Returns their number, 0 at the end of the stream, -EAGAIN when there are none
+ * yet, -EBADF. The window opens as bytes are taken.
+ */
+int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct slice *ret_slice);
+
+/* CLOSE: no more data to send; queued data and the FIN still go, and receiving goes on. */
+int stack_close(struct stack *st, struct conn_id conn);
+
+/*
+ * The application has no more interest: the handle is dead at once and no event follows. Closes in
+ * order, but resets if unread data is waiting or arrives later (RFC 9293 SHLD-3).
+ */
+int stack_release(struct stack *st, struct conn_id conn);
+
+/* ABORT: a reset to the remote node, queues dropped; EV_CLOSED with END_ABORTED follows. */
+int stack_abort(struct stack *st, struct conn_id conn);
+
+int stack_set_user(struct stack *st, struct conn_id conn, void *user);
+
+/* STATUS. Values are in bytes and ns unless they say otherwise. */
+struct stack_conn_status {
+    struct conn_id conn;
+    enum tcp_state state;
+    struct addr local, remote;
+    uint16_t local_port, remote_port;
+    uint32_t send_queued, receive_queued; /* not yet acknowledged or sent; not yet read */
+    uint64_t bytes_sent, bytes_acked, bytes_received; /* payload, retransmissions only in sent */
+    uint32_t segs_out, segs_in, retransmits;
+    int64_t srtt, rttvar, rto;
+    uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd, mss;
+    int64_t opened_at, age;
+};
+
+int stack_status(const struct stack *st, struct conn_id conn, struct stack_conn_status *ret_status);
+
+/* All connections, one by one: start with *cursor = 0. Returns false at the end. */
+bool stack_next_conn(const struct stack *st, uint32_t *cursor,
+                     struct stack_conn_status *ret_status);
+
+/* ---- UDP ---- */
+
+struct stack_datagram {
+    struct addr addr; /* of the remote end */
+    uint16_t port;
+    struct slice data; /* may be empty */
+};
+
+/* Bind a port of all our addresses. Returns a socket number, -EADDRINUSE, -EINVAL or -ENFILE. */
+int stack_udp_bind(struct stack *st, uint16_t port, void *user);
+int stack_udp_close(struct stack *st, int udp);
+/* The next datagram; data's reference passes to the caller. 0, or -EAGAIN, or -EBADF. */
+int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram);
+/* On success the reference on data.buf passes to the stack. -EMSGSIZE, -ENOBUFS, -EINVAL, -EBADF.
+ */
+int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram);
+
+/* ---- Counters and observers ---- */
+
+struct stack_totals {
+    uint64_t packets_in, packets_out;
+    uint64_t bytes_in, bytes_out; /* whole IP packets */
+    uint64_t opened, accepted;    /* connections */
+    uint32_t conns, conns_peak;   /* in the table now, and the most there were */
+};
+
+/* How often this reason was given. */
+uint64_t stack_count(const struct stack *st, enum reason r);
+const struct stack_totals *stack_totals(const struct stack *st);
+
+/* Have `note` called for every state change, drop and timer; NULL for nobody, which costs nothing.
+ */
+void stack_observe(struct stack *st, void (*note)(void *arg, const struct stack_note *n),
+                   void *arg);
+
+#endif

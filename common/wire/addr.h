@@ -1,0 +1,54 @@
+/*
+ * Addresses are 16 bytes everywhere above the wire. An IPv4 address is held in its mapped form
+ * ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that IPv4 and IPv6 are one path, not two.
+ */
+#ifndef WIRE_ADDR_H
+#define WIRE_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct addr {
+    uint8_t b[16];
+};
+
+enum {
+    ADDR_TEXT_MAX = 46, /* bytes for the longest text form, with its final zero */
+};
+
+/* The mapped form of an IPv4 address given as a number in host order: 10.0.0.1 is 0x0a000001. */
+struct addr addr_v4(uint32_t host_order);
+
+/* The mapped form of the 4 bytes of an IPv4 address as they stand in a packet. */
+struct addr addr_v4_bytes(const uint8_t b[4]);
+
+bool addr_is_v4(const struct addr *a);
+
+/* The IPv4 address as a number in host order; `a` must hold one. */
+uint32_t addr_v4_value(const struct addr *a);
+
+static inline bool addr_eq(const struct addr *a, const struct addr *b)
+{
+    return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+/* 0.0.0.0 (mapped) or :: */
+bool addr_is_unspecified(const struct addr *a);
+/* 127.0.0.0/8 or ::1 */
+bool addr_is_loopback(const struct addr *a);
+/* 224.0.0.0/4 or ff00::/8 */
+bool addr_is_multicast(const struct addr *a);
+/* 255.255.255.255; a directed broadcast needs the subnet's length and is the IP floor's affair */
+bool addr_is_limited_broadcast(const struct addr *a);
+/* 240.0.0.0/4 without the limited broadcast: class E, never a unicast address */
+bool addr_is_class_e(const struct addr *a);
+
+/*
+ * Write the text form, "10.0.0.7" or RFC 5952's for IPv6, always terminated.
+ * Returns out, so that it can stand in an argument list.
+ */
+const char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
+
+#endif
