@@ -1,0 +1,62 @@
+/*
+ * The command line as a table: each program lists its options once, and parsing, --help and the
+ * error messages all read that list.
+ *
+ * An error is one line on standard error that names the cause and the next step.
+ */
+#ifndef RUN_OPTIONS_H
+#define RUN_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_kind {
+    OPTION_FLAG,    /* bool: set to true */
+    OPTION_COUNT,   /* unsigned: one more each time (-vv) */
+    OPTION_STRING,  /* const char * */
+    OPTION_U32,     /* uint32_t, between min and max */
+    OPTION_SECONDS, /* int64_t, ns: "5", "0.5", "200ms"; between min and max ns */
+    OPTION_ADDR4,   /* struct addr: an IPv4 address */
+};
+
+struct option_spec {
+    char letter;      /* 0: has no short form */
+    const char *name; /* "pcap" for --pcap */
+    const char *arg;  /* "FILE"; NULL where there is none */
+    enum option_kind kind;
+    size_t offset; /* of the field in the struct that options_parse fills */
+    int64_t min, max;
+    const char *help;
+};
+
+struct program {
+    const char *name;                  /* "host" */
+    const char *synopsis;              /* "host [OPTION]... TUN ADDRESS/PREFIX REMOTE" */
+    const char *summary;               /* a sentence or two */
+    const char *epilogue;              /* examples, exit codes; printed behind the options */
+    const struct option_spec *options; /* ends with a NULL name */
+};
+
+/*
+ * Parse argv into *into. --help and --version are understood everywhere, print on standard output
+ * and give EXIT_DONE. Options may stand between operands; "--" ends them.
+ * Returns -1 to go on, with the operands moved to the front as argv[1..*ret_operands]; otherwise an
+ * exit code, and the message is printed already.
+ */
+int options_parse(const struct program *prog, void *into, int argc, char **argv, int *ret_operands);
+
+/* "host: CAUSE" and "  try 'host --help'" in one line on standard error. Returns EXIT_USAGE. */
+int usage_error(const struct program *prog, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * "10.0.0.1/24": an IPv4 address with a prefix length of 1 to 30. Returns 0, or -EINVAL with
+ * *ret_why set to a phrase that completes "ADDRESS/PREFIX ...".
+ */
+struct addr;
+int parse_cidr4(const char *text, struct addr *ret_addr, uint8_t *ret_prefix_len,
+                const char **ret_why);
+/* "10.0.1.5". Returns 0 or -EINVAL. */
+int parse_addr4(const char *text, struct addr *ret_addr);
+
+#endif
