@@ -105,9 +105,9 @@ network: build
 clean_network: build
 	$(NETSET) down
 preroute: build
-	$(NETSET) up --only preroute
+	$(NETSET) up --only rules
 clean_preroute: build
-	$(NETSET) down --only preroute
+	$(NETSET) down --only rules
 forwarding: build
 	$(NETSET) up --only forwarding
 clean_forwarding: build

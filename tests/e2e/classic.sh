@@ -5,7 +5,7 @@
 # the same machine.
 
 . "$(dirname "$0")/lib.sh"
-need iptables make ping
+need iptables make ping pgrep
 need_tun
 
 # Everything that the lab may change, as text. Interface numbers and timers are nobody's concern.
@@ -53,7 +53,7 @@ lab()
     check "make trace-host prints packets" grep -q 'Flags \[S\]' "$WORK/trace.err"
     run "make view_network" view_network
     # make does not hand a signal down: end the node itself, and make sees how it ended.
-    pkill -TERM -P $peer
+    kill -TERM "$(pgrep -P $peer)"
     wait $peer
     is "make run-peer ends with 0" $? 0
 

@@ -16,18 +16,18 @@ BIN=${BIN:-build/bin}
 NAME=$(basename "$0" .sh)
 
 if [ -z "${TWINTUN_INSIDE-}" ]; then
-    if [ "$(id -u)" -eq 0 ]; then
-        userns=
-    else
-        userns=-Ur
-    fi
-    # shellcheck disable=SC2086
-    if ! unshare $userns -nmpf true 2>/dev/null; then
-        echo "skip - $NAME # this system allows no private network namespace (unshare $userns -n)"
-        exit 77
-    fi
-    # shellcheck disable=SC2086
-    TWINTUN_INSIDE=1 exec unshare $userns -nmpf --kill-child bash "$0" "$@"
+    userns=
+    [ "$(id -u)" -eq 0 ] || userns=-Ur
+    # A process namespace with a /proc of its own where the system allows that: then nothing that is
+    # started here outlives the script.
+    for spaces in "-nmpf --kill-child --mount-proc" -nm; do
+        # shellcheck disable=SC2086
+        unshare $userns $spaces true 2>/dev/null || continue
+        # shellcheck disable=SC2086
+        TWINTUN_INSIDE=1 exec unshare $userns $spaces bash "$0" "$@"
+    done
+    echo "skip - $NAME # this system allows no private network namespace (unshare $userns -n)"
+    exit 77
 fi
 
 mount -t tmpfs tmpfs /run && ip link set lo up || exit 1
@@ -36,6 +36,16 @@ WORK=$PWD/build/test/$NAME.d
 rm -rf "$WORK"
 mkdir -p "$WORK"
 passed=0 failed=0
+
+leave()
+{
+    local pids
+
+    pids=$(jobs -p)
+    # shellcheck disable=SC2086
+    [ -z "$pids" ] || kill -KILL $pids 2>/dev/null
+}
+trap leave EXIT
 
 ok()
 {
