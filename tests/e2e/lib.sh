@@ -32,7 +32,7 @@ fi
 
 mount -t tmpfs tmpfs /run && ip link set lo up || exit 1
 # Everything that is written lies in a folder of its own, kept with the logs of the tests.
-WORK=$PWD/build/test/$NAME.d
+WORK=$PWD/build/test/$NAME.files
 rm -rf "$WORK"
 mkdir -p "$WORK"
 passed=0 failed=0

@@ -155,6 +155,15 @@ static void world_init(struct world *w, uint64_t seed, bool verbose)
 
 /* ---- What happens at one instant ---- */
 
+static void show(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
+{
+    char line[PRINT_LINE_MAX];
+
+    print_packet(&w->flows, b, len, 0, line, sizeof(line));
+    printf("%12.6f  %c  %s (%s)\n", (double)(w->now - w->origin) / (double)SEC, from ? 'B' : 'A',
+           line, reason_text(why)->name);
+}
+
 static void drain(struct world *w, unsigned from)
 {
     static uint8_t bytes[IPV4_PACKET_MAX + 1];
@@ -173,7 +182,7 @@ static void drain(struct world *w, unsigned from)
         w->packets++;
         check_output(&w->check, n->cfg.stack.mtu, bytes, len, (enum reason)p.why);
         if (w->verbose)
-            print_packet(w, from, bytes, len, (enum reason)p.why);
+            show(w, from, bytes, len, (enum reason)p.why);
         path_send(&w->path[from], w->now, bytes, len);
     }
 }

@@ -16,6 +16,7 @@
 #include "tests/sim/net.h"
 #include "tests/sim/node.h"
 #include "tests/sim/traffic.h"
+#include "wire/print.h"
 
 struct world_conn {
     struct end end[2]; /* [0] at the opener */
@@ -45,6 +46,7 @@ struct world {
     struct check check;
     uint64_t hash; /* over every packet's bytes and instant, and every event */
     uint64_t packets, steps;
+    struct print_flows flows; /* for lines of packets */
 };
 
 struct world_result {
@@ -60,9 +62,5 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc, struct world_conn con
 
 /* Play a seed from beginning to end. With `verbose`, each packet is a line on standard output. */
 void world_play(uint64_t seed, bool verbose, struct world_result *ret_result);
-
-/* print.c: one packet as a line, numbers relative to the connection's first. */
-void print_packet(const struct world *w, unsigned from, const uint8_t *b, uint32_t len,
-                  enum reason why);
 
 #endif
