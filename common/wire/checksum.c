@@ -58,14 +58,33 @@ static inline uint32_t to_network(uint32_t native)
     return get16(b);
 }
 
-/* The unfolded sum of the last 0 to 7 bytes, in the machine's order, as if zeros followed. */
+/* The sum of the last 0 to 7 bytes, in the machine's order, as if zeros followed. */
 static inline uint64_t sum_tail(const uint8_t *b, size_t len)
 {
-    uint8_t last[8] = {0};
+    uint64_t sum = 0;
 
-    for (size_t i = 0; i < len; i++)
-        last[i] = b[i];
-    return load64(last);
+    if (len & 4) {
+        uint32_t v;
+
+        memcpy(&v, b, sizeof(v));
+        sum += v;
+        b += sizeof(v);
+    }
+    if (len & 2) {
+        uint16_t v;
+
+        memcpy(&v, b, sizeof(v));
+        sum += v;
+        b += sizeof(v);
+    }
+    if (len & 1) {
+        const uint8_t last[2] = {*b, 0};
+        uint16_t v;
+
+        memcpy(&v, last, sizeof(v));
+        sum += v;
+    }
+    return sum;
 }
 
 uint32_t checksum_add(uint32_t sum, const uint8_t *b, size_t len)
