@@ -115,10 +115,30 @@ static int need_privilege(const char *command)
                      command, command);
 }
 
+/*
+ * From here on, a signal that means "stop" waits until the change is complete and written down; it
+ * is delivered when the program ends. A closed output does not stop it half-way either.
+ */
+static void hold_signals(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGQUIT);
+    sigprocmask(how, &set, NULL);
+    if (how == SIG_BLOCK)
+        signal(SIGPIPE, SIG_IGN);
+}
+
 static int open_journal(struct setup *s, bool for_change)
 {
     int r = journal_open(for_change, &s->journal);
 
+    if (for_change)
+        hold_signals(SIG_BLOCK);
     if (r == 0)
         return EXIT_DONE;
     if (r == -EBADMSG)
@@ -231,9 +251,10 @@ static int command_down(struct setup *s)
     } else {
         code = open_journal(s, false);
     }
-    if (!code)
-        say_note(s, before ? "down: %u change%s undone" : "nothing to undo", before,
-                 before == 1 ? "" : "s");
+    if (!code && before)
+        say_note(s, "down: %u change%s undone", before, before == 1 ? "" : "s");
+    else if (!code)
+        say_note(s, "nothing to undo");
     note_leftovers(s);
     if (s->json && look_around(s) == EXIT_DONE)
         status(s);
@@ -298,35 +319,18 @@ static const struct command {
                 {"status", command_status},
                 {"plan", command_plan}};
 
-/*
- * A signal that means "stop" waits until a change is complete and written down; it is delivered
- * when the program ends.
- */
-static void hold_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGQUIT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN); /* nor does a closed output stop it half-way */
-}
-
 static int run_command(const struct command *c, struct setup *s)
 {
     int code, r = netlink_open(&s->nl);
 
     if (r < 0)
         return say_error(EXIT_FAILED, "cannot ask the kernel about its links: %s", strerror(-r));
-    hold_signals();
     code = c->run(s);
     journal_close(s->journal);
     netlink_close(s->nl);
     if (fflush(stdout) && code == EXIT_DONE)
         code = say_error(EXIT_FAILED, "cannot write the output: %s", strerror(errno));
+    hold_signals(SIG_UNBLOCK);
     return code;
 }
 

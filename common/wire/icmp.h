@@ -35,7 +35,7 @@ struct icmp_hdr {
     uint8_t type, code;
     uint32_t rest; /* bytes 4 to 7: identifier and sequence number, pointer, or next-hop MTU */
     bool is_error; /* of the types that quote a packet */
-    /* the quoted packet of an error, if its header and 8 bytes are whole */
+    /* the quoted packet of an error, if its header and 8 bytes of its transport header are whole */
     bool has_quote;
     struct ip_hdr quote;
     const uint8_t *quote_l4; /* at least 8 bytes */

@@ -53,6 +53,13 @@ struct ip_hdr {
 enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip);
 
 /*
+ * Read the header at b[0..len) as an ICMP error quotes it: version and header length are checked,
+ * and nothing else, because what stands in a quote is stale (TTL, checksum) and cut (total_len may
+ * be more than there is). Returns whether *ret_ip was filled.
+ */
+bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip);
+
+/*
  * Write an IPv4 header for `payload_len` bytes behind it, checksum included, from version, tos,
  * ttl, proto, id, df, mf, frag_off, src, dst and options (options_len a multiple of 4); the lengths
  * in *ip are not read. room must have 20 + options_len bytes. Returns the header's length in bytes.

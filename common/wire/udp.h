@@ -24,7 +24,9 @@ struct udp_hdr {
 enum reason udp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct udp_hdr *ret_udp);
 
-/* Write the 8 bytes of a header; the checksum covers n slices of payload. A sum of 0 goes as ffff.
+/*
+ * Write the 8 bytes of a header (len in *udp is not read) for n slices of payload, which the
+ * checksum covers. A sum of 0 goes as ffff.
  */
 void udp_build(uint8_t room[UDP_HEADER], const struct addr *src, const struct addr *dst,
                const struct udp_hdr *udp, const struct slice *payload, unsigned n);

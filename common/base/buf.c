@@ -1,0 +1,153 @@
+/*
+ * Pools of buffers, and packets put together out of slices.
+ *
+ * A pool is an array of bufs in memory that was mapped lazily. Two places supply a buf: the list of
+ * those that came back, and `fresh`, the index up to which the array has been used so far. The list
+ * comes first, and it is last-in first-out: the buf whose bytes are still in the cache is used
+ * again, and memory that was never needed is never touched, so that a generous budget costs only
+ * what the busiest moment took.
+ *
+ * Between pool and user a buf is in exactly one hand: refs is 0 on the free list and above 0
+ * outside it. Both sides assert it, so that a reference dropped twice stops the program where it
+ * happens, not where the bytes of somebody else change.
+ */
+#include "base/buf.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    BUF_ALIGN = 16, /* bytes */
+};
+
+static size_t stride_of(uint32_t size)
+{
+    size_t need = offsetof(struct buf, data) + (size_t)size;
+
+    return (need + BUF_ALIGN - 1) / BUF_ALIGN * BUF_ALIGN;
+}
+
+size_t buf_pool_bytes(uint32_t count, uint32_t size)
+{
+    return count * stride_of(size);
+}
+
+uint32_t buf_pool_init(struct buf_pool *pool, void *mem, size_t mem_size, uint32_t size)
+{
+    size_t stride = stride_of(size);
+    size_t count = mem_size / stride;
+
+    assert((uintptr_t)mem % BUF_ALIGN == 0);
+    *pool = (struct buf_pool){
+        .mem = mem,
+        .stride = stride,
+        .size = size,
+        .count = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX,
+    };
+    return pool->count;
+}
+
+/* The next buf whose memory nobody has touched so far. */
+static struct buf *take_fresh(struct buf_pool *pool)
+{
+    void *at = pool->mem + pool->fresh++ * pool->stride;
+    struct buf *b = at;
+
+    b->pool = pool;
+    b->size = pool->size;
+    return b;
+}
+
+static struct buf *take_returned(struct buf_pool *pool)
+{
+    struct buf *b = pool->free;
+
+    assert(b->refs == 0 && b->pool == pool);
+    pool->free = b->next_free;
+    return b;
+}
+
+struct buf *buf_get(struct buf_pool *pool)
+{
+    struct buf *b;
+
+    if (pool->free)
+        b = take_returned(pool);
+    else if (pool->fresh < pool->count)
+        b = take_fresh(pool);
+    else {
+        pool->exhausted++;
+        return NULL;
+    }
+    b->next_free = NULL;
+    b->refs = 1;
+    b->used = 0;
+    pool->in_use++;
+    if (pool->in_use > pool->peak)
+        pool->peak = pool->in_use;
+    return b;
+}
+
+void buf_unref(struct buf *b)
+{
+    struct buf_pool *pool;
+
+    if (!b)
+        return;
+    assert(b->refs > 0);
+    if (--b->refs > 0)
+        return;
+    pool = b->pool;
+    assert((uintptr_t)b - (uintptr_t)pool->mem < pool->fresh * pool->stride);
+    assert(pool->in_use > 0);
+    pool->in_use--;
+    b->next_free = pool->free;
+    pool->free = b;
+}
+
+struct slice slice_sub(struct slice s, uint32_t off, uint32_t len)
+{
+    assert(off <= s.len && len <= s.len - off);
+    if (off > 0) /* an empty slice may have no bytes to point to */
+        s.base += off;
+    s.len = len;
+    return s;
+}
+
+void pkt_begin(struct pkt *p, uint32_t header_len)
+{
+    assert(header_len <= PKT_ROOM);
+    p->len = header_len;
+    p->marks = 0;
+    p->gso_size = 0;
+    p->csum_start = 0;
+    p->why = 0;
+    p->conn = 0;
+    p->parts = 1;
+    p->part[0] = (struct slice){.base = p->room, .len = header_len};
+}
+
+void pkt_add(struct pkt *p, struct slice s)
+{
+    if (s.len == 0)
+        return;
+    assert(p->parts < PKT_PARTS_MAX);
+    assert(s.len <= UINT32_MAX - p->len);
+    p->part[p->parts++] = s;
+    p->len += s.len;
+}
+
+uint32_t pkt_flatten(const struct pkt *p, uint8_t *out, uint32_t size)
+{
+    uint32_t done = 0;
+
+    for (unsigned i = 0; i < p->parts && done < size; i++) {
+        uint32_t room = size - done;
+        uint32_t n = p->part[i].len < room ? p->part[i].len : room;
+
+        if (n > 0) /* memcpy wants real pointers, even for nothing */
+            memcpy(out + done, p->part[i].base, n);
+        done += n;
+    }
+    return done;
+}

@@ -1,0 +1,167 @@
+/*
+ * The IPv4 header: bytes to a legal value and back (RFC 791 section 3.1).
+ *
+ * Two readers share one reading of the fields. ip_parse is for a packet that has arrived: it
+ * refuses, with a reason, everything that RFC 1122 section 3.2.1 wants discarded, so that nobody
+ * above has to look again. ip_parse_quote is for the copy of one of our packets inside an ICMP
+ * error, which routers have cut, counted down and rewritten on the way: it asks only what is
+ * needed to find the fields.
+ *
+ * Whether an address may be a source or is ours is not a question of the header; the IP floor asks
+ * it.
+ */
+#include "wire/ip.h"
+
+#include <assert.h>
+
+#include "base/bytes.h"
+#include "wire/checksum.h"
+
+enum {
+    FLAG_DF = 0x4000,
+    FLAG_MF = 0x2000,
+    FRAG_MASK = 0x1fff, /* in units of 8 bytes */
+};
+
+enum ip_option {
+    OPT_END = 0,
+    OPT_NOP = 1,
+    OPT_LOOSE_ROUTE = 131,
+    OPT_STRICT_ROUTE = 137,
+};
+
+/* Read the fields of the header at b, whose length the caller has checked. */
+static void read_fields(const uint8_t *b, struct ip_hdr *ret_ip)
+{
+    uint16_t header_len = (uint16_t)((b[0] & 0x0f) * 4);
+    uint16_t frag = get16(b + 6);
+
+    *ret_ip = (struct ip_hdr){
+        .src = addr_v4_bytes(b + 12),
+        .dst = addr_v4_bytes(b + 16),
+        .version = 4,
+        .tos = b[1],
+        .ttl = b[8],
+        .proto = b[9],
+        .id = get16(b + 4),
+        .df = frag & FLAG_DF,
+        .mf = frag & FLAG_MF,
+        .frag_off = (uint16_t)((frag & FRAG_MASK) * IPV4_FRAG_UNIT),
+        .header_len = header_len,
+        .total_len = get16(b + 2),
+        .options = b + IPV4_HEADER_MIN,
+        .options_len = (uint8_t)(header_len - IPV4_HEADER_MIN),
+    };
+}
+
+/*
+ * Walk over the options at b[0..len): each must lie inside, and none may be a source route (RFC
+ * 7126 sections 4.3 and 4.4). Unknown ones are skipped by their length (RFC 1122 section 3.2.1.8).
+ */
+static enum reason check_options(const uint8_t *b, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && b[i] != OPT_END) {
+        if (b[i] == OPT_NOP) {
+            i++;
+            continue;
+        }
+        if (len - i < 2 || b[i + 1] < 2 || b[i + 1] > len - i)
+            return REASON_IP_OPTION;
+        if (b[i] == OPT_LOOSE_ROUTE || b[i] == OPT_STRICT_ROUTE)
+            return REASON_IP_SOURCE_ROUTE;
+        i += b[i + 1];
+    }
+    return REASON_NONE;
+}
+
+/* Is there a whole header of a version that we speak, and are the lengths in it true? */
+static enum reason check_lengths(const uint8_t *b, size_t len)
+{
+    size_t header_len, total_len;
+
+    if (len < IPV4_HEADER_MIN)
+        return REASON_IP_EMPTY;
+    if (b[0] >> 4 == 6)
+        return REASON_IP6_IGNORED;
+    if (b[0] >> 4 != 4)
+        return REASON_IP_VERSION;
+    header_len = (size_t)(b[0] & 0x0f) * 4;
+    if (header_len < IPV4_HEADER_MIN || header_len > len)
+        return REASON_IP_HEADER_LENGTH;
+    total_len = get16(b + 2);
+    if (total_len < header_len || total_len > len)
+        return REASON_IP_TOTAL_LENGTH;
+    return REASON_NONE;
+}
+
+enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+{
+    enum reason why = check_lengths(b, len);
+    size_t header_len;
+
+    if (why != REASON_NONE)
+        return why;
+    header_len = (size_t)(b[0] & 0x0f) * 4;
+    if (checksum_residue(0, b, header_len) != 0)
+        return REASON_IP_CHECKSUM;
+    if (b[8] == 0)
+        return REASON_IP_TTL;
+    why = check_options(b + IPV4_HEADER_MIN, header_len - IPV4_HEADER_MIN);
+    if (why == REASON_NONE)
+        read_fields(b, ret_ip);
+    return why;
+}
+
+bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+{
+    size_t header_len;
+
+    if (len < IPV4_HEADER_MIN || b[0] >> 4 != 4)
+        return false;
+    header_len = (size_t)(b[0] & 0x0f) * 4;
+    if (header_len < IPV4_HEADER_MIN || header_len > len)
+        return false;
+    read_fields(b, ret_ip);
+    return true;
+}
+
+size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
+{
+    size_t header_len = IPV4_HEADER_MIN + (size_t)ip->options_len;
+
+    assert(ip->version == 4 && ip->frag_off % IPV4_FRAG_UNIT == 0);
+    assert(ip->options_len <= IPV4_OPTIONS_MAX && ip->options_len % 4 == 0);
+    assert(payload_len <= IPV4_PACKET_MAX - header_len);
+    room[0] = (uint8_t)(4 << 4 | header_len / 4);
+    room[1] = ip->tos;
+    put16(room + 2, (uint16_t)(header_len + payload_len));
+    put16(room + 4, ip->id);
+    put16(room + 6, (uint16_t)((ip->df ? FLAG_DF : 0) | (ip->mf ? FLAG_MF : 0) |
+                               ip->frag_off / IPV4_FRAG_UNIT));
+    room[8] = ip->ttl;
+    room[9] = ip->proto;
+    put16(room + 10, 0);
+    put32(room + 12, addr_v4_value(&ip->src));
+    put32(room + 16, addr_v4_value(&ip->dst));
+    if (ip->options_len > 0)
+        memcpy(room + IPV4_HEADER_MIN, ip->options, ip->options_len);
+    put16(room + 10, checksum_residue(0, room, header_len));
+    return header_len;
+}
+
+/* Its bytes in a packet: the mapped form's prefix does not stand there. */
+static uint32_t addr_sum(const struct addr *a)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = addr_is_v4(a) ? 12 : 0; i < sizeof(a->b); i += 2)
+        sum += get16(a->b + i);
+    return sum;
+}
+
+uint32_t ip_pseudo_sum(const struct addr *src, const struct addr *dst, uint8_t proto, uint32_t len)
+{
+    return addr_sum(src) + addr_sum(dst) + proto + (len >> 16) + (len & 0xffff);
+}

@@ -1,0 +1,622 @@
+/* The TCP header and its options: what is refused and why, at each edge; there and back again. */
+#include <stdlib.h>
+
+#include "wire/tcp.h"
+#include "wire_check.h"
+
+/* 10.0.0.7:50000 to 10.0.1.5:8000, a SYN with every option of a handshake, checked with tcpdump. */
+static const uint8_t syn[40] = {
+    0xc3, 0x50, 0x1f, 0x40, 0xff, 0xff, 0xff, 0xf0, 0x00, 0x00, 0x00, 0x00, 0xa0, 0x02,
+    0xfa, 0xf0, 0x11, 0x1c, 0x00, 0x00, 0x02, 0x04, 0x05, 0xb4, 0x04, 0x02, 0x08, 0x0a,
+    0x11, 0x22, 0x33, 0x44, 0x00, 0x00, 0x00, 0x00, 0x01, 0x03, 0x03, 0x07,
+};
+
+static struct ip_hdr lab(void)
+{
+    return (struct ip_hdr){.src = addr_v4(0x0a000007),
+                           .dst = addr_v4(0x0a000105),
+                           .version = 4,
+                           .proto = IP_PROTO_TCP};
+}
+
+static enum reason parse(const char *step, const uint8_t *b, size_t len, uint16_t marks,
+                         struct tcp_hdr *ret_tcp)
+{
+    struct ip_hdr ip = lab();
+    enum reason why;
+
+    memset(ret_tcp, UNTOUCHED, sizeof(*ret_tcp));
+    why = tcp_parse(&ip, exact_copy(b, len), len, marks, ret_tcp);
+    if (why != REASON_NONE)
+        expect_untouched(step, ret_tcp, sizeof(*ret_tcp));
+    return why;
+}
+
+static void fix_checksum(uint8_t *b, size_t len)
+{
+    struct ip_hdr ip = lab();
+    uint32_t pseudo = ip_pseudo_sum(&ip.src, &ip.dst, IP_PROTO_TCP, (uint32_t)len);
+
+    put16(b + 16, 0);
+    put16(b + 16, checksum_residue(pseudo, b, len));
+}
+
+static void test_a_syn_is_read(void **state)
+{
+    struct tcp_hdr tcp;
+
+    (void)state;
+    expect_reason("SYN", parse("SYN", syn, 40, 0, &tcp), REASON_NONE);
+    assert_true(tcp.sport == 50000 && tcp.dport == 8000);
+    assert_true(tcp.seq == 0xfffffff0 && tcp.ack == 0);
+    assert_true(tcp.wnd == 64240 && tcp.urg == 0);
+    assert_int_equal(tcp.flags, TCP_SYN);
+    assert_int_equal(tcp.header_len, 40);
+    assert_true(tcp.opt.has_mss && tcp.opt.mss == 1460);
+    assert_true(tcp.opt.has_wscale && tcp.opt.wscale == 7);
+    assert_true(tcp.opt.sack_ok && tcp.opt.sack_n == 0);
+    assert_true(tcp.opt.has_timestamp && tcp.opt.ts_val == 0x11223344 && tcp.opt.ts_ecr == 0);
+}
+
+static void test_every_shorter_segment_has_a_reason(void **state)
+{
+    struct tcp_hdr tcp;
+
+    (void)state;
+    for (uint16_t marks = 0; marks <= 3; marks++) {
+        for (size_t len = 0; len < 20; len++)
+            expect_reason("under 20", parse("under 20", syn, len, marks, &tcp), REASON_TCP_SHORT);
+        for (size_t len = 20; len < 40; len++)
+            expect_reason("cut", parse("cut", syn, len, marks, &tcp), REASON_TCP_DATA_OFFSET);
+    }
+}
+
+struct byte_step {
+    const char *what;
+    uint8_t at, value;
+    enum reason want;
+};
+
+static void test_each_field_at_its_edges(void **state)
+{
+    static const struct byte_step steps[] = {
+        {"data offset 0", 12, 0x00, REASON_TCP_DATA_OFFSET},
+        {"data offset 4", 12, 0x40, REASON_TCP_DATA_OFFSET},
+        {"data offset 5", 12, 0x50, REASON_NONE},
+        {"data offset 9 cuts the window scale off", 12, 0x90, REASON_NONE},
+        {"data offset 10, all of the segment", 12, 0xa0, REASON_NONE},
+        {"data offset 11, beyond it", 12, 0xb0, REASON_TCP_DATA_OFFSET},
+        {"data offset 15", 12, 0xf0, REASON_TCP_DATA_OFFSET},
+        {"reserved bits", 12, 0xaf, REASON_NONE},
+        {"no flag", 13, 0, REASON_TCP_FLAGS},
+        {"all flags", 13, 0xff, REASON_TCP_FLAGS},
+        {"SYN+FIN", 13, TCP_SYN | TCP_FIN, REASON_TCP_FLAGS},
+        {"SYN+RST", 13, TCP_SYN | TCP_RST, REASON_TCP_FLAGS},
+        {"SYN+FIN+ACK", 13, TCP_SYN | TCP_FIN | TCP_ACK, REASON_TCP_FLAGS},
+        {"SYN+RST+ACK", 13, TCP_SYN | TCP_RST | TCP_ACK, REASON_TCP_FLAGS},
+        {"SYN+ACK", 13, TCP_SYN | TCP_ACK, REASON_NONE},
+        {"SYN+ECE+CWR", 13, TCP_SYN | TCP_ECE | TCP_CWR, REASON_NONE},
+        {"SYN+PSH+URG", 13, TCP_SYN | TCP_PSH | TCP_URG, REASON_NONE},
+        {"FIN alone", 13, TCP_FIN, REASON_NONE},
+        {"RST alone", 13, TCP_RST, REASON_NONE},
+        {"FIN+RST", 13, TCP_FIN | TCP_RST, REASON_NONE},
+        {"PSH+URG alone", 13, TCP_PSH | TCP_URG, REASON_NONE},
+        {"options in an ACK", 13, TCP_ACK, REASON_NONE},
+        {"urgent pointer without URG", 18, 0xff, REASON_NONE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        uint8_t b[40];
+        struct tcp_hdr tcp;
+
+        memcpy(b, syn, 40);
+        b[steps[i].at] = steps[i].value;
+        fix_checksum(b, 40);
+        expect_reason(steps[i].what, parse(steps[i].what, b, 40, 0, &tcp), steps[i].want);
+    }
+}
+
+static void test_ports(void **state)
+{
+    uint8_t b[40];
+    struct tcp_hdr tcp;
+
+    (void)state;
+    for (int at = 0; at <= 2; at += 2) {
+        memcpy(b, syn, 40);
+        put16(b + at, 0);
+        fix_checksum(b, 40);
+        expect_reason("port 0", parse("port 0", b, 40, 0, &tcp), REASON_TCP_PORT_ZERO);
+        put16(b + at, 1);
+        fix_checksum(b, 40);
+        expect_reason("port 1", parse("port 1", b, 40, 0, &tcp), REASON_NONE);
+        put16(b + at, 65535);
+        fix_checksum(b, 40);
+        expect_reason("port 65535", parse("port 65535", b, 40, 0, &tcp), REASON_NONE);
+    }
+}
+
+static void test_the_first_wrong_thing_is_the_reason(void **state)
+{
+    uint8_t b[40];
+    struct tcp_hdr tcp;
+
+    (void)state;
+    memcpy(b, syn, 40);
+    b[12] = 0x40; /* everything is wrong; then one thing after the other is put right */
+    b[16] ^= 1;
+    put16(b + 2, 0);
+    b[13] = 0;
+    b[21] = 0;
+    expect_reason("offset", parse("offset", b, 40, 0, &tcp), REASON_TCP_DATA_OFFSET);
+    b[12] = 0xa0;
+    expect_reason("checksum", parse("checksum", b, 40, 0, &tcp), REASON_TCP_CHECKSUM);
+    fix_checksum(b, 40);
+    expect_reason("ports", parse("ports", b, 40, 0, &tcp), REASON_TCP_PORT_ZERO);
+    put16(b + 2, 8000);
+    fix_checksum(b, 40);
+    expect_reason("flags", parse("flags", b, 40, 0, &tcp), REASON_TCP_FLAGS);
+    b[13] = TCP_SYN;
+    fix_checksum(b, 40);
+    expect_reason("options", parse("options", b, 40, 0, &tcp), REASON_TCP_OPTION);
+    b[21] = 4;
+    fix_checksum(b, 40);
+    expect_reason("nothing", parse("nothing", b, 40, 0, &tcp), REASON_NONE);
+}
+
+static void test_any_flipped_bit_is_noticed(void **state)
+{
+    struct tcp_hdr tcp;
+
+    (void)state;
+    for (unsigned bit = 0; bit < 40 * 8; bit++) {
+        uint8_t b[40];
+
+        memcpy(b, syn, 40);
+        b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_not_equal(parse("flipped", b, 40, 0, &tcp), REASON_NONE);
+    }
+}
+
+static void test_the_device_may_vouch_for_the_checksum_only(void **state)
+{
+    uint8_t b[40];
+    struct tcp_hdr tcp;
+
+    (void)state;
+    memcpy(b, syn, 40);
+    b[16] ^= 1;
+    expect_reason("wrong", parse("wrong", b, 40, 0, &tcp), REASON_TCP_CHECKSUM);
+    expect_reason("valid", parse("valid", b, 40, PKT_CSUM_VALID, &tcp), REASON_NONE);
+    expect_reason("partial", parse("partial", b, 40, PKT_CSUM_PARTIAL, &tcp), REASON_NONE);
+    b[21] = 1;
+    expect_reason("option", parse("option", b, 40, PKT_CSUM_VALID, &tcp), REASON_TCP_OPTION);
+    b[13] = 0;
+    expect_reason("flags", parse("flags", b, 40, PKT_CSUM_VALID, &tcp), REASON_TCP_FLAGS);
+}
+
+/* ---- Options ---- */
+
+/* Parse a segment whose options are o[0..len), len a multiple of 4. */
+static enum reason parse_options(const char *step, const uint8_t *o, size_t len, uint8_t flags,
+                                 struct tcp_hdr *ret_tcp)
+{
+    uint8_t b[60];
+
+    memcpy(b, syn, 20);
+    memcpy(b + 20, o, len);
+    b[12] = (uint8_t)((20 + len) / 4 << 4);
+    b[13] = flags;
+    fix_checksum(b, 20 + len);
+    return parse(step, b, 20 + len, 0, ret_tcp);
+}
+
+struct option_step {
+    const char *what;
+    uint8_t b[12];
+    enum reason want;
+};
+
+static void test_option_lengths(void **state)
+{
+    static const struct option_step steps[] = {
+        {"all end-of-list", {0}, REASON_NONE},
+        {"all NOP", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, REASON_NONE},
+        {"unknown, length 0", {77, 0}, REASON_TCP_OPTION},
+        {"unknown, length 1", {77, 1}, REASON_TCP_OPTION},
+        {"unknown, length 2", {77, 2}, REASON_NONE},
+        {"unknown, up to the end", {77, 12}, REASON_NONE},
+        {"unknown, one beyond the end", {77, 13}, REASON_TCP_OPTION},
+        {"unknown, length 255", {255, 255}, REASON_TCP_OPTION},
+        {"kinds 6 and 7, obsolete", {6, 6, 0, 0, 0, 0, 7, 6}, REASON_NONE},
+        {"kind as the last byte", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 77}, REASON_TCP_OPTION},
+        {"length 2 at the end", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 77, 2}, REASON_NONE},
+        {"length 3 at the end", {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 77, 3}, REASON_TCP_OPTION},
+        {"NOP as the last byte", {77, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, REASON_NONE},
+        {"MSS, length 0", {2, 0}, REASON_TCP_OPTION},
+        {"MSS, length 1", {2, 1}, REASON_TCP_OPTION},
+        {"MSS, length 2", {2, 2}, REASON_TCP_OPTION},
+        {"MSS, length 3", {2, 3}, REASON_TCP_OPTION},
+        {"MSS, length 4", {2, 4}, REASON_NONE},
+        {"MSS, length 5", {2, 5}, REASON_TCP_OPTION},
+        {"MSS cut by the end", {1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 5}, REASON_TCP_OPTION},
+        {"window scale, length 2", {3, 2}, REASON_TCP_OPTION},
+        {"window scale, length 3", {3, 3}, REASON_NONE},
+        {"window scale, length 4", {3, 4}, REASON_TCP_OPTION},
+        {"SACK permitted, length 1", {4, 1}, REASON_TCP_OPTION},
+        {"SACK permitted, length 2", {4, 2}, REASON_NONE},
+        {"SACK permitted, length 3", {4, 3}, REASON_TCP_OPTION},
+        {"SACK, no block", {5, 2}, REASON_NONE},
+        {"SACK, length 3", {5, 3}, REASON_TCP_OPTION},
+        {"SACK, half a block", {5, 6}, REASON_TCP_OPTION},
+        {"SACK, length 9", {5, 9}, REASON_TCP_OPTION},
+        {"SACK, one block", {5, 10}, REASON_NONE},
+        {"SACK, length 11", {5, 11}, REASON_TCP_OPTION},
+        {"SACK, two blocks beyond the end", {5, 18}, REASON_TCP_OPTION},
+        {"timestamps, length 2", {8, 2}, REASON_TCP_OPTION},
+        {"timestamps, length 9", {8, 9}, REASON_TCP_OPTION},
+        {"timestamps, length 10", {8, 10}, REASON_NONE},
+        {"timestamps, length 11", {8, 11}, REASON_TCP_OPTION},
+        {"timestamps cut by the end", {1, 1, 1, 8, 10}, REASON_TCP_OPTION},
+        {"nonsense behind end-of-list", {1, 0, 2, 0, 77, 1}, REASON_NONE},
+        {"nonsense as an option's value", {77, 6, 2, 0, 8, 1}, REASON_NONE},
+    };
+    static const uint8_t all_flags[] = {TCP_SYN, TCP_ACK, TCP_RST};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        for (size_t f = 0; f < sizeof(all_flags); f++) {
+            struct tcp_hdr tcp;
+
+            expect_reason(steps[i].what,
+                          parse_options(steps[i].what, steps[i].b, 12, all_flags[f], &tcp),
+                          steps[i].want);
+        }
+    }
+}
+
+static void test_window_scale_counts_as_14_at_most(void **state)
+{
+    (void)state;
+    for (unsigned shift = 0; shift < 256; shift++) {
+        const uint8_t o[4] = {3, 3, (uint8_t)shift, 0};
+        struct tcp_hdr tcp;
+
+        expect_reason("scale", parse_options("scale", o, 4, TCP_SYN, &tcp), REASON_NONE);
+        assert_true(tcp.opt.has_wscale);
+        expect_number("scale", tcp.opt.wscale, shift < 14 ? shift : 14);
+    }
+}
+
+static void test_any_mss_is_a_value(void **state)
+{
+    (void)state;
+    for (unsigned mss = 0; mss < 65536; mss++) {
+        const uint8_t o[4] = {2, 4, (uint8_t)(mss >> 8), (uint8_t)mss};
+        struct tcp_hdr tcp;
+
+        expect_reason("MSS", parse_options("MSS", o, 4, TCP_SYN, &tcp), REASON_NONE);
+        assert_true(tcp.opt.has_mss);
+        expect_number("MSS", tcp.opt.mss, mss);
+    }
+}
+
+static void test_options_need_no_alignment(void **state)
+{
+    static const uint8_t o[28] = {1, 3, 3, 2, 1, 8, 10,  1,  2, 3, 4, 5, 6, 7,
+                                  8, 4, 2, 2, 4, 5, 180, 77, 3, 9, 1, 1, 1, 0};
+    struct tcp_hdr tcp;
+
+    (void)state;
+    expect_reason("odd places", parse_options("odd places", o, 28, TCP_SYN, &tcp), REASON_NONE);
+    assert_true(tcp.opt.has_wscale && tcp.opt.wscale == 2);
+    assert_true(tcp.opt.has_timestamp);
+    assert_true(tcp.opt.ts_val == 0x01020304 && tcp.opt.ts_ecr == 0x05060708);
+    assert_true(tcp.opt.sack_ok);
+    assert_true(tcp.opt.has_mss && tcp.opt.mss == 1460);
+}
+
+static void test_nothing_is_read_behind_end_of_list(void **state)
+{
+    static const uint8_t o[12] = {1, 0, 2, 4, 5, 180, 4, 2, 3, 3, 7, 1};
+    struct tcp_hdr tcp;
+
+    (void)state;
+    expect_reason("end", parse_options("end", o, 12, TCP_SYN, &tcp), REASON_NONE);
+    assert_false(tcp.opt.has_mss || tcp.opt.sack_ok || tcp.opt.has_wscale);
+}
+
+static void test_sack_blocks(void **state)
+{
+    uint8_t o[40];
+    struct tcp_hdr tcp;
+
+    (void)state;
+    for (unsigned n = 0; n <= 5; n++) {
+        memset(o, 1, sizeof(o));
+        for (uint32_t i = 0; i < 8; i++)
+            put32(o + 4 + 4 * i, 0xfffffffc + i); /* across the wrap; as they stand, not judged */
+        o[2] = 5;
+        o[3] = (uint8_t)(2 + 8 * n);
+        if (n < 4)
+            o[4 + 8 * n] = 0; /* end-of-list */
+        expect_reason("blocks", parse_options("blocks", o, 40, TCP_ACK, &tcp),
+                      n <= 4 ? REASON_NONE : REASON_TCP_OPTION);
+        if (n > 4)
+            continue;
+        assert_int_equal(tcp.opt.sack_n, n);
+        for (uint32_t i = 0; i < n; i++) {
+            assert_int_equal(tcp.opt.sack[i].start, 0xfffffffc + 2 * i);
+            assert_int_equal(tcp.opt.sack[i].end, (uint32_t)(0xfffffffd + 2 * i));
+        }
+    }
+}
+
+static void test_of_two_options_of_a_kind_the_later_counts(void **state)
+{
+    static const uint8_t o[40] = {2, 4, 1, 1, 2, 4, 2, 2, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2,
+                                  0, 0, 0, 3, 0, 0, 0, 4, 5, 10, 0, 0, 0, 5, 0, 0, 0, 6};
+    struct tcp_hdr tcp;
+
+    (void)state;
+    expect_reason("twice", parse_options("twice", o, 40, TCP_ACK, &tcp), REASON_NONE);
+    assert_int_equal(tcp.opt.mss, 0x0202);
+    assert_int_equal(tcp.opt.sack_n, 1);
+    assert_int_equal(tcp.opt.sack[0].start, 5);
+    assert_int_equal(tcp.opt.sack[0].end, 6);
+}
+
+/* ---- Building ---- */
+
+static struct tcp_options random_options(uint64_t *rng)
+{
+    struct tcp_options opt = {
+        .has_mss = random_below(rng, 2),
+        .has_wscale = random_below(rng, 2),
+        .has_timestamp = random_below(rng, 2),
+        .sack_ok = random_below(rng, 2),
+    };
+
+    if (opt.has_mss)
+        opt.mss = (uint16_t)random64(rng);
+    if (opt.has_wscale)
+        opt.wscale = (uint8_t)random_below(rng, 15);
+    if (opt.has_timestamp) {
+        opt.ts_val = (uint32_t)random64(rng);
+        opt.ts_ecr = (uint32_t)random64(rng);
+    }
+    opt.sack_n = (uint8_t)random_below(rng, TCP_SACK_MAX + 1);
+    while (tcp_header_len(&opt) > TCP_HEADER_MAX)
+        opt.sack_n--;
+    for (unsigned i = 0; i < opt.sack_n; i++) {
+        opt.sack[i].start = (uint32_t)random64(rng);
+        opt.sack[i].end = (uint32_t)random64(rng);
+    }
+    return opt;
+}
+
+static struct tcp_hdr random_header(uint64_t *rng)
+{
+    struct tcp_hdr tcp = {
+        .sport = (uint16_t)(1 + random_below(rng, 65535)),
+        .dport = (uint16_t)(1 + random_below(rng, 65535)),
+        .seq = (uint32_t)random64(rng),
+        .ack = (uint32_t)random64(rng),
+        .wnd = (uint16_t)random64(rng),
+        .urg = (uint16_t)random64(rng),
+        .flags = (uint8_t)random64(rng),
+        .opt = random_options(rng),
+    };
+
+    if (tcp.flags == 0)
+        tcp.flags = TCP_ACK;
+    if (tcp.flags & TCP_SYN)
+        tcp.flags &= (uint8_t) ~(TCP_FIN | TCP_RST);
+    return tcp;
+}
+
+static void expect_same_options(const struct tcp_options *a, const struct tcp_options *b)
+{
+    assert_true(a->has_mss == b->has_mss && a->mss == b->mss);
+    assert_true(a->has_wscale == b->has_wscale && a->wscale == b->wscale);
+    assert_true(a->has_timestamp == b->has_timestamp);
+    assert_true(a->ts_val == b->ts_val && a->ts_ecr == b->ts_ecr);
+    assert_true(a->sack_ok == b->sack_ok && a->sack_n == b->sack_n);
+    assert_memory_equal(a->sack, b->sack, sizeof(a->sack));
+}
+
+static void expect_same(const struct tcp_hdr *a, const struct tcp_hdr *b)
+{
+    assert_true(a->sport == b->sport && a->dport == b->dport);
+    assert_true(a->seq == b->seq && a->ack == b->ack);
+    assert_true(a->wnd == b->wnd && a->urg == b->urg && a->flags == b->flags);
+    expect_same_options(&a->opt, &b->opt);
+}
+
+static void test_the_syn_is_built_byte_for_byte(void **state)
+{
+    struct ip_hdr ip = lab();
+    struct tcp_hdr tcp;
+    uint8_t room[60];
+
+    (void)state;
+    expect_reason("SYN", parse("SYN", syn, 40, 0, &tcp), REASON_NONE);
+    assert_int_equal(tcp_build(room, &ip.src, &ip.dst, &tcp, 0, NULL, 0), 40);
+    assert_memory_equal(room, syn, 40);
+}
+
+struct layout_step {
+    const char *what;
+    struct tcp_options opt;
+    size_t len; /* of the options */
+    uint8_t want[12];
+};
+
+static void test_the_layout_of_options(void **state)
+{
+    static const struct layout_step steps[] = {
+        {"none", {0}, 0, {0}},
+        {"MSS", {.has_mss = true, .mss = 1460}, 4, {2, 4, 5, 180}},
+        {"window scale", {.has_wscale = true, .wscale = 7}, 4, {1, 3, 3, 7}},
+        {"SACK permitted", {.sack_ok = true}, 4, {1, 1, 4, 2}},
+        {"timestamps",
+         {.has_timestamp = true, .ts_val = 1, .ts_ecr = 2},
+         12,
+         {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2}},
+        {"both",
+         {.sack_ok = true, .has_timestamp = true, .ts_val = 1, .ts_ecr = 2},
+         12,
+         {4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2}},
+        {"a block",
+         {.sack_n = 1, .sack = {{.start = 3, .end = 4}}},
+         12,
+         {1, 1, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4}},
+        {"MSS and window scale",
+         {.has_mss = true, .mss = 1460, .has_wscale = true, .wscale = 14},
+         8,
+         {2, 4, 5, 180, 1, 3, 3, 14}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct ip_hdr ip = lab();
+        struct tcp_hdr tcp = {.sport = 1, .dport = 2, .flags = TCP_SYN, .opt = steps[i].opt};
+        uint8_t room[60];
+
+        expect_number(steps[i].what, tcp_header_len(&tcp.opt), 20 + steps[i].len);
+        expect_number(steps[i].what, tcp_build(room, &ip.src, &ip.dst, &tcp, 0, NULL, 0),
+                      20 + steps[i].len);
+        assert_memory_equal(room + 20, steps[i].want, steps[i].len);
+    }
+}
+
+static void test_the_largest_header_fits(void **state)
+{
+    struct tcp_options four = {.sack_n = 4};
+    struct tcp_options three = {.has_timestamp = true, .sack_n = 3};
+
+    (void)state;
+    assert_int_equal(tcp_header_len(&four), 56);
+    assert_int_equal(tcp_header_len(&three), 60);
+}
+
+static void test_what_is_built_is_read_back(void **state)
+{
+    static uint8_t b[65535];
+    uint64_t rng = 13;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        struct ip_hdr ip = {.src = addr_v4((uint32_t)random64(&rng)),
+                            .dst = addr_v4((uint32_t)random64(&rng))};
+        struct tcp_hdr in = random_header(&rng), out;
+        size_t header_len = tcp_header_len(&in.opt);
+        uint32_t len = random_below(&rng, round % 100 == 0 ? 65475 : 600);
+        struct slice part[8];
+        unsigned n;
+
+        random_fill(&rng, b + header_len, len);
+        n = random_slices(&rng, b + header_len, len, part, 8);
+        assert_int_equal(header_len % 4, 0);
+        assert_int_equal(tcp_build(b, &ip.src, &ip.dst, &in, 0, part, n), header_len);
+        expect_reason("built",
+                      tcp_parse(&ip, exact_copy(b, header_len + len), header_len + len, 0, &out),
+                      REASON_NONE);
+        assert_int_equal(out.header_len, header_len);
+        expect_same(&in, &out);
+    }
+}
+
+static void test_ipv6_addresses_are_summed_whole(void **state)
+{
+    struct ip_hdr ip = {.src = {.b = {0x20, 1, 0x0d, 0xb8, [15] = 1}},
+                        .dst = {.b = {0x20, 1, 0x0d, 0xb8, [15] = 2}}};
+    struct tcp_hdr in = {.sport = 1, .dport = 2, .flags = TCP_SYN}, out;
+    uint8_t b[20];
+
+    (void)state;
+    tcp_build(b, &ip.src, &ip.dst, &in, 0, NULL, 0);
+    expect_reason("IPv6", tcp_parse(&ip, b, 20, 0, &out), REASON_NONE);
+    ip.src.b[0] ^= 1;
+    expect_reason("another source", tcp_parse(&ip, b, 20, 0, &out), REASON_TCP_CHECKSUM);
+}
+
+/* What a device does with PKT_CSUM_PARTIAL: sum up from the TCP header on, invert, store. */
+static void test_a_device_completes_a_partial_checksum(void **state)
+{
+    uint8_t whole[60 + 500], partial[60 + 500];
+    uint64_t rng = 14;
+
+    (void)state;
+    for (int round = 0; round < 10000; round++) {
+        struct ip_hdr ip = lab();
+        struct tcp_hdr tcp = random_header(&rng);
+        size_t header_len = tcp_header_len(&tcp.opt);
+        uint32_t len = random_below(&rng, 501);
+        struct slice data = {.base = whole + header_len, .len = len};
+        uint32_t pseudo = ip_pseudo_sum(&ip.src, &ip.dst, 6, (uint32_t)header_len + len);
+
+        random_fill(&rng, whole + header_len, len);
+        memcpy(partial, whole, header_len + len);
+        tcp_build(whole, &ip.src, &ip.dst, &tcp, 0, &data, 1);
+        tcp_build(partial, &ip.src, &ip.dst, &tcp, PKT_CSUM_PARTIAL, &data, 1);
+        expect_number("folded, not inverted", get16(partial + 16), checksum_add(pseudo, NULL, 0));
+        put16(partial + 16, checksum_residue(0, partial, header_len + len));
+        assert_memory_equal(partial, whole, header_len + len);
+    }
+}
+
+static void test_random_changes_never_crash(void **state)
+{
+    uint64_t rng = 15;
+
+    (void)state;
+    for (int round = 0; round < MUTATIONS; round++) {
+        struct ip_hdr ip = lab();
+        struct tcp_hdr in = random_header(&rng), out;
+        uint8_t b[60];
+        size_t len = tcp_build(b, &ip.src, &ip.dst, &in, 0, NULL, 0);
+
+        mutate(&rng, b, len);
+        if (random_below(&rng, 2))
+            mutate(&rng, b + 20, len - 20);
+        if (random_below(&rng, 4) == 0)
+            len = random_below(&rng, (uint32_t)len + 1);
+        if (len >= 20 && random_below(&rng, 8))
+            fix_checksum(b, len);
+        if (parse("mutated", b, len, (uint16_t)random_below(&rng, 4), &out) != REASON_NONE)
+            continue;
+        assert_true(out.header_len >= 20 && out.header_len <= len && out.header_len % 4 == 0);
+        assert_true(out.sport != 0 && out.dport != 0 && out.flags != 0);
+        assert_true(out.opt.sack_n <= TCP_SACK_MAX && out.opt.wscale <= TCP_WSCALE_MAX);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_syn_is_read),
+        cmocka_unit_test(test_every_shorter_segment_has_a_reason),
+        cmocka_unit_test(test_each_field_at_its_edges),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_the_first_wrong_thing_is_the_reason),
+        cmocka_unit_test(test_any_flipped_bit_is_noticed),
+        cmocka_unit_test(test_the_device_may_vouch_for_the_checksum_only),
+        cmocka_unit_test(test_option_lengths),
+        cmocka_unit_test(test_window_scale_counts_as_14_at_most),
+        cmocka_unit_test(test_any_mss_is_a_value),
+        cmocka_unit_test(test_options_need_no_alignment),
+        cmocka_unit_test(test_nothing_is_read_behind_end_of_list),
+        cmocka_unit_test(test_sack_blocks),
+        cmocka_unit_test(test_of_two_options_of_a_kind_the_later_counts),
+        cmocka_unit_test(test_the_syn_is_built_byte_for_byte),
+        cmocka_unit_test(test_the_layout_of_options),
+        cmocka_unit_test(test_the_largest_header_fits),
+        cmocka_unit_test(test_what_is_built_is_read_back),
+        cmocka_unit_test(test_ipv6_addresses_are_summed_whole),
+        cmocka_unit_test(test_a_device_completes_a_partial_checksum),
+        cmocka_unit_test(test_random_changes_never_crash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
