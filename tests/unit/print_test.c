@@ -35,12 +35,17 @@ static int begin(void **state)
     return 0;
 }
 
-/* A line that is ours alone. */
+/* A line that is ours alone. The packet is printed from memory that ends where it ends. */
 static void expect_ours(struct kit_packet p, const char *line)
 {
+    uint8_t *exact = malloc(p.len + 1);
     char got[PRINT_LINE_MAX];
-    size_t n = print_packet(&flows, p.b, p.len, 0, got, sizeof(got));
+    size_t n;
 
+    assert_non_null(exact);
+    memcpy(exact + 1, p.b, p.len);
+    n = print_packet(&flows, exact + 1, p.len, 0, got, sizeof(got));
+    free(exact);
     assert_string_equal(got, line);
     assert_int_equal(n, strlen(line));
 }
@@ -302,6 +307,7 @@ static void test_icmp_cut_quotes(void **state)
 
     (void)state;
     expect(kit_icmp(3, 3, 0, udp.b, 20), "IP 10.0.1.5 > 10.0.0.7:  [|icmp]");
+    expect(kit_icmp(3, 3, 0, udp.b, 23), "IP 10.0.1.5 > 10.0.0.7:  [|icmp]");
     expect(kit_icmp(3, 1, 0, udp.b, 19), "IP 10.0.1.5 > 10.0.0.7:  [|icmp]");
     expect(kit_icmp(3, 1, 0, NULL, 0), "IP 10.0.1.5 > 10.0.0.7:  [|icmp]");
     expect(kit_icmp(5, 1, 0, NULL, 0), "IP 10.0.1.5 > 10.0.0.7:  [|icmp]");
@@ -380,7 +386,7 @@ static void test_malformed_ip(void **state)
 
 static void test_malformed_inside(void **state)
 {
-    static const char zero_len[] = "\2\0\1\1", odd_mss[] = "\2\3\5\1";
+    static const char zero_len[] = "\2\0\1\1", at_the_end[] = "\1\1\1\2", odd_mss[] = "\2\3\5\1";
     struct kit_packet p = kit_tcp((struct kit_tcp){.flags = TCP_SYN, .seq = 1});
 
     (void)state;
@@ -398,6 +404,9 @@ static void test_malformed_inside(void **state)
     expect_ours(kit_tcp((struct kit_tcp){.flags = TCP_SYN, .seq = 1, OPT(zero_len)}),
                 "IP 10.0.0.7.49152 > 10.0.1.5.8000: Flags [S], seq 1, win 512, options [bad opt], "
                 "length 0 [bad: an option's length is illegal]");
+    expect_ours(kit_tcp((struct kit_tcp){.flags = TCP_SYN, .seq = 1, OPT(at_the_end)}),
+                "IP 10.0.0.7.49152 > 10.0.1.5.8000: Flags [S], seq 1, win 512, options "
+                "[nop,nop,nop,bad opt], length 0 [bad: an option's length is illegal]");
     expect_ours(kit_tcp((struct kit_tcp){.flags = TCP_SYN, .seq = 1, OPT(odd_mss)}),
                 "IP 10.0.0.7.49152 > 10.0.1.5.8000: Flags [S], seq 1, win 512, options "
                 "[mss[len 3],nop], length 0 [bad: an option's length is illegal]");

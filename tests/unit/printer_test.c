@@ -25,14 +25,14 @@ static char *text;
 static size_t text_len;
 static FILE *out;
 
-static void begin(unsigned level)
+static void begin(unsigned level, uint32_t mtu)
 {
-    struct wire_config cfg = {.mtu = 1500,
+    struct wire_config cfg = {.mtu = mtu,
                               .queue = 16,
                               .name = {"tun0", "far"},
                               .pool = {&pool, &pool}};
 
-    kit_pool(&pool, 8, 2048);
+    kit_pool(&pool, 8, 4000);
     wire_pair_create(&w, &cfg, wire_memory);
     out = open_memstream(&text, &text_len);
     assert_non_null(out);
@@ -65,7 +65,7 @@ static void test_lines(void **state)
     struct pkt in;
 
     (void)state;
-    begin(1);
+    begin(1, 1500);
     assert_int_equal(send(&printer.dev, 123456789, &syn, REASON_SEND_SYN), 0);
     assert_int_equal(send(&printer.dev, 0, &large, REASON_SEND_UDP), -EMSGSIZE); /* no line */
     send(&w.side[1].dev, 0, &udp, REASON_NONE);
@@ -88,7 +88,7 @@ static void test_hex(void **state)
     struct kit_packet udp = kit_udp(5000, 7, "odd", 3);
 
     (void)state;
-    begin(2);
+    begin(2, 1500);
     udp.b[26] = udp.b[27] = 0;
     assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
     expect_text(
@@ -100,11 +100,11 @@ static void test_hex(void **state)
 /* A packet with more rows than are written at once is printed whole. */
 static void test_hex_of_a_large_packet(void **state)
 {
-    struct kit_packet udp = kit_udp(5000, 7, NULL, 1472);
+    struct kit_packet udp = kit_udp(5000, 7, NULL, 3972);
     unsigned rows = 0;
 
     (void)state;
-    begin(2);
+    begin(2, 4000);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
     device_close(&printer.dev);
@@ -112,7 +112,7 @@ static void test_hex_of_a_large_packet(void **state)
     fclose(out);
     for (const char *c = text; *c; c++)
         rows += *c == '\n';
-    assert_int_equal(rows, 3 * (1 + 94));
+    assert_int_equal(rows, 3 * (1 + 250));
     free(text);
 }
 
