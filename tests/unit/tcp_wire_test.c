@@ -249,6 +249,7 @@ static void test_option_lengths(void **state)
         {"SACK permitted, length 3", {4, 3}, REASON_TCP_OPTION},
         {"SACK, no block", {5, 2}, REASON_NONE},
         {"SACK, length 3", {5, 3}, REASON_TCP_OPTION},
+        {"SACK, half a block", {5, 6}, REASON_TCP_OPTION},
         {"SACK, length 9", {5, 9}, REASON_TCP_OPTION},
         {"SACK, one block", {5, 10}, REASON_NONE},
         {"SACK, length 11", {5, 11}, REASON_TCP_OPTION},

@@ -1,0 +1,157 @@
+#include "base/chunk.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+bool chunkq_push(struct chunkq *q, struct pool *cells, struct slice s)
+{
+    struct chunk *c = pool_get(cells);
+
+    if (!c)
+        return false;
+    assert(s.len > 0);
+    *c = (struct chunk){.s = s};
+    if (q->tail)
+        q->tail->next = c;
+    else
+        q->head = c;
+    q->tail = c;
+    q->bytes += s.len;
+    return true;
+}
+
+/* How many bytes can be written right behind the queue's last byte, where nobody else looks. */
+static uint32_t tail_room(const struct chunkq *q, const struct buf_pool *small)
+{
+    const struct chunk *c = q->tail;
+
+    if (!c || !c->s.buf || c->s.buf->pool != small || c->s.buf->refs != 1)
+        return 0;
+    if (c->s.base + c->s.len != c->s.buf->data + c->s.buf->used)
+        return 0;
+    return c->s.buf->size - c->s.buf->used;
+}
+
+static void tail_fill(struct chunkq *q, const uint8_t *bytes, uint32_t len)
+{
+    struct buf *b = q->tail->s.buf;
+
+    memcpy(b->data + b->used, bytes, len);
+    b->used += len;
+    q->tail->s.len += len;
+    q->bytes += len;
+}
+
+uint32_t chunkq_push_copy(struct chunkq *q, struct pool *cells, struct buf_pool *small,
+                          const uint8_t *bytes, uint32_t len)
+{
+    uint32_t done = min32(len, tail_room(q, small));
+
+    if (done)
+        tail_fill(q, bytes, done);
+    while (done < len) {
+        struct buf *b = buf_get(small);
+        uint32_t n;
+
+        if (!b)
+            break;
+        n = min32(len - done, b->size);
+        memcpy(b->data, bytes + done, n);
+        b->used = n;
+        if (!chunkq_push(q, cells, (struct slice){b, b->data, n})) {
+            buf_unref(b);
+            break;
+        }
+        done += n;
+    }
+    return done;
+}
+
+uint32_t chunkq_keep(struct chunkq *q, struct pool *cells, struct buf_pool *small, struct slice s)
+{
+    if (!s.buf || s.len <= CHUNK_COPY_BREAK)
+        return chunkq_push_copy(q, cells, small, s.base, s.len);
+    if (!chunkq_push(q, cells, s))
+        return 0;
+    buf_ref(s.buf);
+    return s.len;
+}
+
+struct slice chunkq_pop(struct chunkq *q, struct pool *cells, uint32_t max)
+{
+    struct chunk *c = q->head;
+    struct slice s = c->s;
+
+    assert(max > 0);
+    if (s.len > max) {
+        s.len = max;
+        buf_ref(s.buf);
+        c->s.base += max;
+        c->s.len -= max;
+    } else {
+        q->head = c->next;
+        if (!q->head)
+            q->tail = NULL;
+        pool_put(cells, c);
+    }
+    q->bytes -= s.len;
+    return s;
+}
+
+void chunkq_drop(struct chunkq *q, struct pool *cells, uint32_t len, struct chunk_cursor *cur)
+{
+    assert(len <= q->bytes);
+    while (len > 0) {
+        struct chunk *c = q->head;
+        uint32_t n = min32(len, c->s.len);
+
+        if (cur && cur->at == c)
+            *cur = (struct chunk_cursor){0};
+        else if (cur && cur->at)
+            cur->off -= n;
+        buf_unref(chunkq_pop(q, cells, n).buf);
+        len -= n;
+    }
+}
+
+void chunkq_join(struct chunkq *q, struct chunkq *from)
+{
+    if (!from->head)
+        return;
+    if (q->tail)
+        q->tail->next = from->head;
+    else
+        q->head = from->head;
+    q->tail = from->tail;
+    q->bytes += from->bytes;
+    *from = (struct chunkq){0};
+}
+
+uint32_t chunkq_gather(const struct chunkq *q, struct chunk_cursor *cur, uint32_t off, uint32_t len,
+                       struct pkt *p)
+{
+    struct chunk *c = q->head;
+    uint32_t at = 0, done = 0;
+
+    assert(off + len <= q->bytes);
+    if (cur->at && cur->off <= off) {
+        c = cur->at;
+        at = cur->off;
+    }
+    while (done < len && p->parts < PKT_PARTS_MAX) {
+        uint32_t skip = off + done - at;
+
+        if (skip < c->s.len) {
+            uint32_t n = min32(len - done, c->s.len - skip);
+
+            pkt_add(p, slice_sub(c->s, skip, n));
+            done += n;
+            *cur = (struct chunk_cursor){c, at};
+        }
+        at += c->s.len;
+        c = c->next;
+    }
+    return done;
+}

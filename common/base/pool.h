@@ -1,0 +1,33 @@
+/*
+ * A pool of objects of one size in memory that was reserved at start. Memory behind an object is
+ * touched when the object is first handed out, so a large pool that stays unused costs nothing.
+ */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pool {
+    uint8_t *mem;
+    void *free;         /* a list through the first word of each object that came back */
+    size_t size;        /* bytes of one object, rounded up to 8 */
+    uint32_t count;     /* objects in all */
+    uint32_t fresh;     /* how many were ever handed out */
+    uint32_t in_use;    /* now */
+    uint32_t peak;      /* the most that were in use */
+    uint64_t exhausted; /* how often pool_get found none */
+};
+
+/* Make a pool in mem[mem_size], aligned to 8 bytes. Returns how many objects fit. */
+uint32_t pool_init(struct pool *p, void *mem, size_t mem_size, size_t object_size);
+
+/* Bytes of memory for `count` objects. */
+size_t pool_bytes(uint32_t count, size_t object_size);
+
+/* An object, its bytes undefined, or NULL, which is counted. */
+void *pool_get(struct pool *p);
+
+void pool_put(struct pool *p, void *object);
+
+#endif

@@ -1,0 +1,156 @@
+#include "base/wheel.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/time.h"
+
+enum {
+    SLOT_LOG = 6,
+};
+
+static uint64_t tick_of(int64_t ns)
+{
+    return (uint64_t)ns >> WHEEL_TICK_LOG;
+}
+
+/* The lowest set bit's number; bits must not be 0. */
+static unsigned lowest_bit(uint64_t bits)
+{
+    unsigned n = 0;
+
+    for (unsigned half = 32; half; half /= 2) {
+        if (!(bits & ((UINT64_C(1) << half) - 1))) {
+            bits >>= half;
+            n += half;
+        }
+    }
+    return n;
+}
+
+void wheel_init(struct wheel *w, int64_t now)
+{
+    assert(now >= 0);
+    w->tick = tick_of(now);
+    memset(w->used, 0, sizeof(w->used));
+    for (unsigned l = 0; l < WHEEL_LEVELS; l++)
+        for (unsigned s = 0; s < WHEEL_SLOTS; s++)
+            list_init(&w->slot[l][s]);
+}
+
+/* The level at which `tick` first differs from the wheel's, seen from above. */
+static unsigned level_of(const struct wheel *w, uint64_t tick)
+{
+    uint64_t differs = tick ^ w->tick;
+    unsigned level = 0;
+
+    while (level < WHEEL_LEVELS - 1 && differs >> (SLOT_LOG * (level + 1)))
+        level++;
+    return level;
+}
+
+static void place(struct wheel *w, struct wheel_timer *t)
+{
+    uint64_t tick = tick_of(t->deadline);
+    unsigned level, slot;
+
+    if (tick < w->tick)
+        tick = w->tick;
+    level = level_of(w, tick);
+    slot = (unsigned)(tick >> (SLOT_LOG * level)) % WHEEL_SLOTS;
+    t->slot = (uint16_t)(level * WHEEL_SLOTS + slot);
+    list_append(&w->slot[level][slot], &t->node);
+    w->used[level] |= UINT64_C(1) << slot;
+}
+
+void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline)
+{
+    wheel_clear(w, t);
+    t->deadline = deadline < 0 ? 0 : deadline;
+    place(w, t);
+}
+
+void wheel_clear(struct wheel *w, struct wheel_timer *t)
+{
+    unsigned level = t->slot / WHEEL_SLOTS, slot = t->slot % WHEEL_SLOTS;
+
+    if (!wheel_is_set(t))
+        return;
+    list_remove(&t->node);
+    if (list_empty(&w->slot[level][slot]))
+        w->used[level] &= ~(UINT64_C(1) << slot);
+}
+
+/* The first tick of the nearest slot that is not empty, or UINT64_MAX; *ret_level says whose. */
+static uint64_t nearest(const struct wheel *w, unsigned *ret_level)
+{
+    for (unsigned l = 0; l < WHEEL_LEVELS; l++) {
+        uint64_t window = SLOT_LOG * (l + 1) < 64 ? w->tick >> (SLOT_LOG * (l + 1)) : 0;
+
+        if (!w->used[l])
+            continue;
+        *ret_level = l;
+        return (window << SLOT_LOG | lowest_bit(w->used[l])) << (SLOT_LOG * l);
+    }
+    return UINT64_MAX;
+}
+
+/* Move the wheel to `tick`, whose slot at `level` is the nearest, and its timers down. */
+static void descend(struct wheel *w, uint64_t tick, unsigned level)
+{
+    unsigned slot = (unsigned)(tick >> (SLOT_LOG * level)) % WHEEL_SLOTS;
+    struct list *head = &w->slot[level][slot];
+
+    w->tick = tick;
+    while (!list_empty(head)) {
+        struct wheel_timer *t = container_of(head->next, struct wheel_timer, node);
+
+        wheel_clear(w, t);
+        place(w, t);
+        assert(t->slot / WHEEL_SLOTS < level);
+    }
+}
+
+struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
+{
+    uint64_t tick, now_tick = tick_of(now);
+    unsigned level = 0;
+
+    while ((tick = nearest(w, &level)) <= now_tick) {
+        if (level > 0) {
+            descend(w, tick, level);
+            continue;
+        }
+        struct list *head = &w->slot[0][tick % WHEEL_SLOTS];
+        w->tick = tick;
+        for (struct list *n = head->next; n != head; n = n->next) {
+            struct wheel_timer *t = container_of(n, struct wheel_timer, node);
+
+            if (t->deadline <= now) {
+                wheel_clear(w, t);
+                return t;
+            }
+        }
+        return NULL; /* this is the present tick, and what is left of it is not due yet */
+    }
+    /* No slot begins before now_tick, so no timer's place depends on the step (see level_of). */
+    if (now_tick > w->tick)
+        w->tick = now_tick;
+    return NULL;
+}
+
+int64_t wheel_deadline(const struct wheel *w)
+{
+    unsigned level = 0;
+    uint64_t tick = nearest(w, &level);
+    int64_t first = TIME_NEVER;
+
+    if (tick == UINT64_MAX)
+        return TIME_NEVER;
+    if (level > 0)
+        return (int64_t)(tick << WHEEL_TICK_LOG);
+    const struct list *head = &w->slot[0][tick % WHEEL_SLOTS];
+    for (const struct list *n = head->next; n != head; n = n->next)
+        first = time_min(first, container_of(n, const struct wheel_timer, node)->deadline);
+    return first;
+}

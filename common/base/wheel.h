@@ -1,0 +1,58 @@
+/*
+ * A hierarchical timer wheel: setting, clearing and expiring a timer cost a constant, however many
+ * there are.
+ *
+ * Level 0 has 64 slots of one tick (2^16 ns, about 66 us); each level above has slots 64 times as
+ * wide. A timer stands in the level at which its deadline first differs from the wheel's present
+ * tick, and moves down as that slot comes near. Deadlines themselves are exact: a timer of the
+ * present tick that is not due yet stays, and the wheel says when to come back.
+ *
+ * Timers that expire at one call come in the order of their deadlines' ticks, and within one tick
+ * in the order in which they were set, so a simulation repeats itself.
+ */
+#ifndef BASE_WHEEL_H
+#define BASE_WHEEL_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+
+enum {
+    WHEEL_LEVELS   = 8, /* 2^16 ns * 64^8 covers every deadline */
+    WHEEL_SLOTS    = 64,
+    WHEEL_TICK_LOG = 16, /* a tick is 2^16 ns */
+};
+
+struct wheel_timer {
+    struct list node;
+    int64_t deadline; /* ns */
+    uint16_t slot;    /* level * WHEEL_SLOTS + slot, while it is set */
+};
+
+struct wheel {
+    uint64_t tick; /* the present tick: no timer stands before it */
+    uint64_t used[WHEEL_LEVELS]; /* a bit for each slot that is not empty */
+    struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
+};
+
+/* An empty wheel at the instant `now`. */
+void wheel_init(struct wheel *w, int64_t now);
+
+/* Set the timer for `deadline`, moving it if it is set already. A deadline in the past is due. */
+void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline);
+
+/* Clear the timer; nothing happens if it is not set. */
+void wheel_clear(struct wheel *w, struct wheel_timer *t);
+
+static inline bool wheel_is_set(const struct wheel_timer *t)
+{
+    return list_on(&t->node);
+}
+
+/* Clear and return one timer whose deadline is at or before `now`, or NULL if none is left. */
+struct wheel_timer *wheel_expire(struct wheel *w, int64_t now);
+
+/* When to call wheel_expire next, or TIME_NEVER: never after the first deadline, maybe before. */
+int64_t wheel_deadline(const struct wheel *w);
+
+#endif

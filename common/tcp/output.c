@@ -1,0 +1,289 @@
+/*
+ * What to send next, and why.
+ *
+ * tcp_output is called until it returns false, after all input of a batch was processed and the
+ * applications have acted, so that one segment does for several debts: data carries the
+ * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
+ * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe; new data
+ * with the FIN; an acknowledgment that is still owed.
+ *
+ * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a window
+ * too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
+ */
+#include "base/bytes.h"
+#include "base/seq.h"
+#include "base/time.h"
+#include "tcp/tcp.h"
+
+/* One call's worth of context. */
+struct out {
+    struct tcp *t;
+    struct tcb *c;
+    int64_t now;
+    struct tcp_hdr *hdr;
+    struct pkt *p;
+};
+
+void tcp_restart_rtx(struct tcb *c, int64_t now)
+{
+    c->timer[TIMER_RTX] = c->snd_una != c->snd_nxt ? now + c->rtt.rto : TIME_NEVER;
+}
+
+/* A segment at `seq`. With ACK set it pays every debt that an acknowledgment can pay. */
+static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
+{
+    struct tcb *c = o->c;
+
+    *o->hdr = (struct tcp_hdr){.seq = seq, .flags = flags};
+    o->p->why = (uint16_t)why;
+    c->segs_out++;
+    o->hdr->wnd = tcp_window_offer(o->t, c, flags & TCP_SYN);
+    if (flags & TCP_ACK) {
+        o->hdr->ack = c->rcv_nxt;
+        c->ack_now = false;
+        c->last_ack = c->rcv_nxt;
+        c->timer[TIMER_DELACK] = TIME_NEVER;
+    }
+    return true;
+}
+
+static bool send_reset(struct out *o)
+{
+    struct tcb *c = o->c;
+
+    c->send_rst = false;
+    begin(o, c->snd_nxt, TCP_RST | TCP_ACK, REASON_SEND_RST);
+    o->hdr->wnd = 0;
+    return true;
+}
+
+/* SYN, or SYN-ACK in SYN-RECEIVED, with the options that only a SYN carries. */
+static bool send_syn(struct out *o)
+{
+    struct tcb *c = o->c;
+    const struct tcp_config *cfg = &o->t->cfg;
+    bool answers = c->state == TCP_SYN_RECEIVED, again = c->timer[TIMER_RTX] != TIME_NEVER;
+
+    c->send_syn = false;
+    begin(o, c->iss, answers ? TCP_SYN | TCP_ACK : TCP_SYN,
+          answers ? REASON_SEND_SYN_ACK : REASON_SEND_SYN);
+    o->hdr->opt.has_mss = true; /* MAY-3: always */
+    o->hdr->opt.mss = o->t->mtu_mss;
+    /* an answer may scale only what was offered (RFC 7323 section 2.2) */
+    o->hdr->opt.has_wscale = cfg->wscale && (!answers || c->rcv_wscale || c->snd_wscale);
+    o->hdr->opt.wscale = tcp_window_scale(cfg->rcv_buf);
+    if (again) {
+        c->retransmits++;
+        rtt_cancel(&c->rtt);
+    } else {
+        rtt_start(&c->rtt, o->now, c->iss + 1);
+        c->timer[TIMER_RTX] = o->now + c->rtt.rto;
+    }
+    return true;
+}
+
+/*
+ * Send sequence space seq .. seq + len - 1: bytes of the queue, and the FIN if the space reaches it.
+ * Less is sent where the packet has no more parts. Returns how much.
+ */
+static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reason why)
+{
+    struct tcb *c = o->c;
+    uint32_t end = tcb_data_end(c), bytes = min32(len, end - seq), sent;
+    bool fin = len > bytes;
+
+    begin(o, seq, TCP_ACK, why);
+    sent = bytes ? chunkq_gather(&c->snd_q, &c->snd_cursor, seq - tcb_snd_base(c), bytes, o->p) : 0;
+    if (bytes && seq + sent == end)
+        o->hdr->flags |= TCP_PSH; /* MUST-61 */
+    c->bytes_sent += sent;
+    if (fin && sent == bytes) {
+        o->hdr->flags |= TCP_FIN;
+        c->fin_sent = true;
+        sent++;
+    }
+    if (c->timer[TIMER_RTX] == TIME_NEVER)
+        c->timer[TIMER_RTX] = o->now + c->rtt.rto;
+    return sent;
+}
+
+/* The same for sequence space that leaves for the first time. */
+static bool send_new(struct out *o, uint32_t len, enum reason why)
+{
+    struct tcb *c = o->c;
+
+    if (c->snd_nxt == c->snd_una) {
+        c->progress_at = o->now;
+        c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
+    }
+    c->snd_nxt += send_space(o, c->snd_nxt, len, why);
+    if (why != REASON_SEND_PROBE)
+        rtt_start(&c->rtt, o->now, c->snd_nxt);
+    return true;
+}
+
+/* SND.UNA + SND.WND - seq: how much of the remote end's window lies at and behind `seq`. */
+static uint32_t window_from(const struct tcb *c, uint32_t seq)
+{
+    uint32_t edge = c->snd_una + c->snd_wnd;
+
+    return seq_gt(edge, seq) ? edge - seq : 0;
+}
+
+/* What was sent may be sent again within the window (SHLD-16), and within cwnd after a timeout. */
+static bool send_lost(struct out *o)
+{
+    struct tcb *c = o->c;
+    struct recovery *r = &c->recovery;
+    uint32_t len, pipe = recovery_pipe(r, c->snd_una, c->snd_nxt, c->snd_mss);
+
+    len = min32(min32(r->lost_end - r->lost_start, c->snd_mss), window_from(c, r->lost_start));
+    if (len == 0)
+        return false;
+    if (r->phase == RECOVERY_RTO && pipe > 0 && pipe + len > c->cc.cwnd)
+        return false;
+    rtt_cancel(&c->rtt);
+    c->retransmits++;
+    recovery_sent(r, send_space(o, r->lost_start, len, r->why));
+    return true;
+}
+
+/* Sequence space that waits to be sent for the first time: bytes, and the FIN. */
+static uint32_t unsent(const struct tcb *c)
+{
+    if (c->fin_sent)
+        return 0;
+    return tcb_data_end(c) - c->snd_nxt + c->fin_queued;
+}
+
+/*
+ * One octet, or the FIN, to learn whether the window is still closed; or, where the window is open
+ * but smaller than what is worth a segment, as much as it takes (3.8.6.2.1, the override).
+ */
+static bool send_probe(struct out *o)
+{
+    struct tcb *c = o->c;
+    uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
+
+    c->probe_due = false;
+    if (c->snd_una != c->snd_nxt) {
+        c->retransmits++;
+        send_space(o, c->snd_una, 1, REASON_SEND_PROBE);
+        return true;
+    }
+    if (!waiting)
+        return false;
+    return send_new(o, max32(1, min32(min32(waiting, window), c->snd_mss)), REASON_SEND_PROBE);
+}
+
+/* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it? */
+static bool worth_sending(const struct out *o, uint32_t len, bool all)
+{
+    const struct tcb *c = o->c;
+    bool idle = c->snd_una == c->snd_nxt, may_be_small = idle || !o->t->cfg.nagle;
+
+    if (len >= c->snd_mss)
+        return true;
+    if (all && (may_be_small || c->fin_queued))
+        return true;
+    return may_be_small && len > 0 && len >= c->max_snd_wnd / 2;
+}
+
+static bool send_data(struct out *o)
+{
+    struct tcb *c = o->c;
+    uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
+    uint32_t pipe = recovery_pipe(&c->recovery, c->snd_una, c->snd_nxt, c->snd_mss);
+    uint32_t room = c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
+    uint32_t bytes = min32(waiting - (waiting && c->fin_queued), min32(window, c->snd_mss)), len;
+    bool all;
+
+    if (!waiting || window == 0) {
+        c->cwnd_limited = false;
+        return false;
+    }
+    len = waiting == bytes + c->fin_queued && window > bytes ? waiting : bytes;
+    all = len == waiting;
+    if (!worth_sending(o, bytes, all))
+        return false;
+    if (bytes > room && pipe > 0) {
+        c->cwnd_limited = true;
+        return false;
+    }
+    return send_new(o, len, bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
+}
+
+/* Nothing is outstanding, and what waits cannot be sent: look again later. */
+static void arm_persist(struct tcb *c, int64_t now)
+{
+    if (c->snd_una == c->snd_nxt && unsent(c) && c->timer[TIMER_RTX] == TIME_NEVER) {
+        c->progress_at = now;
+        c->timer[TIMER_RTX] = now + c->rtt.rto;
+    }
+}
+
+static bool send_from_queue(struct out *o)
+{
+    struct tcb *c = o->c;
+
+    if (recovery_lost(&c->recovery) && c->snd_wnd > 0)
+        return send_lost(o); /* new data waits until what is lost was sent again */
+    if (c->probe_due)
+        return send_probe(o);
+    if (send_data(o))
+        return true;
+    arm_persist(c, o->now);
+    return false;
+}
+
+static bool sends_text(const struct tcb *c)
+{
+    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 ||
+           c->state == TCP_CLOSE_WAIT || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK;
+}
+
+static bool send_owed_ack(struct out *o)
+{
+    struct tcb *c = o->c;
+
+    if (c->dup_ack_debt) {
+        c->dup_ack_debt--;
+        return begin(o, c->snd_nxt, TCP_ACK, REASON_SEND_ACK_DUPLICATE);
+    }
+    if (c->challenge) {
+        c->challenge = false;
+        return begin(o, c->snd_nxt, TCP_ACK, REASON_SEND_ACK_CHALLENGE);
+    }
+    return false;
+}
+
+static bool output(struct out *o)
+{
+    struct tcb *c = o->c;
+
+    if (c->send_rst)
+        return send_reset(o);
+    if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED) {
+        if (c->send_syn)
+            return send_syn(o);
+        if (c->state == TCP_SYN_SENT)
+            return false;
+    }
+    if (c->state == TCP_CLOSED)
+        return false;
+    if (send_owed_ack(o))
+        return true;
+    if (sends_text(c) && send_from_queue(o))
+        return true;
+    if (c->ack_now)
+        return begin(o, c->snd_nxt, TCP_ACK, (enum reason)c->ack_reason);
+    return false;
+}
+
+bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p)
+{
+    struct out o = {t, c, now, ret_hdr, p};
+
+    c->output_due = output(&o);
+    return c->output_due;
+}

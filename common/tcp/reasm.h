@@ -1,0 +1,52 @@
+/*
+ * What arrived out of order: ranges of sequence numbers, each with its bytes by reference, in
+ * ascending order, neither touching nor overlapping. Bytes that came first are kept where two
+ * segments disagree. Work and memory per segment are bounded by the number of ranges.
+ */
+#ifndef TCP_REASM_H
+#define TCP_REASM_H
+
+#include "base/chunk.h"
+
+enum {
+    REASM_RANGES_MAX = 64,   /* per connection */
+    REASM_CHUNKS_MAX = 1024, /* per connection: bounds what one-byte segments can cost */
+};
+
+struct reasm_range {
+    struct reasm_range *next;
+    struct chunk *head, *tail;
+    uint32_t start, end; /* sequence numbers */
+    uint32_t chunks;
+};
+
+struct reasm {
+    struct reasm_range *first;
+    uint16_t ranges, chunks;
+};
+
+/* Cells of one pool hold ranges and chunks alike. */
+enum {
+    REASM_CELL = sizeof(struct reasm_range) > sizeof(struct chunk) ? sizeof(struct reasm_range)
+                                                                    : sizeof(struct chunk),
+};
+
+/* Where the memory comes from. */
+struct reasm_mem {
+    struct pool *cells;
+    struct buf_pool *small;
+};
+
+/*
+ * Keep what is new in the bytes of `s`, which begin at `seq`, as chunkq_keep does; the caller's
+ * reference stays the caller's. Returns false if some of it found no place.
+ */
+bool reasm_insert(struct reasm *r, const struct reasm_mem *mem, uint32_t seq, struct slice s);
+
+/* Move what begins at or before `nxt` behind the queue's end. Returns how many bytes it added. */
+uint32_t reasm_take(struct reasm *r, struct pool *cells, uint32_t nxt, struct chunkq *q);
+
+/* Drop everything. */
+void reasm_clear(struct reasm *r, struct pool *cells);
+
+#endif

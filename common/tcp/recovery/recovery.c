@@ -1,0 +1,103 @@
+#include "tcp/recovery/recovery.h"
+
+#include <assert.h>
+
+#include "base/bytes.h"
+#include "base/seq.h"
+
+enum {
+    DUPACK_THRESHOLD = 3, /* RFC 5681 section 3.2 */
+};
+
+void recovery_init(struct recovery *r, uint32_t iss)
+{
+    *r = (struct recovery){.lost_start = iss, .lost_end = iss, .recover = iss};
+}
+
+static void mark_first_lost(struct recovery *r, const struct ack_sample *s, enum reason why)
+{
+    r->why = why;
+    r->lost_start = s->una;
+    r->lost_end = seq_min(s->una + s->mss, s->nxt);
+}
+
+/* RFC 6582 section 3.2 step 2: not for duplicates caused by what an earlier recovery sent. */
+static enum recovery_action on_duplicate(struct recovery *r, const struct ack_sample *s)
+{
+    r->dupacks++;
+    if (r->phase != RECOVERY_OPEN || r->dupacks != DUPACK_THRESHOLD)
+        return RECOVERY_NONE;
+    if (seq_leq(s->una, r->recover))
+        return RECOVERY_NONE;
+    r->phase = RECOVERY_FAST;
+    r->recover = s->nxt;
+    mark_first_lost(r, s, REASON_SEND_FAST_RETRANSMIT);
+    return RECOVERY_ENTERED;
+}
+
+static enum recovery_action on_progress(struct recovery *r, const struct ack_sample *s)
+{
+    if (seq_lt(r->lost_start, s->una))
+        r->lost_start = s->una;
+    if (seq_lt(r->lost_end, r->lost_start))
+        r->lost_end = r->lost_start;
+    if (r->phase == RECOVERY_OPEN) {
+        r->dupacks = 0;
+        return RECOVERY_NONE;
+    }
+    if (seq_geq(s->una, r->recover)) {
+        r->phase = RECOVERY_OPEN;
+        r->dupacks = 0;
+        return RECOVERY_FINISHED;
+    }
+    if (r->phase == RECOVERY_FAST) {
+        /* A partial acknowledgment: the next segment is lost as well. What it covered beyond the
+         * retransmission had left the network already. */
+        uint32_t segments = (s->acked + s->mss - 1) / s->mss;
+
+        r->dupacks -= min32(r->dupacks, segments - 1);
+        mark_first_lost(r, s, REASON_SEND_RECOVERY);
+    } else {
+        r->dupacks = 0;
+    }
+    return RECOVERY_NONE;
+}
+
+enum recovery_action recovery_on_ack(struct recovery *r, const struct ack_sample *s)
+{
+    if (s->acked > 0)
+        return on_progress(r, s);
+    return s->duplicate ? on_duplicate(r, s) : RECOVERY_NONE;
+}
+
+void recovery_on_rto(struct recovery *r, uint32_t una, uint32_t nxt)
+{
+    r->phase = RECOVERY_RTO;
+    r->why = REASON_SEND_RTO;
+    r->recover = nxt;
+    r->dupacks = 0;
+    r->lost_start = una;
+    r->lost_end = nxt;
+}
+
+void recovery_reopened(struct recovery *r, uint32_t una, uint32_t nxt)
+{
+    r->why = REASON_SEND_REOPENED;
+    r->lost_start = una;
+    r->lost_end = nxt;
+}
+
+void recovery_sent(struct recovery *r, uint32_t len)
+{
+    assert(len <= r->lost_end - r->lost_start);
+    r->lost_start += len;
+}
+
+uint32_t recovery_pipe(const struct recovery *r, uint32_t una, uint32_t nxt, uint32_t mss)
+{
+    uint32_t flight = nxt - una, gone = r->lost_end - r->lost_start;
+
+    if (r->phase != RECOVERY_RTO)
+        gone += r->dupacks * mss;
+    return flight > gone ? flight - gone : 0;
+}

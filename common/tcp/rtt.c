@@ -1,0 +1,89 @@
+#include "tcp/rtt.h"
+
+#include "base/seq.h"
+#include "base/time.h"
+
+enum {
+    BACKOFF_MAX = 32,
+};
+
+/* G of RFC 6298: our clock counts nanoseconds, our timers are finer than this. */
+static const int64_t granularity_ns = MSEC;
+
+static int64_t clamp(int64_t v, int64_t low, int64_t high)
+{
+    return time_min(time_max(v, low), high);
+}
+
+/* RFC 6298 2.3: RTO = SRTT + max(G, 4 * RTTVAR), doubled as often as the timer expired. */
+static void compute_rto(struct rtt *r, const struct tcp_config *cfg)
+{
+    int64_t rto = cfg->rto_initial_ns;
+
+    if (r->srtt)
+        rto = clamp(r->srtt + time_max(granularity_ns, 4 * r->rttvar), cfg->rto_min_ns,
+                    cfg->rto_max_ns);
+    for (unsigned i = 0; i < r->backoff && rto < cfg->rto_max_ns; i++)
+        rto *= 2;
+    r->rto = time_min(rto, cfg->rto_max_ns);
+}
+
+void rtt_init(struct rtt *r, const struct tcp_config *cfg)
+{
+    *r = (struct rtt){0};
+    compute_rto(r, cfg);
+}
+
+void rtt_start(struct rtt *r, int64_t now, uint32_t seq)
+{
+    if (r->timing)
+        return;
+    r->timing = true;
+    r->sent_at = now;
+    r->seq = seq;
+}
+
+void rtt_cancel(struct rtt *r)
+{
+    r->timing = false;
+}
+
+/* RFC 6298 2.2 and 2.3, with alpha = 1/8 and beta = 1/4. */
+static void measure(struct rtt *r, int64_t sample)
+{
+    if (!r->srtt) {
+        r->srtt = sample;
+        r->rttvar = sample / 2;
+        return;
+    }
+    int64_t error = sample > r->srtt ? sample - r->srtt : r->srtt - sample;
+    r->rttvar += (error - r->rttvar) / 4;
+    r->srtt = time_max(1, r->srtt + (sample - r->srtt) / 8);
+}
+
+int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32_t una)
+{
+    int64_t sample;
+
+    if (!r->timing || seq_lt(una, r->seq))
+        return 0;
+    r->timing = false;
+    sample = time_max(1, now - r->sent_at);
+    measure(r, sample);
+    r->backoff = 0;
+    compute_rto(r, cfg);
+    return sample;
+}
+
+void rtt_backoff(struct rtt *r, const struct tcp_config *cfg)
+{
+    if (r->backoff < BACKOFF_MAX)
+        r->backoff++;
+    compute_rto(r, cfg);
+}
+
+void rtt_reset_backoff(struct rtt *r, const struct tcp_config *cfg)
+{
+    r->backoff = 0;
+    compute_rto(r, cfg);
+}

@@ -1,0 +1,120 @@
+/*
+ * The transmission control block (RFC 9293 section 3.3.1): everything that is known about one
+ * connection. Field names are the RFC's. Memory per connection is this struct and what its queues
+ * hold; an idle connection has nothing queued.
+ */
+#ifndef TCP_TCB_H
+#define TCP_TCB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/chunk.h"
+#include "tcp/cc/cc.h"
+#include "tcp/reasm.h"
+#include "tcp/recovery/recovery.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+#include "wire/addr.h"
+
+/*
+ * A connection's timers. Each has one owner:
+ *   RTX     output.c arms it whenever something is outstanding (retransmission) or held back by the
+ *           window (persist), and clears it when neither is so
+ *   DELACK  input.c arms it when an acknowledgment may wait
+ *   LINGER  state.c arms it in TIME-WAIT (2 MSL), and in FIN-WAIT-2 when nobody reads any more
+ */
+enum tcp_timer {
+    TIMER_RTX,
+    TIMER_DELACK,
+    TIMER_LINGER,
+    TIMER_COUNT,
+};
+
+/* What is to be told to the application; bits, so that repeated events are told once. */
+enum tcp_event {
+    TCP_EVENT_OPENED      = 0x01, /* the handshake is complete */
+    TCP_EVENT_READABLE    = 0x02,
+    TCP_EVENT_WRITABLE    = 0x04,
+    TCP_EVENT_PEER_CLOSED = 0x08,
+    TCP_EVENT_CLOSED      = 0x10, /* end_reason says how */
+};
+
+struct tcb {
+    struct addr local, remote;
+    uint16_t local_port, remote_port;
+    uint8_t state; /* enum tcp_state */
+
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t events; /* of enum tcp_event, not yet told */
+
+    bool passive : 1;     /* SYN-RECEIVED was reached from LISTEN (MUST-11) */
+    bool released : 1;    /* the application has no more interest */
+    bool output_due : 1;  /* tcp_output may have something to send */
+    bool send_syn : 1;    /* a SYN or SYN-ACK is to be sent (again) */
+    bool send_rst : 1;    /* a reset is to be sent; the state is CLOSED already */
+    bool probe_due : 1;   /* the persist timer expired */
+    bool fin_queued : 1;  /* CLOSE was called: a FIN follows the queued data */
+    bool fin_sent : 1;    /* ... and has its sequence number, the one before snd_nxt */
+    bool fin_arrived : 1; /* a FIN is known at rcv_fin, maybe beyond a gap */
+    bool ack_now : 1;     /* an acknowledgment must not wait */
+    bool challenge : 1;   /* a challenge ACK is owed */
+    bool want_space : 1;  /* a send was refused: tell when there is room */
+    bool cwnd_limited : 1;
+    uint8_t end_reason;   /* enum reason, set together with TCP_EVENT_CLOSED */
+    uint8_t ack_reason;   /* enum reason of the acknowledgment that is owed */
+    uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
+
+    /* send sequence variables */
+    uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, iss;
+    uint32_t max_snd_wnd; /* the largest window the remote end ever offered, bytes */
+    uint16_t snd_mss;     /* bytes of payload in a full segment we send */
+    uint16_t rcv_mss;     /* bytes of payload in a full segment we expect */
+
+    /* receive sequence variables */
+    uint32_t rcv_nxt, irs;
+    uint32_t rcv_adv;  /* right edge of the window we have offered: RCV.NXT + RCV.WND */
+    uint32_t rcv_fin;  /* sequence number of the FIN that arrived */
+    uint32_t last_ack; /* rcv_nxt of the last acknowledgment sent */
+
+    struct chunkq snd_q; /* begins at the first unacknowledged byte */
+    struct chunk_cursor snd_cursor;
+    struct chunkq rcv_q; /* ends at rcv_nxt */
+    struct reasm reasm;
+
+    struct rtt rtt;
+    struct recovery recovery;
+    struct cc cc;
+    int64_t timer[TIMER_COUNT]; /* deadlines, ns, or TIME_NEVER */
+    int64_t progress_at;        /* ns: when the remote end last answered what is outstanding */
+    int64_t opened_at;          /* ns */
+
+    uint64_t bytes_sent, bytes_acked, bytes_received;
+    uint32_t segs_out, segs_in, retransmits;
+};
+
+/* The window that the remote end may still use, RCV.WND. */
+static inline uint32_t tcb_rcv_wnd(const struct tcb *c)
+{
+    return c->rcv_adv - c->rcv_nxt;
+}
+
+/* The sequence number of the first byte in snd_q. */
+static inline uint32_t tcb_snd_base(const struct tcb *c)
+{
+    return c->snd_una == c->iss ? c->iss + 1 : c->snd_una;
+}
+
+/* The sequence number behind the last byte in snd_q; a FIN stands there. */
+static inline uint32_t tcb_data_end(const struct tcb *c)
+{
+    return tcb_snd_base(c) + c->snd_q.bytes;
+}
+
+/* Is every connection state but the first three: RFC 9293's "synchronized". */
+static inline bool tcb_synchronized(const struct tcb *c)
+{
+    return c->state >= TCP_ESTABLISHED;
+}
+
+#endif

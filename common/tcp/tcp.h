@@ -1,0 +1,133 @@
+/*
+ * TCP (RFC 9293) as functions over one TCB. They do no I/O and call nobody: a call changes the TCB,
+ * leaves events in tcb->events and sets tcb->output_due when there may be something to send; the
+ * floor above looks at both afterwards, and keeps the clock, the table of connections and the
+ * listeners.
+ *
+ *   listen.c   what a listener and a missing connection answer (CLOSED and LISTEN)
+ *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7
+ *   output.c   what to send next, and why
+ *   timer.c    timeouts
+ *   user.c     the user calls
+ *   state.c    changes of state, and how a connection ends
+ *   window.c   the receive window
+ */
+#ifndef TCP_TCP_H
+#define TCP_TCP_H
+
+#include "base/buf.h"
+#include "tcp/tcb.h"
+#include "wire/tcp.h"
+
+/* What all connections of one node share. */
+struct tcp {
+    struct tcp_config cfg;
+    uint16_t mtu_mss;        /* bytes of payload that the device's MTU leaves */
+    struct pool *cells;      /* of REASM_CELL bytes */
+    struct buf_pool *small;
+    uint64_t *counts;        /* by enum reason */
+    /* challenge ACKs are limited (RFC 5961 section 7) */
+    int64_t challenge_window; /* ns: when the present second began */
+    uint32_t challenges;      /* sent in it */
+    /* an observer, or NULL */
+    void (*note)(void *arg, const struct tcb *c, int64_t at, enum reason why, enum tcp_state from,
+                 int64_t value);
+    void *note_arg;
+};
+
+/* Count something that happened, and tell the observer if there is one. */
+static inline void tcp_note(struct tcp *t, const struct tcb *c, int64_t now, enum reason why,
+                            int64_t value)
+{
+    t->counts[why]++;
+    if (t->note)
+        t->note(t->note_arg, c, now, why, (enum tcp_state)c->state, value);
+}
+
+/* ---- opening: the TCB is filled with zeros but for its addresses and ports ---- */
+
+/* Active OPEN: CLOSED -> SYN-SENT. */
+void tcp_open(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss);
+
+/* A listener took this SYN: LISTEN -> SYN-RECEIVED. */
+void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss,
+                const struct tcp_hdr *syn);
+
+/* ---- segments ---- */
+
+/* A reset that answers a segment for which there is no connection; false where none is owed. */
+bool tcp_reset_for(const struct tcp_hdr *seg, uint32_t data_len, struct tcp_hdr *ret_rst);
+
+/* What a listener says to a segment: REASON_NONE is a SYN to accept. */
+enum reason tcp_listen_verdict(const struct tcp_hdr *seg);
+
+/* Is this SYN, on a connection in TIME-WAIT, the beginning of a new one (MAY-2)? */
+bool tcp_time_wait_reusable(const struct tcb *c, const struct tcp_hdr *seg);
+
+/*
+ * SEGMENT ARRIVES for a connection. Returns REASON_NONE or why the segment was dropped. If
+ * *ret_reply is set to true, *ret_rst is a reset to send, which belongs to no connection.
+ */
+enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                      struct slice data, bool *ret_reply, struct tcp_hdr *ret_rst);
+
+/* An ICMP error quoted a segment of this connection. */
+enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, uint32_t seq, bool hard);
+
+/*
+ * The next segment: *ret_hdr but for its ports, payload added to p's parts, p->why set. False if
+ * there is nothing to send now; then output_due is off.
+ */
+bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p);
+
+/* ---- time ---- */
+
+/* The first deadline, or TIME_NEVER. */
+int64_t tcp_deadline(const struct tcb *c);
+
+/* Run what is due. */
+void tcp_tick(struct tcp *t, struct tcb *c, int64_t now);
+
+/* ---- user calls; they are those of stack.h, for one TCB ---- */
+
+uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c);
+int tcp_send(struct tcp *t, struct tcb *c, struct slice s);
+int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len);
+int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_slice);
+int tcp_close(struct tcp *t, struct tcb *c, int64_t now);
+void tcp_release(struct tcp *t, struct tcb *c, int64_t now);
+void tcp_abort(struct tcp *t, struct tcb *c, int64_t now);
+
+/* ---- between the files of this folder ---- */
+
+/* state.c: change the state, arm LINGER where it belongs. */
+void tcp_set_state(struct tcp *t, struct tcb *c, int64_t now, enum tcp_state to);
+/* state.c: arm LINGER where the state and the application's interest ask for it. */
+void tcp_arm_linger(const struct tcp *t, struct tcb *c, int64_t now);
+/* state.c: the connection is over; queues are dropped, EV_CLOSED is left with this reason. */
+void tcp_end(struct tcp *t, struct tcb *c, int64_t now, enum reason why);
+/* state.c: nothing is left to do for anyone: TCB and queues can be given back. */
+bool tcp_finished(const struct tcb *c);
+/* state.c: drop all queues. */
+void tcp_drop_queues(struct tcp *t, struct tcb *c);
+
+/* input.c: the options of a SYN, and the sequence numbers it brings. */
+void tcp_take_syn(struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);
+/* input.c: an acknowledgment is owed, at once. */
+void tcp_ack_now(struct tcb *c, enum reason why);
+
+/* window.c: the first offer of a window. */
+void tcp_window_init(struct tcp *t, struct tcb *c);
+/* window.c: move the right edge if it is worth it, and return what the header's field says. */
+uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn);
+/* window.c: has the window opened so far that the remote end should be told unasked? */
+bool tcp_window_update_due(const struct tcp *t, const struct tcb *c);
+/* window.c: the shift that can express a receive buffer of so many bytes. */
+uint8_t tcp_window_scale(uint32_t rcv_buf);
+
+/* output.c: restart RTX for what is outstanding, or clear it. */
+void tcp_restart_rtx(struct tcb *c, int64_t now);
+/* cc's view of the connection. */
+struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now);
+
+#endif

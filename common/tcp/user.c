@@ -1,0 +1,206 @@
+/*
+ * The user calls (RFC 9293 sections 3.9.1 and 3.10.1 to 3.10.6) for one TCB.
+ */
+#include <errno.h>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "tcp/tcp.h"
+
+void tcp_config_default(struct tcp_config *cfg)
+{
+    *cfg = (struct tcp_config){
+        .snd_buf = 256 * 1024,
+        .rcv_buf = 256 * 1024,
+        .wscale = true,
+        .nagle = true,
+        .delayed_ack = true,
+        .cc = &cc_reno,
+        .delack_ns = 40 * MSEC,
+        .rto_initial_ns = 1 * SEC,
+        .rto_min_ns = 200 * MSEC,
+        .rto_max_ns = 60 * SEC,
+        .r2_ns = 100 * SEC,
+        .r2_syn_ns = 180 * SEC,
+        .msl_ns = 30 * SEC,
+        .fin_wait_2_ns = 60 * SEC,
+    };
+}
+
+static void tcb_init(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
+{
+    c->iss = c->snd_una = iss;
+    c->snd_nxt = iss + 1;
+    c->snd_mss = c->rcv_mss = (uint16_t)min32(TCP_MSS_DEFAULT4, t->mtu_mss);
+    c->opened_at = c->progress_at = now;
+    for (unsigned i = 0; i < TIMER_COUNT; i++)
+        c->timer[i] = TIME_NEVER;
+    rtt_init(&c->rtt, &t->cfg);
+    recovery_init(&c->recovery, iss);
+    tcp_window_init(t, c);
+    c->send_syn = true;
+    c->output_due = true;
+}
+
+void tcp_open(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
+{
+    tcb_init(t, c, now, iss);
+    tcp_set_state(t, c, now, TCP_SYN_SENT);
+}
+
+void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const struct tcp_hdr *syn)
+{
+    tcb_init(t, c, now, iss);
+    c->passive = true;
+    tcp_take_syn(t, c, syn);
+    tcp_set_state(t, c, now, TCP_SYN_RECEIVED);
+}
+
+static bool may_send(const struct tcb *c)
+{
+    return !c->fin_queued && !c->released &&
+           (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ||
+            c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT);
+}
+
+uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
+{
+    if (!may_send(c))
+        return 0;
+    return t->cfg.snd_buf - min32(t->cfg.snd_buf, c->snd_q.bytes);
+}
+
+/* 0 if something can be queued now. */
+static int send_check(const struct tcp *t, struct tcb *c)
+{
+    if (!may_send(c))
+        return -EPIPE;
+    if (tcp_send_space(t, c) == 0) {
+        c->want_space = true;
+        return -EAGAIN;
+    }
+    return 0;
+}
+
+int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
+{
+    int r = send_check(t, c);
+
+    if (r < 0)
+        return r;
+    if (s.len == 0) {
+        buf_unref(s.buf);
+        return 0;
+    }
+    if (!chunkq_push(&c->snd_q, t->cells, s)) {
+        c->want_space = true;
+        return -ENOBUFS;
+    }
+    c->output_due = true;
+    return 0;
+}
+
+int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len)
+{
+    int r = send_check(t, c);
+    uint32_t take, done;
+
+    if (r < 0)
+        return r;
+    take = min32(len, tcp_send_space(t, c));
+    done = chunkq_push_copy(&c->snd_q, t->cells, t->small, bytes, take);
+    if (done < len)
+        c->want_space = true;
+    if (done == 0 && len > 0)
+        return -ENOBUFS;
+    c->output_due = true;
+    return (int)done;
+}
+
+/* Can more bytes still come in? */
+static bool may_receive(const struct tcb *c)
+{
+    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
+}
+
+int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_slice)
+{
+    bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+
+    if (c->rcv_q.bytes == 0)
+        return opening || may_receive(c) ? -EAGAIN : 0;
+    if (max == 0)
+        return -EINVAL;
+    *ret_slice = chunkq_pop(&c->rcv_q, t->cells, max);
+    if (may_receive(c) && tcp_window_update_due(t, c))
+        tcp_ack_now(c, REASON_SEND_WINDOW_UPDATE);
+    return (int)ret_slice->len;
+}
+
+int tcp_close(struct tcp *t, struct tcb *c, int64_t now)
+{
+    switch ((enum tcp_state)c->state) {
+    case TCP_SYN_SENT:
+        tcp_end(t, c, now, REASON_END_ABORTED);
+        break;
+    case TCP_SYN_RECEIVED:
+        c->fin_queued = true; /* FIN-WAIT-1 follows with the handshake's end */
+        break;
+    case TCP_ESTABLISHED:
+        c->fin_queued = true;
+        tcp_set_state(t, c, now, TCP_FIN_WAIT_1);
+        break;
+    case TCP_CLOSE_WAIT:
+        c->fin_queued = true;
+        tcp_set_state(t, c, now, TCP_LAST_ACK);
+        break;
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+    case TCP_FIN_WAIT_1:
+    case TCP_FIN_WAIT_2:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_TIME_WAIT:
+        break; /* closing already */
+    }
+    c->output_due = true;
+    return 0;
+}
+
+void tcp_abort(struct tcp *t, struct tcb *c, int64_t now)
+{
+    switch ((enum tcp_state)c->state) {
+    case TCP_SYN_RECEIVED:
+    case TCP_ESTABLISHED:
+    case TCP_FIN_WAIT_1:
+    case TCP_FIN_WAIT_2:
+    case TCP_CLOSE_WAIT:
+        c->send_rst = true;
+        c->output_due = true;
+        break;
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+    case TCP_SYN_SENT:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_TIME_WAIT:
+        break;
+    }
+    if (c->state != TCP_CLOSED)
+        tcp_end(t, c, now, REASON_END_ABORTED);
+}
+
+void tcp_release(struct tcp *t, struct tcb *c, int64_t now)
+{
+    bool unread = c->rcv_q.bytes > 0 || c->reasm.first;
+
+    c->released = true;
+    if (unread && (may_receive(c) || c->state == TCP_CLOSE_WAIT))
+        tcp_abort(t, c, now); /* RFC 9293 3.6.1, SHLD-3 */
+    else
+        tcp_close(t, c, now);
+    chunkq_drop(&c->rcv_q, t->cells, c->rcv_q.bytes, NULL);
+    if (c->state == TCP_FIN_WAIT_2)
+        tcp_arm_linger(t, c, now);
+    c->events = 0;
+}
