@@ -156,7 +156,7 @@ check_cppcheck()
         return
     fi
     cppcheck -q -j "$(nproc)" --std=c11 -Icommon -I. \
-        -D'json_array_foreach(a,i,v)=for(i=0;i<json_array_size(a)&&(v=json_array_get(a,i));i++)' \
+        --include=tests/lint/cppcheck.h \
         --enable=warning,portability \
         --inline-suppr --suppress=missingIncludeSystem --template='{file}:{line}: {message}' \
         common host peer netsetup 2>"$tmp/out" >/dev/null
