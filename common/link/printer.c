@@ -47,13 +47,11 @@ static void put_packet(struct printer *p, int64_t now, const struct pkt *pkt, co
                        bool outgoing)
 {
     uint32_t len = pkt->len < PRINTER_PACKET_MAX ? pkt->len : PRINTER_PACKET_MAX;
-    /* our own checksums are not doubted, and part of them may be left to the device */
-    uint16_t marks = outgoing ? pkt->marks | PKT_CSUM_VALID : pkt->marks;
     char line[PRINT_LINE_MAX], page[PRINTER_PAGE];
     struct text t;
 
     text_init(&t, page, sizeof(page));
-    print_packet(&p->flows, bytes, len, marks, line, sizeof(line));
+    print_packet(&p->flows, bytes, len, pkt->marks, line, sizeof(line));
     add_time(p, &t, now);
     text_add(&t, " %s %-3s %s", p->dev.name, outgoing ? "Out" : "In", line);
     if (outgoing && pkt->why != REASON_NONE)
