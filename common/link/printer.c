@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "wire/reason.h"
-#include "wire/text.h"
 
 enum {
     PRINTER_PAGE = 8192, /* bytes written at once: a line, and its rows of hex */

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "wire/ip.h"
 #include "wire/print.h"
-#include "wire/text.h"
 
 /* What stands behind an IP header: b[0..len), and what the header said about it. */
 struct print_body {

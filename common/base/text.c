@@ -1,4 +1,4 @@
-#include "wire/text.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -17,9 +17,12 @@ void text_add(struct text *t, const char *format, ...)
     va_list args;
     int n;
 
+    if (t->cut)
+        return;
     va_start(args, format);
     n = vsnprintf(t->out + t->len, left, format, args);
     va_end(args);
+    t->cut = n < 0 || (size_t)n >= left;
     if (n > 0)
-        t->len += (size_t)n < left ? (size_t)n : left - 1;
+        t->len += t->cut ? left - 1 : (size_t)n;
 }
