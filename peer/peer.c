@@ -35,8 +35,9 @@ static const struct option_spec options[] = {
      .arg = "KIND",
      .kind = OPTION_STRING,
      .offset = offsetof(struct peer_options, session),
-     .help = "What the session port does: echo (without this option), discard, chargen, or chat: "
-             "what you type goes to every client, what they send is shown here."},
+     .help = "What the session port does: echo (without this option), discard, chargen, chat: "
+             "what you type goes to every client, what they send is shown here; or cat: the first "
+             "client is joined to standard input and output, as by nc -l."},
     {.name = "once",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct peer_options, once),
@@ -125,6 +126,8 @@ static int peer_serve(struct peer *p)
     }
     if (p->session == SESSION_CHAT)
         life_operator(&p->life, &p->services.chat.console);
+    if (p->session == SESSION_CAT)
+        life_operator(&p->life, &p->services.cat.console);
     p->life.loop.node[0].event = peer_event;
     p->life.loop.node[0].arg = p;
     report_ready(&p->node.report, &p->node.local, p->opt.node.tun, p->services.list, p->services.n);
@@ -148,7 +151,7 @@ int main(int argc, char **argv)
     if (code != NODE_GO_ON)
         return code;
     if (session_parse(p.opt.session, &p.session) < 0)
-        return usage_error(&program, "--session '%s' is none of echo, discard, chargen, chat",
+        return usage_error(&program, "--session '%s' is none of echo, discard, chargen, chat, cat",
                            p.opt.session);
     code = node_open(&p.node, &program, &p.opt.node);
     if (code == NODE_GO_ON)

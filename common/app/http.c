@@ -151,9 +151,9 @@ static struct slice http_compose(const struct http *h, const struct stack *st,
     char head_out[HTTP_HEAD];
     size_t start, len;
 
-    text_begin(&body, (char *)b->data + HTTP_HEAD, b->size - HTTP_HEAD);
+    text_init(&body, (char *)b->data + HTTP_HEAD, b->size - HTTP_HEAD);
     http_body(&body, h, st, req);
-    text_begin(&head, head_out, sizeof(head_out));
+    text_init(&head, head_out, sizeof(head_out));
     text_add(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
              (int)req->status, http_status_text(req->status), http_type(req), body.len);
     text_add(&head, "Cache-Control: no-store\r\nConnection: close\r\n%s\r\n",

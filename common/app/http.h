@@ -15,7 +15,7 @@
 #define APP_HTTP_H
 
 #include "app/app.h"
-#include "app/text.h"
+#include "base/text.h"
 
 enum {
     HTTP_REQUEST_MAX = 4096, /* bytes, request line and header together */

@@ -65,6 +65,10 @@ static void netcat_event(struct app *a, struct stack *st, const struct stack_eve
     switch (ev->kind) {
     case EV_CONNECTED:
     case EV_ACCEPTED:
+        if (n->connected) { /* behind a listener: one session only, others are let go */
+            stack_release(st, ev->conn);
+            break;
+        }
         n->conn = ev->conn;
         n->connected = true;
         netcat_flush(n, st);

@@ -8,7 +8,7 @@
 
 enum {
     SLOT_ALIGN = 16,
-    IPV4_TTL_OFFSET = 8, /* the TTL and the protocol make one 16-bit word here */
+    IPV4_TTL_OFFSET = 8,
     IPV4_CHECKSUM_OFFSET = 10,
     IPV4_HEADER = 20,
 };
@@ -42,11 +42,13 @@ static struct slot *slot_at(const struct wire_side *s, uint32_t i)
 
 /*
  * What a router does to the packet b[0..len) on its way to `to`. The checksum is adjusted by the
- * difference (RFC 1624 equation 3), so one that was wrong stays wrong. False: it goes no further.
+ * difference (RFC 1624 equation 3: HC' = ~(~HC + ~m + m')), so one that was wrong stays wrong; m is
+ * the word with the TTL in its upper byte, and ~m + m' is 0xffff - 0x0100 whatever else is in it.
+ * False: the packet goes no further.
  */
 static bool forward(struct wire_side *to, uint8_t *b, uint32_t len)
 {
-    uint32_t old, sum;
+    uint32_t sum;
 
     if (len < IPV4_HEADER || b[0] >> 4 != 4) {
         to->no_route++;
@@ -56,11 +58,8 @@ static bool forward(struct wire_side *to, uint8_t *b, uint32_t len)
         to->expired++;
         return false;
     }
-    old = get16(b + IPV4_TTL_OFFSET);
     b[IPV4_TTL_OFFSET]--;
-    sum = (0xffffU & ~(uint32_t)get16(b + IPV4_CHECKSUM_OFFSET)) + (0xffffU & ~old);
-    sum += get16(b + IPV4_TTL_OFFSET);
-    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (0xffffU & ~(uint32_t)get16(b + IPV4_CHECKSUM_OFFSET)) + 0xffffU - 0x0100U;
     sum = (sum & 0xffff) + (sum >> 16);
     put16(b + IPV4_CHECKSUM_OFFSET, (uint16_t)~sum);
     return true;

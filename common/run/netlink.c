@@ -213,14 +213,24 @@ int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *
     return r;
 }
 
-int netlink_link_set_up(struct netlink *nl, int index)
+static int link_set_flags(struct netlink *nl, int index, unsigned flags)
 {
     struct ifinfomsg info = {.ifi_family = AF_UNSPEC,
                              .ifi_index = index,
-                             .ifi_flags = IFF_UP,
+                             .ifi_flags = flags,
                              .ifi_change = IFF_UP};
 
     return transact(nl, link_request(RTM_NEWLINK, 0, info), 0, NULL, NULL);
+}
+
+int netlink_link_set_up(struct netlink *nl, int index)
+{
+    return link_set_flags(nl, index, IFF_UP);
+}
+
+int netlink_link_set_down(struct netlink *nl, int index)
+{
+    return link_set_flags(nl, index, 0);
 }
 
 int netlink_link_delete(struct netlink *nl, int index)
@@ -293,11 +303,12 @@ int netlink_addr_list(struct netlink *nl, int index, struct netlink_addr *out, s
         struct rtnl_addr *ra = (struct rtnl_addr *)o;
         struct nl_addr *local = rtnl_addr_get_local(ra);
 
-        if (rtnl_addr_get_ifindex(ra) != index || !local)
+        if ((index && rtnl_addr_get_ifindex(ra) != index) || !local)
             continue;
         if (n < max)
             out[n] = (struct netlink_addr){.addr = addr_of_nl(local),
-                                           .prefix_len = (uint8_t)rtnl_addr_get_prefixlen(ra)};
+                                           .prefix_len = (uint8_t)rtnl_addr_get_prefixlen(ra),
+                                           .index = rtnl_addr_get_ifindex(ra)};
         n++;
     }
     nl_cache_free(cache);

@@ -42,6 +42,7 @@ struct netlink_link {
 struct netlink_addr {
     struct addr addr;
     uint8_t prefix_len; /* of an IPv4 address: 0 to 32 */
+    int index;          /* of its link; only said by netlink_addr_list */
 };
 
 struct netlink_route {
@@ -59,13 +60,17 @@ void netlink_close(struct netlink *nl); /* NULL is allowed */
 /* The link called `name`, or -ENODEV. */
 int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *ret);
 int netlink_link_set_up(struct netlink *nl, int index);
+int netlink_link_set_down(struct netlink *nl, int index);
 /* Deletes a persistent TUN, too, and under a program that is attached to it. */
 int netlink_link_delete(struct netlink *nl, int index);
 
 int netlink_addr_add(struct netlink *nl, int index, const struct netlink_addr *a);
 int netlink_addr_delete(struct netlink *nl, int index, const struct netlink_addr *a);
 
-/* The addresses of link `index`: fills out[max], and *ret_count with how many there are in all. */
+/*
+ * The addresses of link `index`, or of all links with index 0: fills out[max], and *ret_count with
+ * how many there are in all.
+ */
 int netlink_addr_list(struct netlink *nl, int index, struct netlink_addr *out, size_t max,
                       size_t *ret_count);
 

@@ -16,10 +16,8 @@ enum {
 int session_parse(const char *text, enum session_kind *ret_kind)
 {
     static const char *const names[] = {
-        [SESSION_ECHO] = "echo",
-        [SESSION_DISCARD] = "discard",
-        [SESSION_CHARGEN] = "chargen",
-        [SESSION_CHAT] = "chat",
+        [SESSION_ECHO] = "echo", [SESSION_DISCARD] = "discard", [SESSION_CHARGEN] = "chargen",
+        [SESSION_CHAT] = "chat", [SESSION_CAT] = "cat",
     };
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -43,6 +41,7 @@ static int services_memory(struct services *s, struct buf_pool *pool)
     discard_init(&s->discard);
     chargen_init(&s->chargen);
     chat_init(&s->chat, chat, chat_bytes(CHAT_CLIENTS));
+    netcat_init(&s->cat);
     http_init(&s->http, s->node, pool, http, http_bytes(HTTP_CONNS));
     datagram_init(&s->udp[0], DATAGRAM_ECHO, NULL, NULL);
     datagram_init(&s->udp[1], DATAGRAM_DISCARD, NULL, NULL);
@@ -103,6 +102,8 @@ static int services_session(struct services *s, struct stack *st, uint16_t port)
         return services_listen(s, st, "session (chargen)", port, &s->chargen.app);
     case SESSION_CHAT:
         return services_listen(s, st, "session (chat)", port, &s->chat.app);
+    case SESSION_CAT:
+        return services_listen(s, st, "session (cat)", port, &s->cat.app);
     }
     return -EINVAL;
 }

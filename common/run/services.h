@@ -11,6 +11,7 @@
 #include "app/discard.h"
 #include "app/echo.h"
 #include "app/http.h"
+#include "app/netcat.h"
 #include "run/report.h"
 
 enum {
@@ -23,6 +24,7 @@ enum session_kind {
     SESSION_DISCARD,
     SESSION_CHARGEN,
     SESSION_CHAT,
+    SESSION_CAT, /* one connection, joined to standard input and output */
 };
 
 struct services {
@@ -30,6 +32,7 @@ struct services {
     struct discard discard;
     struct chargen chargen;
     struct chat chat;
+    struct netcat cat;
     struct http http;
     struct datagram udp[SERVICES_UDP];
     enum session_kind session;

@@ -1,0 +1,178 @@
+/*
+ * Carrying out a plan. For each operation: learn what is needed to undo it, put that in the journal
+ * and the journal on disk, and only then do it.
+ *
+ * A device has its own way to be safe: it is made so that it vanishes with its descriptor, goes
+ * into the journal with the index that the kernel gave it, and is made to stay after that. So the
+ * journal never claims a device that somebody else made under the same name.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "setup.h"
+
+/* ---- one operation ---- */
+
+static int find_index(struct setup *s, struct op *op)
+{
+    struct netlink_link link;
+    int r = netlink_link_get(s->nl, op->ifname, &link);
+
+    if (r == 0)
+        op->index = link.index;
+    return r;
+}
+
+/* Fill in what undoing needs. For a device, *ret_fd holds it until it is committed. */
+static int prepare(struct setup *s, struct op *op, int *ret_fd)
+{
+    switch (op->kind) {
+    case OP_DEVICE:
+        *ret_fd = device_make(op->ifname, op->owner);
+        return *ret_fd < 0 ? *ret_fd : find_index(s, op);
+    case OP_ADDRESS:
+    case OP_LINK_UP:
+        return find_index(s, op);
+    case OP_SYSCTL:
+        return sysctl_save(op);
+    case OP_CHAIN:
+    case OP_RULE:
+    case OP_KINDS:
+        break;
+    }
+    return 0;
+}
+
+static int commit(struct setup *s, const struct op *op, int fd, char *said)
+{
+    int r;
+
+    switch (op->kind) {
+    case OP_DEVICE:
+        return device_keep(fd);
+    case OP_ADDRESS:
+        r = netlink_addr_add(s->nl, op->index, &op->addr);
+        return r == -EEXIST ? 0 : r;
+    case OP_LINK_UP:
+        return netlink_link_set_up(s->nl, op->index);
+    case OP_RULE:
+        return firewall_rule_add(op->firewall, op->ifname, said);
+    case OP_SYSCTL:
+        return sysctl_write(op->want.name, op->want.value);
+    case OP_CHAIN: /* iptables makes it with the first rule */
+    case OP_KINDS:
+        break;
+    }
+    return 0;
+}
+
+static int perform(struct setup *s, struct op *op, char *said)
+{
+    int fd = -1;
+    int r = prepare(s, op, &fd);
+
+    if (r == 0)
+        r = journal_put(s->journal, op);
+    if (r == 0)
+        r = journal_save(s->journal);
+    if (r == 0)
+        r = commit(s, op, fd, said);
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+/* ---- failure ---- */
+
+static int report_device(const struct op *op, int error)
+{
+    switch (error) {
+    case -ENOENT:
+    case -ENODEV:
+    case -ENXIO:
+        return say_error(EXIT_PRIVILEGE, "/dev/net/tun is missing; load it with 'modprobe tun', or "
+                                         "give this container the device");
+    case -EPERM:
+    case -EACCES:
+        return say_error(EXIT_PRIVILEGE,
+                         "cannot make %s: %s; run this as root, or in a network namespace of your "
+                         "own: unshare -Urn",
+                         op->ifname, strerror(-error));
+    case -EBUSY:
+    case -EEXIST:
+        return say_error(EXIT_FOREIGN,
+                         "cannot make %s: somebody else has just made it; see "
+                         "'netsetup status'",
+                         op->ifname);
+    case -EINVAL:
+        return say_error(EXIT_FAILED,
+                         "cannot make %s for user id %lld: not a user of this namespace; choose "
+                         "one with --user",
+                         op->ifname, (long long)op->owner);
+    default:
+        return say_error(say_code(error), "cannot make %s: %s", op->ifname, strerror(-error));
+    }
+}
+
+static int report(const struct op *op, int error, const char *said)
+{
+    char text[OP_TEXT_MAX];
+
+    if (op->kind == OP_DEVICE)
+        return report_device(op, error);
+    if (op->kind == OP_SYSCTL && error == -EROFS)
+        return say_error(EXIT_PRIVILEGE,
+                         "/proc/sys is read-only here, so '%s' failed; set it where it is not "
+                         "(in a container: outside)",
+                         op_do_text(op, text));
+    return say_error(say_code(error), "'%s' failed: %s%s", op_do_text(op, text),
+                     said[0] ? said : strerror(-error),
+                     say_code(error) == EXIT_PRIVILEGE
+                         ? "; run this as root, or in a namespace of your own: unshare -Urn"
+                         : "");
+}
+
+/* Undo and forget what is in the journal about `op`. */
+static void take_back(struct setup *s, const struct op *op)
+{
+    char said[FIREWALL_TEXT_MAX] = "";
+    const struct op *entry = journal_find(s->journal, op);
+
+    if (entry && undo_op(s, entry, said) == 0) {
+        journal_drop(s->journal, (unsigned)(entry - s->journal->op));
+        journal_save(s->journal);
+    }
+}
+
+int apply(struct setup *s, struct plan *plan)
+{
+    char said[FIREWALL_TEXT_MAX], text[OP_TEXT_MAX];
+
+    for (unsigned i = 0; i < plan->ops; i++) {
+        struct op *op = &plan->op[i];
+        int r, code;
+
+        said[0] = '\0';
+        r = perform(s, op, said);
+        if (r == 0) {
+            if (s->verbose && *op_do_text(op, text))
+                say_note(s, "%s", text);
+            continue;
+        }
+        if (op->kind == OP_RULE && s->parts & PART_DEVICES && r != -EPERM) {
+            take_back(s, op);
+            say_note(s,
+                     "no NOTRACK rule for %s (%s); the lab works, but connection tracking will "
+                     "see its packets",
+                     op->ifname, said[0] ? said : strerror(-r));
+            continue;
+        }
+        code = report(op, r, said);
+        for (unsigned k = i + 1; k > 0; k--)
+            take_back(s, &plan->op[k - 1]);
+        return code;
+    }
+    return EXIT_DONE;
+}

@@ -1,0 +1,146 @@
+/* TUN devices through /dev/net/tun, and sysctls through /proc/sys. See device.h. */
+#include "device.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int device_make(const char *ifname, int64_t owner)
+{
+    struct ifreq ifr = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL)};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    int r;
+
+    if (fd < 0)
+        return -errno;
+    memcpy(ifr.ifr_name, ifname, strlen(ifname));
+    if (ioctl(fd, TUNSETIFF, &ifr) < 0 || ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0) {
+        r = -errno;
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
+int device_keep(int fd)
+{
+    return ioctl(fd, TUNSETPERSIST, 1UL) < 0 ? -errno : 0;
+}
+
+/* ---- sysctls ---- */
+
+static int sysctl_open(const char *name, int flags)
+{
+    char path[SYSCTL_NAME_MAX + 16];
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    fd = open(path, flags | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int sysctl_read(const char *name, char value[SYSCTL_VALUE_MAX])
+{
+    int fd = sysctl_open(name, O_RDONLY);
+    ssize_t n;
+
+    if (fd < 0)
+        return fd;
+    n = read(fd, value, SYSCTL_VALUE_MAX - 1);
+    close(fd);
+    if (n < 0)
+        return -EIO;
+    value[n] = '\0';
+    value[strcspn(value, "\n")] = '\0';
+    return 0;
+}
+
+int sysctl_write(const char *name, const char *value)
+{
+    int fd = sysctl_open(name, O_WRONLY);
+    int r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (write(fd, value, strlen(value)) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+/* Append a sysctl's value to op->saved; one that is not there needs no saving. */
+static int save_one(struct op *op, const char *name)
+{
+    struct saved_value *v = &op->saved[op->saved_count];
+    int r;
+
+    if (op->saved_count == OP_SAVED_MAX)
+        return -E2BIG;
+    snprintf(v->name, sizeof(v->name), "%s", name);
+    r = sysctl_read(name, v->value);
+    if (r == 0)
+        op->saved_count++;
+    return r == -ENOENT ? 0 : r;
+}
+
+/* The interfaces whose own switch differs from the machine's; "all" is the machine's itself. */
+static int save_interfaces(struct op *op)
+{
+    DIR *dir = opendir("/proc/sys/net/ipv4/conf");
+    struct dirent *e;
+    int r = 0;
+
+    if (!dir)
+        return -errno;
+    while (r == 0 && (e = readdir(dir)) != NULL) {
+        char name[SYSCTL_NAME_MAX], value[SYSCTL_VALUE_MAX];
+
+        if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0)
+            continue;
+        snprintf(name, sizeof(name), "net/ipv4/conf/%.15s/forwarding", e->d_name);
+        if (sysctl_read(name, value) == 0 && strcmp(value, op->saved[0].value) != 0)
+            r = save_one(op, name);
+    }
+    closedir(dir);
+    return r;
+}
+
+int sysctl_save(struct op *op)
+{
+    int r;
+
+    op->saved_count = 0;
+    r = save_one(op, op->want.name);
+    if (r == 0 && op->saved_count == 0)
+        return -ENOENT;
+    if (r == 0)
+        r = save_one(op, "net/ipv4/conf/all/accept_redirects");
+    return r < 0 ? r : save_interfaces(op);
+}
+
+int sysctl_restore(const struct op *op)
+{
+    char value[SYSCTL_VALUE_MAX];
+    int r = sysctl_read(op->want.name, value), failed = 0;
+
+    if (r < 0)
+        return r;
+    if (op->saved_count == 0 || strcmp(value, op->want.value) != 0)
+        return 1;
+    for (unsigned i = 0; i < op->saved_count; i++) {
+        const struct saved_value *v = &op->saved[i];
+
+        if (sysctl_read(v->name, value) < 0 || strcmp(value, v->value) == 0)
+            continue; /* the interface is gone, or nothing to do */
+        r = sysctl_write(v->name, v->value);
+        if (r < 0)
+            failed = r;
+    }
+    return failed;
+}

@@ -1,0 +1,35 @@
+/* Making TUN devices, and sysctls: the two things that are not asked for over netlink. */
+#ifndef NETSETUP_DEVICE_H
+#define NETSETUP_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan.h"
+
+/*
+ * Make TUN `ifname` for user `owner`. It lasts as long as the descriptor that is returned, until
+ * device_keep(); so whoever dies between the two leaves nothing behind. A negative errno:
+ * -ENOENT without /dev/net/tun, -EBUSY if the name is taken, -EPERM, -EINVAL for an owner that this
+ * user namespace does not know.
+ */
+int device_make(const char *ifname, int64_t owner);
+/* Let it stay when the descriptor is closed. */
+int device_keep(int fd);
+
+/* Read or write the value of a sysctl, given as its path below /proc/sys. 0 or a negative errno. */
+int sysctl_read(const char *name, char value[SYSCTL_VALUE_MAX]);
+int sysctl_write(const char *name, const char *value);
+
+/*
+ * What writing `op->want` would change, to be put back by writing op->saved in order. Turning
+ * ip_forward on overwrites the forwarding switch of every interface and accept_redirects, and
+ * turning it off again sets them to the kernel's defaults, not to what they were.
+ */
+int sysctl_save(struct op *op);
+
+/* Put back what was saved, if the value is still the one that we wrote. 1 if somebody else changed
+ * it meanwhile and it was left alone. */
+int sysctl_restore(const struct op *op);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * iptables as the keeper of our rules, in both its variants.
+ *
+ * The program is asked which variant it is. A rule is removed with the variant that added it, even
+ * if /usr/sbin/iptables means the other one by then. The legacy variant creates the kernel's raw
+ * table, for good, when it is merely asked for a rule; so it is only asked when /proc says that the
+ * table is there.
+ */
+#include "firewall.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exec.h"
+
+static enum firewall_kind variant_of(const char *tool)
+{
+    const char *argv[] = {tool, "--version", NULL};
+    char out[FIREWALL_TEXT_MAX];
+
+    if (exec_run(argv, out, sizeof(out)) != 0)
+        return FIREWALL_NONE;
+    return strstr(out, "nf_tables") ? FIREWALL_IPTABLES_NFT : FIREWALL_IPTABLES_LEGACY;
+}
+
+enum firewall_kind firewall_detect(void)
+{
+    return variant_of("iptables");
+}
+
+const char *firewall_name(enum firewall_kind kind)
+{
+    switch (kind) {
+    case FIREWALL_NONE:
+        return "none";
+    case FIREWALL_UNKNOWN:
+        return "not readable";
+    case FIREWALL_IPTABLES_NFT:
+        return "iptables (nft)";
+    case FIREWALL_IPTABLES_LEGACY:
+        return "iptables (legacy)";
+    }
+    return "none";
+}
+
+/* The program that is the wanted variant. */
+static const char *tool_for(enum firewall_kind kind)
+{
+    if (variant_of("iptables") == kind)
+        return "iptables";
+    return kind == FIREWALL_IPTABLES_NFT ? "iptables-nft" : "iptables-legacy";
+}
+
+/*
+ * The legacy variant locks /run/xtables.lock, which only the machine's root can open. Root of a
+ * namespace of their own has nobody to lock out and gets a lock elsewhere.
+ */
+static void choose_lock(void)
+{
+    if (access("/run/xtables.lock", W_OK) != 0 && access("/run", W_OK) != 0)
+        setenv("XTABLES_LOCKFILE", "/dev/null", 0);
+}
+
+/* Keep the first line of `out`, without its end, in said[FIREWALL_TEXT_MAX]. */
+static void keep_first_line(const char *out, char *said)
+{
+    snprintf(said, FIREWALL_TEXT_MAX, "%.*s", (int)strcspn(out, "\n"), out);
+}
+
+/* iptables VERB PREROUTING and our rule for `ifname`. The tool's exit code, or a negative errno. */
+static int run_rule(enum firewall_kind kind, const char *verb, const char *ifname, char *said)
+{
+    const char *argv[] = {tool_for(kind), "-w",      "-t",   "raw",     verb,
+                          "PREROUTING",   "-i",      ifname, "-m",      "comment",
+                          "--comment",    "twintun", "-j",   "NOTRACK", NULL};
+    char out[1024] = "";
+    int r;
+
+    choose_lock();
+    r = exec_run(argv, out, sizeof(out));
+    keep_first_line(r == -ENOENT ? "iptables is not installed" : out, said);
+    return r;
+}
+
+/* A tool's exit code as an errno. */
+static int errno_of(int code, const char *said)
+{
+    if (code < 0)
+        return code;
+    if (strstr(said, "Permission denied") || strstr(said, "Operation not permitted"))
+        return -EPERM;
+    return code ? -EIO : 0;
+}
+
+/* Whether the kernel has instantiated the legacy raw table in this namespace. */
+static bool legacy_table_exists(void)
+{
+    FILE *f = fopen("/proc/net/ip_tables_names", "re");
+    char line[64];
+    bool found = false;
+
+    if (!f)
+        return errno == EACCES; /* then the tool will say what is missing */
+    while (!found && fgets(line, sizeof(line), f))
+        found = strcmp(line, "raw\n") == 0;
+    fclose(f);
+    return found;
+}
+
+int firewall_rule_present(enum firewall_kind kind, const char *ifname, char *said)
+{
+    int r;
+
+    said[0] = '\0';
+    if (kind == FIREWALL_NONE || (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists()))
+        return 0;
+    r = run_rule(kind, "-C", ifname, said);
+    if (r == 0)
+        return 1;
+    return r == 1 && errno_of(r, said) != -EPERM ? 0 : errno_of(r, said);
+}
+
+int firewall_rule_add(enum firewall_kind kind, const char *ifname, char *said)
+{
+    return errno_of(run_rule(kind, "-A", ifname, said), said);
+}
+
+int firewall_rule_delete(enum firewall_kind kind, const char *ifname, char *said)
+{
+    return errno_of(run_rule(kind, "-D", ifname, said), said);
+}
+
+/* Whether a line of `iptables -S -v` is our rule for `ifname`. */
+static bool is_our_line(const char *line, const char *ifname)
+{
+    char in[8 + NETLINK_NAME_MAX];
+
+    snprintf(in, sizeof(in), " -i %s ", ifname);
+    return strstr(line, in) && strstr(line, "--comment twintun ") &&
+           (strstr(line, "-j NOTRACK") || strstr(line, "-j CT --notrack"));
+}
+
+int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t *ret_packets,
+                           uint64_t *ret_bytes)
+{
+    const char *argv[] = {tool_for(kind), "-w", "-t", "raw", "-S", "PREROUTING", "-v", NULL};
+    size_t size = 256 * 1024; /* about two thousand rules; ours may stand behind all of them */
+    char *out, *rest = NULL;
+    int r;
+
+    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists())
+        return -ENOENT;
+    out = malloc(size);
+    if (!out)
+        return -ENOMEM;
+    choose_lock();
+    r = errno_of(exec_run(argv, out, size), out);
+    if (r == 0)
+        r = -ENOENT;
+    for (char *l = strtok_r(out, "\n", &rest); l && r == -ENOENT; l = strtok_r(NULL, "\n", &rest)) {
+        const char *c = strstr(l, " -c ");
+
+        if (is_our_line(l, ifname) && c &&
+            sscanf(c, " -c %" SCNu64 " %" SCNu64, ret_packets, ret_bytes) == 2)
+            r = 0;
+    }
+    free(out);
+    return r;
+}

@@ -1,0 +1,49 @@
+/*
+ * The NOTRACK rules: one for each TUN, in raw/PREROUTING, so that connection tracking does not see
+ * the lab's packets. Everything the rest of netsetup knows of packet filters is here.
+ *
+ * A rule is only ever named by its full specification with the project's comment, never by its
+ * number, so somebody else's rule cannot be meant.
+ */
+#ifndef NETSETUP_FIREWALL_H
+#define NETSETUP_FIREWALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan.h"
+
+enum {
+    FIREWALL_TEXT_MAX = 200, /* bytes of what a tool said, first line */
+};
+
+/* What the installed iptables is: FIREWALL_NONE without one. */
+enum firewall_kind firewall_detect(void);
+const char *firewall_name(enum firewall_kind kind); /* "iptables (nft)" */
+
+/*
+ * 1 if our rule for `ifname` is there, 0 if not; -EPERM, or -EIO with the tool's words in `said`.
+ * Never creates a table.
+ */
+int firewall_rule_present(enum firewall_kind kind, const char *ifname, char *said);
+
+/* Add it at the end, or take one away. 0, or a negative errno with the tool's words in `said`. */
+int firewall_rule_add(enum firewall_kind kind, const char *ifname, char *said);
+int firewall_rule_delete(enum firewall_kind kind, const char *ifname, char *said);
+
+/* What our rule has counted. 0, -ENOENT, or as above. */
+int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t *ret_packets,
+                           uint64_t *ret_bytes);
+
+/* Whether table ip raw and its chain PREROUTING exist in nf_tables. 0 or a negative errno. */
+int rawtable_look(bool *ret_table, bool *ret_chain);
+
+/*
+ * Remove the chain, and the table if `table_too`, as far as they are empty and as iptables makes
+ * them: the kernel itself refuses when anything is inside. 0, also when they are not there;
+ * -EBUSY when they are in use and were left; or a negative errno.
+ */
+int rawtable_remove(bool table_too);
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * One object for each operation, with the fields that its kind has:
+ *
+ *   {"version": 1, "boot": "...", "netns": "f0000123", "cookie": "1a", "changes": [
+ *     {"op": "device", "ifname": "tun0", "index": 2, "owner": 1000},
+ *     {"op": "address", "ifname": "tun0", "index": 2, "address": "10.0.0.1", "prefix": 24},
+ *     {"op": "link-up", "ifname": "tun0", "index": 2},
+ *     {"op": "chain", "table": true},
+ *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
+ *     {"op": "sysctl", "name": "net/ipv4/ip_forward", "value": "1",
+ *      "saved": [["net/ipv4/ip_forward", "0"], ...]}]}
+ *
+ * A reader that does not know the version or a kind refuses the whole file: undoing half of it in
+ * the wrong order is worse than asking.
+ */
+#include "journal_text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/options.h"
+
+enum {
+    JOURNAL_VERSION = 1,
+};
+
+static const char *const kind_names[OP_KINDS] = {
+    [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up",
+    [OP_CHAIN] = "chain",   [OP_RULE] = "rule",       [OP_SYSCTL] = "sysctl",
+};
+
+static const char *firewall_text(enum firewall_kind kind)
+{
+    return kind == FIREWALL_IPTABLES_LEGACY ? "legacy" : "nft";
+}
+
+/* ---- writing ---- */
+
+static void set_string(json_t *o, const char *key, const char *value)
+{
+    json_object_set_new(o, key, json_string(value));
+}
+
+static void set_int(json_t *o, const char *key, int64_t value)
+{
+    json_object_set_new(o, key, json_integer(value));
+}
+
+static void set_hex(json_t *o, const char *key, uint64_t value)
+{
+    char text[20];
+
+    snprintf(text, sizeof(text), "%" PRIx64, value);
+    set_string(o, key, text);
+}
+
+static json_t *saved_to_json(const struct op *op)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < op->saved_count; i++)
+        json_array_append_new(list, json_pack("[ss]", op->saved[i].name, op->saved[i].value));
+    return list;
+}
+
+static json_t *op_to_json(const struct op *op)
+{
+    char text[ADDR_TEXT_MAX];
+    json_t *o = json_object();
+
+    set_string(o, "op", kind_names[op->kind]);
+    if (op->ifname[0])
+        set_string(o, "ifname", op->ifname);
+    if (op_part(op->kind) == PART_DEVICES)
+        set_int(o, "index", op->index);
+    switch (op->kind) {
+    case OP_DEVICE:
+        set_int(o, "owner", op->owner);
+        break;
+    case OP_ADDRESS:
+        set_string(o, "address", addr_format(&op->addr.addr, text));
+        set_int(o, "prefix", op->addr.prefix_len);
+        break;
+    case OP_CHAIN:
+        json_object_set_new(o, "table", json_boolean(op->table_too));
+        break;
+    case OP_RULE:
+        set_string(o, "firewall", firewall_text(op->firewall));
+        break;
+    case OP_SYSCTL:
+        set_string(o, "name", op->want.name);
+        set_string(o, "value", op->want.value);
+        json_object_set_new(o, "saved", saved_to_json(op));
+        break;
+    case OP_LINK_UP:
+    case OP_KINDS:
+        break;
+    }
+    return o;
+}
+
+json_t *journal_to_json(const struct journal *j)
+{
+    json_t *root = json_object(), *changes = json_array();
+
+    set_int(root, "version", JOURNAL_VERSION);
+    set_string(root, "boot", j->netns.boot);
+    set_hex(root, "netns", j->netns.inode);
+    set_hex(root, "cookie", j->netns.cookie);
+    for (unsigned i = 0; i < j->ops; i++)
+        json_array_append_new(changes, op_to_json(&j->op[i]));
+    json_object_set_new(root, "changes", changes);
+    return root;
+}
+
+/* ---- reading ---- */
+
+/* Each get_ function returns whether the field is there, of the right type and size. */
+
+static bool copy_string(const json_t *s, char *out, size_t size)
+{
+    if (!json_is_string(s) || json_string_length(s) >= size)
+        return false;
+    memcpy(out, json_string_value(s), json_string_length(s) + 1);
+    return true;
+}
+
+static bool get_string(const json_t *o, const char *key, char *out, size_t size)
+{
+    return copy_string(json_object_get(o, key), out, size);
+}
+
+static bool get_int(const json_t *o, const char *key, int64_t min, int64_t max, int64_t *out)
+{
+    const json_t *v = json_object_get(o, key);
+
+    *out = json_integer_value(v);
+    return json_is_integer(v) && *out >= min && *out <= max;
+}
+
+/* A path below /proc/sys that stays there, and belongs to IPv4, where all that we change is. */
+static bool is_sysctl_name(const char *name)
+{
+    return strncmp(name, "net/ipv4/", 9) == 0 && !strstr(name, "..");
+}
+
+static bool get_saved(const json_t *list, struct op *op)
+{
+    if (!json_is_array(list) || json_array_size(list) > OP_SAVED_MAX)
+        return false;
+    for (; op->saved_count < json_array_size(list); op->saved_count++) {
+        const json_t *pair = json_array_get(list, op->saved_count);
+        struct saved_value *v = &op->saved[op->saved_count];
+
+        if (!copy_string(json_array_get(pair, 0), v->name, sizeof(v->name)) ||
+            !copy_string(json_array_get(pair, 1), v->value, sizeof(v->value)) ||
+            !is_sysctl_name(v->name))
+            return false;
+    }
+    return true;
+}
+
+static bool get_address(const json_t *o, struct op *op)
+{
+    char text[ADDR_TEXT_MAX];
+    int64_t prefix_len;
+
+    if (!get_string(o, "address", text, sizeof(text)) || parse_addr4(text, &op->addr.addr) < 0 ||
+        !get_int(o, "prefix", 1, 32, &prefix_len))
+        return false;
+    op->addr.prefix_len = (uint8_t)prefix_len;
+    return true;
+}
+
+static bool get_firewall(const json_t *o, struct op *op)
+{
+    char text[16];
+
+    if (!get_string(o, "firewall", text, sizeof(text)))
+        return false;
+    op->firewall = strcmp(text, "legacy") == 0 ? FIREWALL_IPTABLES_LEGACY : FIREWALL_IPTABLES_NFT;
+    return strcmp(text, firewall_text(op->firewall)) == 0;
+}
+
+/* The fields that belong to the operation's kind. */
+static bool get_fields(const json_t *o, struct op *op)
+{
+    switch (op->kind) {
+    case OP_DEVICE:
+        return get_int(o, "owner", -1, UINT32_MAX, &op->owner);
+    case OP_ADDRESS:
+        return get_address(o, op);
+    case OP_LINK_UP:
+        return true;
+    case OP_CHAIN:
+        op->table_too = json_is_true(json_object_get(o, "table"));
+        return true;
+    case OP_RULE:
+        return get_firewall(o, op);
+    case OP_SYSCTL:
+        return get_string(o, "name", op->want.name, sizeof(op->want.name)) &&
+               get_string(o, "value", op->want.value, sizeof(op->want.value)) &&
+               is_sysctl_name(op->want.name) && get_saved(json_object_get(o, "saved"), op);
+    case OP_KINDS:
+        break;
+    }
+    return false;
+}
+
+static bool get_op(const json_t *o, struct op *op)
+{
+    const char *kind = json_string_value(json_object_get(o, "op"));
+    int64_t index = 0;
+
+    memset(op, 0, sizeof(*op));
+    for (op->kind = 0; op->kind < OP_KINDS; op->kind++)
+        if (kind && strcmp(kind, kind_names[op->kind]) == 0)
+            break;
+    if (op->kind == OP_KINDS)
+        return false;
+    if (op_part(op->kind) == PART_DEVICES && !get_int(o, "index", 1, INT32_MAX, &index))
+        return false;
+    op->index = (int)index;
+    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE) &&
+        !get_string(o, "ifname", op->ifname, sizeof(op->ifname)))
+        return false;
+    return get_fields(o, op);
+}
+
+static bool same_netns(const struct netns_id *n, const json_t *root)
+{
+    char inode[20], cookie[20], want_inode[20], want_cookie[20], boot[sizeof(n->boot)];
+
+    snprintf(want_inode, sizeof(want_inode), "%" PRIx64, n->inode);
+    snprintf(want_cookie, sizeof(want_cookie), "%" PRIx64, n->cookie);
+    return get_string(root, "netns", inode, sizeof(inode)) && strcmp(inode, want_inode) == 0 &&
+           get_string(root, "cookie", cookie, sizeof(cookie)) && strcmp(cookie, want_cookie) == 0 &&
+           get_string(root, "boot", boot, sizeof(boot)) && strcmp(boot, n->boot) == 0;
+}
+
+int journal_from_json(struct journal *j, const json_t *root)
+{
+    const json_t *changes = json_object_get(root, "changes");
+    int64_t version;
+    unsigned n = 0;
+
+    j->ops = 0;
+    if (!get_int(root, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) ||
+        !json_is_array(changes) || json_array_size(changes) > JOURNAL_OPS_MAX)
+        return -EBADMSG;
+    if (!same_netns(&j->netns, root))
+        return -ESTALE;
+    for (; n < json_array_size(changes); n++)
+        if (!get_op(json_array_get(changes, n), &j->op[n]))
+            return -EBADMSG;
+    j->ops = n;
+    return 0;
+}

@@ -1,0 +1,68 @@
+/* What the commands of netsetup share: their settings, and the machine that they work on. */
+#ifndef NETSETUP_SETUP_H
+#define NETSETUP_SETUP_H
+
+#include <stdbool.h>
+
+#include "firewall.h"
+#include "journal.h"
+#include "plan.h"
+#include "run/exit.h"
+#include "run/netlink.h"
+
+struct setup {
+    struct lab lab;
+    unsigned parts; /* of enum part */
+    bool json;
+    bool quiet;       /* no notes */
+    unsigned verbose; /* say each operation */
+
+    struct netlink *nl;
+    struct journal *journal;
+    struct facts facts;
+    char
+        firewall_said[FIREWALL_TEXT_MAX]; /* why an installed firewall tool cannot be used, or "" */
+};
+
+/* ---- look.c ---- */
+
+/* Fill s->facts. 0 or a negative errno; what cannot be read is said in the facts themselves. */
+int look(struct setup *s);
+
+/* ---- apply.c ---- */
+
+/*
+ * Carry out a plan, each operation journaled first. If one fails, what this call did is undone.
+ * Errors are reported here. Returns an exit code.
+ */
+int apply(struct setup *s, struct plan *plan);
+
+/* ---- undo.c ---- */
+
+/*
+ * Undo one operation if its effect is still there and still ours. 0 also when there is nothing left
+ * to undo; otherwise a negative errno, with what a tool said about it in said[FIREWALL_TEXT_MAX].
+ */
+int undo_op(struct setup *s, const struct op *op, char *said);
+
+/*
+ * Undo what the journal holds for s->parts, backwards. Errors are reported and do not stop the
+ * rest; what could not be undone stays in the journal. Returns an exit code.
+ */
+int undo_all(struct setup *s);
+
+/* ---- status.c ---- */
+
+/* Print what is there, as text or JSON. Returns EXIT_DONE, or EXIT_NOT_UP. */
+int status(struct setup *s);
+
+/* ---- say.c ---- */
+
+/* "netsetup: TEXT" on standard error. Returns `code`, so that it can stand behind return. */
+int say_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for what is not an error, unless s->quiet. */
+void say_note(const struct setup *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The exit code that fits a negative errno: a missing privilege is EXIT_PRIVILEGE. */
+int say_code(int error);
+
+#endif

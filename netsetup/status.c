@@ -1,0 +1,244 @@
+/*
+ * `netsetup status`: devices, routes, rules with their counters, ip_forward, and what of it is
+ * ours. The facts are collected into one JSON value; the text is printed from that same value, so
+ * the two cannot disagree.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "setup.h"
+
+enum {
+    LIST_MAX = 32, /* addresses, and routes, that are listed for one device */
+};
+
+/* ---- collecting ---- */
+
+static json_t *cidr_to_json(const struct addr *addr, unsigned prefix_len)
+{
+    char text[ADDR_TEXT_MAX];
+
+    return json_sprintf("%s/%u", addr_format(addr, text), prefix_len);
+}
+
+static json_t *addresses_to_json(struct setup *s, int index)
+{
+    struct netlink_addr list[LIST_MAX];
+    json_t *out = json_array();
+    size_t n = 0;
+
+    netlink_addr_list(s->nl, index, list, LIST_MAX, &n);
+    for (size_t i = 0; i < n && i < LIST_MAX; i++)
+        json_array_append_new(out, cidr_to_json(&list[i].addr, list[i].prefix_len));
+    return out;
+}
+
+static json_t *routes_to_json(struct setup *s, int index)
+{
+    struct netlink_route list[LIST_MAX];
+    json_t *out = json_array();
+    char text[ADDR_TEXT_MAX];
+    size_t n = 0;
+
+    netlink_route_list(s->nl, index, list, LIST_MAX, &n);
+    for (size_t i = 0; i < n && i < LIST_MAX; i++) {
+        json_t *route = json_object();
+
+        json_object_set_new(route, "to", cidr_to_json(&list[i].dst, list[i].prefix_len));
+        if (list[i].has_gateway)
+            json_object_set_new(route, "via", json_string(addr_format(&list[i].gateway, text)));
+        json_array_append_new(out, route);
+    }
+    return out;
+}
+
+static json_t *owner_to_json(int64_t owner)
+{
+    const struct passwd *pw = owner >= 0 ? getpwuid((uid_t)owner) : NULL;
+
+    if (owner < 0)
+        return json_null();
+    return json_pack("{sI ss*}", "id", (json_int_t)owner, "name", pw ? pw->pw_name : NULL);
+}
+
+static json_t *device_to_json(struct setup *s, unsigned i)
+{
+    const struct device_facts *d = &s->facts.device[i];
+    const struct netlink_link *l = &d->link;
+    json_t *o = json_object();
+
+    json_object_set_new(o, "name", json_string(s->lab.node[i].ifname));
+    json_object_set_new(o, "exists", json_boolean(d->exists));
+    json_object_set_new(o, "wanted",
+                        cidr_to_json(&s->lab.node[i].addr.addr, s->lab.node[i].addr.prefix_len));
+    if (!d->exists)
+        return o;
+    json_object_set_new(o, "tun", json_boolean(l->is_tun));
+    json_object_set_new(o, "up", json_boolean(l->up));
+    json_object_set_new(o, "attached", json_boolean(l->carrier));
+    json_object_set_new(o, "persistent", json_boolean(l->persist));
+    json_object_set_new(o, "ours", json_boolean(d->ours));
+    json_object_set_new(o, "mtu", json_integer(l->mtu));
+    json_object_set_new(o, "owner", owner_to_json(l->owner));
+    json_object_set_new(o, "addresses", addresses_to_json(s, l->index));
+    json_object_set_new(o, "routes", routes_to_json(s, l->index));
+    json_object_set_new(o, "packets_from_node", json_integer((json_int_t)l->rx_packets));
+    json_object_set_new(o, "packets_to_node", json_integer((json_int_t)l->tx_packets));
+    json_object_set_new(o, "packets_dropped", json_integer((json_int_t)l->tx_dropped));
+    return o;
+}
+
+static json_t *rule_to_json(struct setup *s, unsigned i)
+{
+    const char *ifname = s->lab.node[i].ifname;
+    struct op like = {.kind = OP_RULE};
+    uint64_t packets, bytes;
+    json_t *o = json_object();
+
+    snprintf(like.ifname, sizeof(like.ifname), "%s", ifname);
+    json_object_set_new(o, "device", json_string(ifname));
+    json_object_set_new(o, "ours", json_boolean(journal_find(s->journal, &like) != NULL));
+    if (s->facts.firewall == FIREWALL_UNKNOWN)
+        return o;
+    json_object_set_new(o, "present", json_boolean(s->facts.device[i].rule));
+    if (s->facts.device[i].rule &&
+        firewall_rule_counters(s->facts.firewall, ifname, &packets, &bytes) == 0) {
+        json_object_set_new(o, "packets", json_integer((json_int_t)packets));
+        json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
+    }
+    return o;
+}
+
+static json_t *forwarding_to_json(struct setup *s)
+{
+    struct op like = {.kind = OP_SYSCTL, .want = {.name = "net/ipv4/ip_forward"}};
+    const struct op *entry = journal_find(s->journal, &like);
+    json_t *o = json_object();
+
+    json_object_set_new(o, "value", json_integer(s->facts.ip_forward));
+    json_object_set_new(o, "ours", json_boolean(entry != NULL));
+    if (entry && entry->saved_count)
+        json_object_set_new(o, "before", json_integer(atoi(entry->saved[0].value)));
+    return o;
+}
+
+static json_t *collect(struct setup *s)
+{
+    json_t *root = json_object(), *devices = json_array(), *rules = json_array();
+
+    for (unsigned i = 0; i < s->lab.nodes; i++) {
+        json_array_append_new(devices, device_to_json(s, i));
+        json_array_append_new(rules, rule_to_json(s, i));
+    }
+    json_object_set_new(root, "up", json_boolean(plan_is_up(&s->lab, &s->facts)));
+    json_object_set_new(root, "devices", devices);
+    json_object_set_new(root, "firewall", json_string(firewall_name(s->facts.firewall)));
+    if (s->firewall_said[0])
+        json_object_set_new(root, "firewall_error", json_string(s->firewall_said));
+    json_object_set_new(root, "rules", rules);
+    json_object_set_new(root, "ip_forward", forwarding_to_json(s));
+    if (s->journal->ops)
+        json_object_set_new(root, "journal", json_string(s->journal->path));
+    return root;
+}
+
+/* ---- printing ---- */
+
+static bool is_true(const json_t *o, const char *key)
+{
+    return json_is_true(json_object_get(o, key));
+}
+
+static long long number(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s ? s : "";
+}
+
+static void print_owner(const json_t *owner)
+{
+    if (!json_is_object(owner))
+        printf(", for any user with privilege");
+    else if (*text_of(owner, "name"))
+        printf(", for user %s", text_of(owner, "name"));
+    else
+        printf(", for user id %lld", number(owner, "id"));
+}
+
+static void print_device(const json_t *d)
+{
+    const json_t *item;
+    size_t i;
+
+    if (!is_true(d, "exists")) {
+        printf("%-11s missing (wanted: %s)\n", text_of(d, "name"), text_of(d, "wanted"));
+        return;
+    }
+    printf("%-11s %s%s, %s, mtu %lld", text_of(d, "name"), is_true(d, "up") ? "up" : "down",
+           is_true(d, "tun") ? "" : ", not a TUN device",
+           is_true(d, "attached") ? "node attached" : "no node attached", number(d, "mtu"));
+    if (is_true(d, "tun"))
+        print_owner(json_object_get(d, "owner"));
+    puts(is_true(d, "ours") ? ", made by netsetup" : ", not made by netsetup");
+    json_array_foreach(json_object_get(d, "addresses"), i, item)
+        printf("%-11s address %s\n", "", json_string_value(item));
+    json_array_foreach(json_object_get(d, "routes"), i, item)
+    {
+        const char *via = text_of(item, "via");
+
+        printf("%-11s route %s%s%s\n", "", text_of(item, "to"), *via ? " via " : "", via);
+    }
+    printf("%-11s packets: %lld from the node, %lld to it, %lld dropped\n", "",
+           number(d, "packets_from_node"), number(d, "packets_to_node"),
+           number(d, "packets_dropped"));
+}
+
+static void print_rule(const json_t *r)
+{
+    printf("%-11s raw PREROUTING -i %s -j NOTRACK: ", "", text_of(r, "device"));
+    if (!json_object_get(r, "present"))
+        puts("unknown without privilege");
+    else if (!is_true(r, "present"))
+        puts("missing");
+    else
+        printf("%lld packets, %lld bytes, %s\n", number(r, "packets"), number(r, "bytes"),
+               is_true(r, "ours") ? "added by netsetup" : "not added by netsetup");
+}
+
+static void print_text(const json_t *root)
+{
+    const json_t *item, *forward = json_object_get(root, "ip_forward");
+    const char *error = text_of(root, "firewall_error");
+    size_t i;
+
+    json_array_foreach(json_object_get(root, "devices"), i, item) print_device(item);
+    printf("%-11s %s%s%s\n", "rules", text_of(root, "firewall"), *error ? ": " : "", error);
+    json_array_foreach(json_object_get(root, "rules"), i, item) print_rule(item);
+    printf("%-11s %lld%s\n", "ip_forward", number(forward, "value"),
+           is_true(forward, "ours") ? ", set by netsetup" : "");
+    printf("%-11s %s\n", "network", is_true(root, "up") ? "up" : "not up");
+}
+
+int status(struct setup *s)
+{
+    json_t *root = collect(s);
+
+    if (s->json) {
+        json_dumpf(root, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        print_text(root);
+    }
+    json_decref(root);
+    return plan_is_up(&s->lab, &s->facts) ? EXIT_DONE : EXIT_NOT_UP;
+}

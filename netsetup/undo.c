@@ -1,0 +1,123 @@
+/*
+ * Undoing, from the journal's end to its beginning. Every step looks first whether its effect is
+ * still there and still ours: a link by its index, which the kernel does not use again; a rule by
+ * its full specification; a sysctl by the value that we left.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "device.h"
+#include "setup.h"
+
+/* 1 and *ret if the link that the operation was about is still there. */
+static int same_link(struct setup *s, const struct op *op, struct netlink_link *ret)
+{
+    int r = netlink_link_get(s->nl, op->ifname, ret);
+
+    if (r == -ENODEV)
+        return 0;
+    return r < 0 ? r : ret->index == op->index;
+}
+
+/* What "it is gone already" looks like. */
+static int unless_gone(int r)
+{
+    return r == -ENODEV || r == -EADDRNOTAVAIL ? 0 : r;
+}
+
+static int undo_link(struct setup *s, const struct op *op)
+{
+    struct netlink_link link;
+    int r = same_link(s, op, &link);
+
+    if (r <= 0)
+        return r;
+    if (op->kind == OP_ADDRESS)
+        return unless_gone(netlink_addr_delete(s->nl, op->index, &op->addr));
+    if (op->kind == OP_LINK_UP)
+        return unless_gone(netlink_link_set_down(s->nl, op->index));
+    if (link.carrier)
+        say_note(s, "a program is still attached to %s; the device is removed under it",
+                 op->ifname);
+    return unless_gone(netlink_link_delete(s->nl, op->index));
+}
+
+static int undo_rule(const struct op *op, char *said)
+{
+    int r = firewall_rule_present(op->firewall, op->ifname, said);
+
+    return r == 1 ? firewall_rule_delete(op->firewall, op->ifname, said) : r;
+}
+
+static int undo_chain(struct setup *s, const struct op *op)
+{
+    int r = rawtable_remove(op->table_too);
+
+    if (r == -EBUSY && s->verbose)
+        say_note(s, "others use the raw table by now: it stays");
+    return r == -EBUSY ? 0 : r;
+}
+
+static int undo_sysctl(struct setup *s, const struct op *op)
+{
+    int r = sysctl_restore(op);
+
+    if (r == 1)
+        say_note(s, "/proc/sys/%s is not what we left it: it stays as it is", op->want.name);
+    return r == 1 ? 0 : r;
+}
+
+int undo_op(struct setup *s, const struct op *op, char *said)
+{
+    switch (op->kind) {
+    case OP_DEVICE:
+    case OP_ADDRESS:
+    case OP_LINK_UP:
+        return undo_link(s, op);
+    case OP_CHAIN:
+        return undo_chain(s, op);
+    case OP_RULE:
+        return undo_rule(op, said);
+    case OP_SYSCTL:
+        return undo_sysctl(s, op);
+    case OP_KINDS:
+        break;
+    }
+    return 0;
+}
+
+static int report(const struct op *op, int error, const char *said)
+{
+    char text[OP_TEXT_MAX];
+
+    return say_error(say_code(error),
+                     "'%s' failed: %s; the rest is undone, run 'netsetup down' again for this",
+                     op_undo_text(op, text), said[0] ? said : strerror(-error));
+}
+
+int undo_all(struct setup *s)
+{
+    char said[FIREWALL_TEXT_MAX], text[OP_TEXT_MAX];
+    int code = EXIT_DONE;
+
+    for (unsigned i = s->journal->ops; i > 0; i--) {
+        const struct op op = s->journal->op[i - 1];
+        int r;
+
+        if (!(op_part(op.kind) & s->parts))
+            continue;
+        said[0] = '\0';
+        r = undo_op(s, &op, said);
+        if (r < 0) {
+            code = report(&op, r, said);
+            continue;
+        }
+        if (s->verbose)
+            say_note(s, "%s", op_undo_text(&op, text));
+        journal_drop(s->journal, i - 1);
+        r = journal_save(s->journal);
+        if (r < 0)
+            code = say_error(EXIT_FAILED, "cannot write %s: %s", s->journal->path, strerror(-r));
+    }
+    return code;
+}
