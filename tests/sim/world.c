@@ -79,6 +79,7 @@ static void open_conn(struct world *w, unsigned i)
         int r;
 
         how.user = &c->end[e];
+        stack_tick(c->end[e].node->st, w->now); /* user calls act at the instant a door was told */
         r = stack_open(c->end[e].node->st, &how, &c->end[e].conn);
         if (r < 0)
             check_fail(&w->check, "an open gave %d", r);
