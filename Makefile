@@ -1,7 +1,12 @@
 # twintun: everything is built from wildcards; adding a file needs no edit here.
 #
+#   make demo         everything from nothing, in a private network namespace: see it happen
+#   make test         the same set-up, then every test
+#   make network      TUNs, addresses, forwarding and rules on this machine (clean_network undoes it)
+#   make run-peer     in one terminal, and make run-host in another
+#
 #   BUILD=release (the default), debug, or asan: each has its own folder under build/; the release
-#   programs are in build/bin.
+#   programs are in build/bin. `build` and `clean` never touch the network.
 
 BUILD ?= release
 O     := build/$(BUILD)
@@ -52,11 +57,20 @@ $(PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS)
 
-# Every tests/unit/NAME_test.c is a program of its own.
+# Every tests/unit/NAME_test.c and every tests/tools/NAME.c is a program of its own.
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*_test.c))
+TOOL_BIN := $(patsubst tests/tools/%.c,$(O)/tools/%,$(wildcard tests/tools/*.c))
+SIM_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tests/sim/*.c))
+LINK_TEST = @mkdir -p $(@D); \
+	$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
+
 $(O)/unit/%: $(O)/tests/unit/%.o $(O)/netsetup.a $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(O)/netsetup.a $(LIB) $(PKG_LIBS) -lcmocka
+	$(LINK_TEST) -lcmocka
+$(O)/tools/%: $(O)/tests/tools/%.o $(LIB)
+	$(LINK_TEST)
+$(O)/sim: $(SIM_OBJ) $(LIB)
+	$(LINK_TEST)
+tests-build: $(UNIT_BIN) $(TOOL_BIN) $(O)/sim
 units: $(UNIT_BIN)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 
@@ -65,9 +79,63 @@ $(O)/netsetup.a: $(patsubst %.c,$(O)/%.o,$(filter-out netsetup/main.c,$(wildcard
 	@rm -f $@; mkdir -p $(@D)
 	ar rcs $@ $^
 
+# `demo`, `test` and `bench` start again after deps, so that what it installed is found.
+AGAIN := @$(MAKE) --no-print-directory -j$(shell nproc)
+deps:
+	@netsetup/deps.sh
+demo:
+	@netsetup/deps.sh build run
+	$(AGAIN) build
+	@tests/demo.sh
+test: deps
+	@tests/run.sh
+bench: deps
+	$(AGAIN) build
+	@tests/bench/bulk.sh
+lint: $(LIB)
+	@tests/lint.sh $(O)
+format:
+	clang-format -i $(shell find common host peer netsetup tests -name '*.[ch]' 2>/dev/null)
+
+# The original lab, on this machine. Only netsetup needs root.
+SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
+NETSET := $(SUDO) $(BIN)/netsetup
+network: build
+	$(NETSET) up
+clean_network: build
+	$(NETSET) down
+preroute: build
+	$(NETSET) up --only rules
+clean_preroute: build
+	$(NETSET) down --only rules
+forwarding: build
+	$(NETSET) up --only forwarding
+clean_forwarding: build
+	$(NETSET) down --only forwarding
+view_network: build
+	@$(BIN)/netsetup status
+run-host: build
+	$(BIN)/host tun0 10.0.0.1/24 10.0.1.5
+run-peer: build
+	$(BIN)/peer tun1 10.0.1.1/24 10.0.0.7
+trace-host: build
+	$(BIN)/host -v --pcap build/host.pcapng tun0 10.0.0.1/24 10.0.1.5
+
+# The DNS tool owns the name `host`, hence the prefix.
+PREFIX ?= /usr/local
+install: build
+	for p in host peer netsetup; do \
+		install -D -m 755 $(BIN)/$$p $(DESTDIR)$(PREFIX)/bin/twintun-$$p || exit 1; done
+uninstall:
+	rm -f $(foreach p,host peer netsetup,$(DESTDIR)$(PREFIX)/bin/twintun-$(p))
+
 clean:
 	rm -rf build
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all build units clean
+# Keep the objects of tests.
+.SECONDARY:
+.PHONY: all build tests-build units deps demo test bench lint format network clean_network \
+        preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
+        trace-host install uninstall clean

@@ -114,6 +114,25 @@ struct slice slice_sub(struct slice s, uint32_t off, uint32_t len)
     return s;
 }
 
+bool slice_keep(struct slice s, struct buf_pool *small, uint32_t copy_break,
+                struct slice *ret_slice)
+{
+    struct buf *b;
+
+    if (s.buf && s.len > copy_break) {
+        buf_ref(s.buf);
+        *ret_slice = s;
+        return true;
+    }
+    if (s.len > small->size || !(b = buf_get(small)))
+        return false;
+    if (s.len > 0)
+        memcpy(b->data, s.base, s.len);
+    b->used = s.len;
+    *ret_slice = (struct slice){b, b->data, s.len};
+    return true;
+}
+
 void pkt_begin(struct pkt *p, uint32_t header_len)
 {
     assert(header_len <= PKT_ROOM);
@@ -125,6 +144,13 @@ void pkt_begin(struct pkt *p, uint32_t header_len)
     p->conn = 0;
     p->parts = 1;
     p->part[0] = (struct slice){.base = p->room, .len = header_len};
+}
+
+void pkt_set_header_len(struct pkt *p, uint32_t header_len)
+{
+    assert(header_len <= PKT_ROOM && p->parts > 0);
+    p->len += header_len - p->part[0].len;
+    p->part[0].len = header_len;
 }
 
 void pkt_add(struct pkt *p, struct slice s)

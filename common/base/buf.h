@@ -96,8 +96,18 @@ static inline struct buf *buf_ref(struct buf *b)
 /* The part of `s` from byte `off` on, `len` bytes; it shares the reference of `s`. */
 struct slice slice_sub(struct slice s, uint32_t off, uint32_t len);
 
+/*
+ * A slice with a reference of its own to the bytes of `s`, or to a copy in a buf of `small` where
+ * s.buf is NULL (bytes lent for the moment) or s.len is at most copy_break. False if there is no
+ * buf, or if lent bytes do not fit into one; *ret_slice is untouched then.
+ */
+bool slice_keep(struct slice s, struct buf_pool *small, uint32_t copy_break,
+                struct slice *ret_slice);
+
 /* Start an outgoing packet whose headers (`len` bytes) stand in its own room. */
 void pkt_begin(struct pkt *p, uint32_t header_len);
+/* The headers in the packet's own room turned out to be this long. */
+void pkt_set_header_len(struct pkt *p, uint32_t header_len);
 /* Add payload by reference; the packet does not take a reference. */
 void pkt_add(struct pkt *p, struct slice s);
 /* Copy the packet's bytes into out[size]; returns how many, at most size. */

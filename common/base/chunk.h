@@ -29,7 +29,8 @@ struct chunk_cursor {
     uint32_t off;     /* bytes of the queue before this chunk */
 };
 
-/* Append s; its reference passes to the queue. False if no cell is left, s is still the caller's. */
+/* Append s; its reference passes to the queue. False if no cell is left, s is still the caller's.
+ */
 bool chunkq_push(struct chunkq *q, struct pool *cells, struct slice s);
 
 /* Append a copy of the bytes in bufs of `small`, filling up the last one. Returns bytes taken. */

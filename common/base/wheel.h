@@ -18,8 +18,8 @@
 #include "base/list.h"
 
 enum {
-    WHEEL_LEVELS   = 8, /* 2^16 ns * 64^8 covers every deadline */
-    WHEEL_SLOTS    = 64,
+    WHEEL_LEVELS = 8, /* 2^16 ns * 64^8 covers every deadline */
+    WHEEL_SLOTS = 64,
     WHEEL_TICK_LOG = 16, /* a tick is 2^16 ns */
 };
 
@@ -30,7 +30,7 @@ struct wheel_timer {
 };
 
 struct wheel {
-    uint64_t tick; /* the present tick: no timer stands before it */
+    uint64_t tick;               /* the present tick: no timer stands before it */
     uint64_t used[WHEEL_LEVELS]; /* a bit for each slot that is not empty */
     struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };

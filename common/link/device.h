@@ -24,7 +24,10 @@ struct device_ops {
     int (*read)(struct device *d, int64_t now, struct pkt *ret_pkt);
     /* Write one packet: 0, -EAGAIN if the device cannot take it now, or an error. */
     int (*write)(struct device *d, int64_t now, const struct pkt *p);
-    /* When the device itself has something to do (a delayed packet, say), or TIME_NEVER. */
+    /*
+     * When the device itself has something to do (a delayed packet, a capture to be written out),
+     * or TIME_NEVER. Whoever owns it then reads, whether or not the descriptor is readable.
+     */
     int64_t (*deadline)(const struct device *d);
     /* The descriptor to wait on for reading, or -1. */
     int (*fd)(const struct device *d);

@@ -105,8 +105,8 @@ enum stack_event_kind {
     EV_READABLE,    /* bytes arrived: read until -EAGAIN */
     EV_WRITABLE,    /* the send queue has room again after a call returned -EAGAIN */
     EV_PEER_CLOSED, /* the remote node sends no more (its FIN came in order) */
-    EV_CLOSED,   /* the connection is over: `why` says how; the handle is dead after this event */
-    EV_DATAGRAM, /* a UDP socket has datagrams: read until -EAGAIN */
+    EV_CLOSED,      /* the connection is over: `why` says how; the handle dies with the next door */
+    EV_DATAGRAM,    /* a UDP socket has datagrams: read until -EAGAIN */
 };
 
 struct stack_event {

@@ -14,7 +14,7 @@
 
 enum {
     CHALLENGES_PER_SECOND = 100, /* RFC 5961 section 7; for all connections of a node together */
-    MSS_FLOOR             = 48,  /* bytes: smaller announcements would be an attack on our CPU */
+    MSS_FLOOR = 48,              /* bytes: smaller announcements would be an attack on our CPU */
 };
 
 /* A segment on its way through the steps. */
@@ -66,8 +66,10 @@ static enum reason challenge(struct seg *s, enum reason why)
 static enum reason reply_reset(struct seg *s, enum reason why)
 {
     if (!(s->flags & TCP_RST)) {
-        *s->ret_rst = (struct tcp_hdr){
-            .sport = s->hdr->dport, .dport = s->hdr->sport, .seq = s->ack, .flags = TCP_RST};
+        *s->ret_rst = (struct tcp_hdr){.sport = s->hdr->dport,
+                                       .dport = s->hdr->sport,
+                                       .seq = s->ack,
+                                       .flags = TCP_RST};
         *s->ret_reply = true;
     }
     return why;
@@ -160,7 +162,8 @@ static enum reason step_rst(struct seg *s)
     return REASON_NONE;
 }
 
-/* ---- fourth: the SYN bit (3.10.7.4, RFC 5961 section 4.2); the third, security, is history ---- */
+/* ---- fourth: the SYN bit (3.10.7.4, RFC 5961 section 4.2); the third, security, is history ----
+ */
 
 static enum reason step_syn(struct seg *s)
 {

@@ -7,8 +7,8 @@
  * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe; new data
  * with the FIN; an acknowledgment that is still owed.
  *
- * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a window
- * too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
+ * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
+ * window too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
  */
 #include "base/bytes.h"
 #include "base/seq.h"
@@ -83,8 +83,8 @@ static bool send_syn(struct out *o)
 }
 
 /*
- * Send sequence space seq .. seq + len - 1: bytes of the queue, and the FIN if the space reaches it.
- * Less is sent where the packet has no more parts. Returns how much.
+ * Send sequence space seq .. seq + len - 1: bytes of the queue, and the FIN if the space reaches
+ * it. Less is sent where the packet has no more parts. Returns how much.
  */
 static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reason why)
 {

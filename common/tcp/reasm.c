@@ -60,8 +60,8 @@ static struct reasm_range *range_new(struct reasm *r, const struct reasm_mem *me
 }
 
 /*
- * Bytes for a gap: they end at or before the range behind `prev`. Returns the range they went to, or
- * NULL if some of them found no place.
+ * Bytes for a gap: they end at or before the range behind `prev`. Returns the range they went to,
+ * or NULL if some of them found no place.
  */
 static struct reasm_range *fill_gap(struct reasm *r, const struct reasm_mem *mem,
                                     struct reasm_range *prev, uint32_t seq, struct slice s)

@@ -28,7 +28,7 @@ struct reasm {
 /* Cells of one pool hold ranges and chunks alike. */
 enum {
     REASM_CELL = sizeof(struct reasm_range) > sizeof(struct chunk) ? sizeof(struct reasm_range)
-                                                                    : sizeof(struct chunk),
+                                                                   : sizeof(struct chunk),
 };
 
 /* Where the memory comes from. */

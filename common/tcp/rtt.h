@@ -28,8 +28,8 @@ void rtt_start(struct rtt *r, int64_t now, uint32_t seq);
 void rtt_cancel(struct rtt *r);
 
 /*
- * Everything before `una` is acknowledged. Returns the sample in ns, or 0 if there is none. A sample
- * ends the back-off; an acknowledgment of what was sent twice does not.
+ * Everything before `una` is acknowledged. Returns the sample in ns, or 0 if there is none. A
+ * sample ends the back-off; an acknowledgment of what was sent twice does not.
  */
 int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32_t una);
 

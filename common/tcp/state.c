@@ -16,8 +16,8 @@ static_assert(REASON_COUNT <= UINT8_MAX, "reasons are kept in 8 bits");
 const char *tcp_state_name(enum tcp_state s)
 {
     static const char *const names[] = {
-        "CLOSED",     "LISTEN",     "SYN-SENT",   "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
-        "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",    "LAST-ACK",     "TIME-WAIT",
+        "CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
+        "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK",     "TIME-WAIT",
     };
 
     assert(s <= TCP_TIME_WAIT);

@@ -33,11 +33,11 @@ enum tcp_timer {
 
 /* What is to be told to the application; bits, so that repeated events are told once. */
 enum tcp_event {
-    TCP_EVENT_OPENED      = 0x01, /* the handshake is complete */
-    TCP_EVENT_READABLE    = 0x02,
-    TCP_EVENT_WRITABLE    = 0x04,
+    TCP_EVENT_OPENED = 0x01, /* the handshake is complete */
+    TCP_EVENT_READABLE = 0x02,
+    TCP_EVENT_WRITABLE = 0x04,
     TCP_EVENT_PEER_CLOSED = 0x08,
-    TCP_EVENT_CLOSED      = 0x10, /* end_reason says how */
+    TCP_EVENT_CLOSED = 0x10, /* end_reason says how */
 };
 
 struct tcb {
@@ -61,8 +61,8 @@ struct tcb {
     bool challenge : 1;   /* a challenge ACK is owed */
     bool want_space : 1;  /* a send was refused: tell when there is room */
     bool cwnd_limited : 1;
-    uint8_t end_reason;   /* enum reason, set together with TCP_EVENT_CLOSED */
-    uint8_t ack_reason;   /* enum reason of the acknowledgment that is owed */
+    uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
+    uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
     uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
 
     /* send sequence variables */

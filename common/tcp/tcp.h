@@ -22,10 +22,10 @@
 /* What all connections of one node share. */
 struct tcp {
     struct tcp_config cfg;
-    uint16_t mtu_mss;        /* bytes of payload that the device's MTU leaves */
-    struct pool *cells;      /* of REASM_CELL bytes */
+    uint16_t mtu_mss;   /* bytes of payload that the device's MTU leaves */
+    struct pool *cells; /* of REASM_CELL bytes */
     struct buf_pool *small;
-    uint64_t *counts;        /* by enum reason */
+    uint64_t *counts; /* by enum reason */
     /* challenge ACKs are limited (RFC 5961 section 7) */
     int64_t challenge_window; /* ns: when the present second began */
     uint32_t challenges;      /* sent in it */
@@ -50,8 +50,7 @@ static inline void tcp_note(struct tcp *t, const struct tcb *c, int64_t now, enu
 void tcp_open(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss);
 
 /* A listener took this SYN: LISTEN -> SYN-RECEIVED. */
-void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss,
-                const struct tcp_hdr *syn);
+void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const struct tcp_hdr *syn);
 
 /* ---- segments ---- */
 

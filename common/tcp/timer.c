@@ -22,7 +22,8 @@ static bool silent_too_long(const struct tcp *t, const struct tcb *c, int64_t no
     return now - c->progress_at >= r2;
 }
 
-/* Everything in flight counts as lost, and congestion control begins anew (RFC 5681 section 3.1). */
+/* Everything in flight counts as lost, and congestion control begins anew (RFC 5681 section 3.1).
+ */
 static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
 {
     struct cc_sample s = tcp_cc_sample(c, now);

@@ -32,11 +32,11 @@ struct recovery {
 
 /* What one acknowledgment says. */
 struct ack_sample {
-    uint32_t una;     /* snd_una after it */
-    uint32_t nxt;     /* snd_nxt */
-    uint32_t acked;   /* sequence space newly acknowledged; 0 for a duplicate */
-    uint32_t mss;     /* bytes */
-    bool duplicate;   /* by the definition of RFC 5681 section 2 */
+    uint32_t una;   /* snd_una after it */
+    uint32_t nxt;   /* snd_nxt */
+    uint32_t acked; /* sequence space newly acknowledged; 0 for a duplicate */
+    uint32_t mss;   /* bytes */
+    bool duplicate; /* by the definition of RFC 5681 section 2 */
 };
 
 enum recovery_action {

@@ -1,0 +1,204 @@
+#include "app/chat.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+
+static struct chat *of_console(struct console *c)
+{
+    return (struct chat *)(void *)((char *)c - offsetof(struct chat, console));
+}
+
+static void chat_client_event(struct app *a, struct stack *st, const struct stack_event *ev)
+{
+    struct chat_client *cl = (struct chat_client *)a;
+
+    switch (ev->kind) {
+    case EV_CONNECTED:
+    case EV_ACCEPTED:
+    case EV_READABLE:
+    case EV_PEER_CLOSED:
+        cl->readable = true;
+        break;
+    case EV_CLOSED:
+        cl->live = false;
+        break;
+    case EV_WRITABLE:
+    case EV_DATAGRAM:
+        break;
+    }
+    (void)st;
+}
+
+static struct chat_client *chat_place(struct chat *c)
+{
+    for (uint32_t i = 0; i < c->clients; i++) {
+        if (!c->client[i].live)
+            return &c->client[i];
+    }
+    return NULL;
+}
+
+static void chat_name(struct chat_client *cl, const struct stack *st)
+{
+    struct stack_conn_status status;
+    char text[ADDR_TEXT_MAX];
+
+    if (stack_status(st, cl->conn, &status) < 0)
+        snprintf(cl->name, sizeof(cl->name), "?");
+    else
+        snprintf(cl->name, sizeof(cl->name), "%s:%u", addr_format(&status.remote, text),
+                 (unsigned)status.remote_port);
+}
+
+static void chat_event(struct app *a, struct stack *st, const struct stack_event *ev)
+{
+    static const struct app_ops ops = {"chat", chat_client_event};
+    struct chat *c = (struct chat *)a;
+    struct chat_client *cl;
+
+    if (ev->kind != EV_ACCEPTED)
+        return;
+    cl = chat_place(c);
+    if (!cl) {
+        c->full++;
+        stack_release(st, ev->conn);
+        return;
+    }
+    if (c->mid_line == cl) /* the place's last owner */
+        c->mid_line = NULL;
+    *cl = (struct chat_client){
+        .app = {&ops}, .chat = c, .conn = ev->conn, .live = true, .readable = true};
+    chat_name(cl, st);
+    stack_set_user(st, ev->conn, cl);
+    if (c->input_ended)
+        stack_close(st, ev->conn);
+}
+
+static bool chat_wants(struct console *console)
+{
+    return !of_console(console)->input_ended;
+}
+
+static void chat_push(struct console *console, struct stack *st, struct slice s)
+{
+    struct chat *c = of_console(console);
+
+    for (uint32_t i = 0; i < c->clients; i++) {
+        struct chat_client *cl = &c->client[i];
+
+        if (!cl->live)
+            continue;
+        buf_ref(s.buf);
+        if (stack_send(st, cl->conn, s) < 0) {
+            c->lost++;
+            buf_unref(s.buf);
+        }
+    }
+    buf_unref(s.buf);
+}
+
+static void chat_end(struct console *console, struct stack *st)
+{
+    struct chat *c = of_console(console);
+
+    c->input_ended = true;
+    for (uint32_t i = 0; i < c->clients; i++) {
+        if (c->client[i].live)
+            stack_close(st, c->client[i].conn);
+    }
+}
+
+/*
+ * What a terminal may be shown for byte `b` behind byte `before`: printable ones, tabs, line ends
+ * and UTF-8, but not the control codes that UTF-8 writes as c2 80 to c2 9f.
+ */
+static char chat_safe(uint8_t before, uint8_t b)
+{
+    bool control = (b < ' ' && b != '\n' && b != '\t') || b == 0x7f;
+    bool control_c1 = b >= 0x80 && b < 0xa0 && (before < 0x80 || before == 0xc2);
+
+    return control || control_c1 ? '.' : (char)b;
+}
+
+/* Write s into c->show, line by line behind the client's name. Returns the length. */
+static uint32_t chat_show(struct chat *c, struct chat_client *cl, struct slice s)
+{
+    uint32_t n = 0;
+
+    if (c->mid_line && c->mid_line != cl) {
+        c->show[n++] = '\n';
+        c->mid_line->mid_line = false;
+    }
+    for (uint32_t i = 0; i < s.len; i++) {
+        if (s.base[i] == '\r')
+            continue;
+        if (!cl->mid_line)
+            n += (uint32_t)snprintf(c->show + n, sizeof(c->show) - n, "%s: ", cl->name);
+        c->show[n++] = chat_safe(cl->last, s.base[i]);
+        cl->last = s.base[i];
+        cl->mid_line = s.base[i] != '\n';
+    }
+    c->mid_line = cl->mid_line ? cl : NULL;
+    return n;
+}
+
+/* Show some of what one client sent. Returns how many bytes there are to show, or -EAGAIN. */
+static int chat_pull_client(struct chat *c, struct chat_client *cl, struct stack *st)
+{
+    struct slice s;
+    uint32_t n;
+    int r = stack_receive(st, cl->conn, CHAT_READ, &s);
+
+    if (r <= 0) {
+        cl->readable = false;
+        if (r == 0)
+            stack_close(st, cl->conn);
+        return -EAGAIN;
+    }
+    n = chat_show(c, cl, s);
+    buf_unref(s.buf);
+    return n ? (int)n : -EAGAIN;
+}
+
+static int chat_pull(struct console *console, struct stack *st, struct slice *ret_slice)
+{
+    struct chat *c = of_console(console);
+
+    for (uint32_t i = 0; i < c->clients; i++) {
+        struct chat_client *cl = &c->client[(c->next + i) % c->clients];
+
+        while (cl->live && cl->readable) {
+            int n = chat_pull_client(c, cl, st);
+
+            if (n <= 0)
+                continue;
+            c->next = (uint32_t)(cl - c->client + 1) % c->clients;
+            *ret_slice = (struct slice){NULL, (const uint8_t *)c->show, (uint32_t)n};
+            return n;
+        }
+    }
+    return -EAGAIN;
+}
+
+size_t chat_bytes(uint32_t clients)
+{
+    return (size_t)clients * sizeof(struct chat_client);
+}
+
+void chat_init(struct chat *c, void *mem, size_t mem_size)
+{
+    static const struct app_ops app = {"chat", chat_event};
+    static const struct console_ops console = {chat_wants, chat_push, chat_end, chat_pull};
+
+    c->app.ops = &app;
+    c->console.ops = &console;
+    c->client = mem;
+    c->clients = (uint32_t)(mem_size / sizeof(struct chat_client));
+    c->next = 0;
+    c->mid_line = NULL;
+    c->input_ended = false;
+    c->full = c->lost = 0;
+    for (uint32_t i = 0; i < c->clients; i++)
+        c->client[i].live = false;
+}

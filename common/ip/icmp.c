@@ -1,0 +1,118 @@
+#include "ip/icmp.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/time.h"
+
+enum {
+    ERRORS_PER_SECOND = 100,
+};
+
+static enum reason echo_reply(struct ip_node *n, const struct ip_hdr *ip,
+                              const struct icmp_hdr *icmp, struct slice message)
+{
+    struct slice asked = slice_sub(message, ICMP_HEADER, message.len - ICMP_HEADER), data;
+    struct ip_out *o;
+
+    if (!slice_keep(asked, n->small, 0, &data))
+        return REASON_NO_BUFFER;
+    o = ip_out_push(n);
+    if (!o) {
+        buf_unref(data.buf);
+        return REASON_IP_OUT_FULL;
+    }
+    o->src = ip->dst; /* RFC 1122 section 3.2.2.6 */
+    o->dst = ip->src;
+    o->proto = IP_PROTO_ICMP;
+    o->tos = ip->tos & 0xfc;
+    o->why = REASON_SEND_ECHO_REPLY;
+    o->data = data;
+    o->l4_len = ICMP_HEADER;
+    icmp_build(o->l4, ICMP_ECHO_REPLY, 0, icmp->rest, &data, 1);
+    return REASON_NONE;
+}
+
+/* Whom does the quoted packet belong to? Ports stand in the first 4 bytes of TCP and UDP alike. */
+static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
+                              struct icmp_error *ret_error)
+{
+    uint8_t proto = icmp->quote.proto;
+
+    if (!icmp->has_quote || !ip_is_local(n, &icmp->quote.src))
+        return REASON_ICMP_QUOTE;
+    if (proto != IP_PROTO_TCP && proto != IP_PROTO_UDP)
+        return REASON_ICMP_QUOTE;
+    *ret_error = (struct icmp_error){
+        .type = icmp->type,
+        .code = icmp->code,
+        .proto = proto,
+        .local = icmp->quote.src,
+        .remote = icmp->quote.dst,
+        .local_port = get16(icmp->quote_l4),
+        .remote_port = get16(icmp->quote_l4 + 2),
+        .seq = get32(icmp->quote_l4 + 4),
+        .hard = icmp->type == ICMP_UNREACHABLE &&
+                (icmp->code == ICMP_UNREACH_PROTOCOL || icmp->code == ICMP_UNREACH_PORT),
+    };
+    return REASON_NONE;
+}
+
+enum reason icmp_input(struct ip_node *n, const struct ip_hdr *ip, struct slice message,
+                       bool *ret_has_error, struct icmp_error *ret_error)
+{
+    struct icmp_hdr icmp;
+    enum reason why = icmp_parse(message.base, message.len, &icmp);
+
+    *ret_has_error = false;
+    if (why)
+        return why;
+    if (icmp.type == ICMP_ECHO)
+        return echo_reply(n, ip, &icmp, message);
+    if (icmp.type == ICMP_SOURCE_QUENCH)
+        return REASON_ICMP_SOURCE_QUENCH;
+    if (!icmp.is_error || icmp.type == ICMP_REDIRECT)
+        return REASON_ICMP_TYPE;
+    why = read_error(n, &icmp, ret_error);
+    *ret_has_error = why == REASON_NONE;
+    return why;
+}
+
+static bool may_send_error(struct ip_node *n, int64_t now)
+{
+    if (now - n->errors_since >= SEC || n->errors_since == 0) {
+        n->errors_since = now;
+        n->errors_left = ERRORS_PER_SECOND;
+    }
+    if (n->errors_left == 0)
+        return false;
+    n->errors_left--;
+    return true;
+}
+
+void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                           struct slice packet, enum icmp_unreachable_code code)
+{
+    /* the quote: the header and 8 bytes behind it, as RFC 792 has it */
+    uint32_t quote_len = min32(packet.len, ip->header_len + ICMP_QUOTE_MIN);
+    struct slice quote;
+    struct ip_out *o;
+
+    if (ip->proto == IP_PROTO_ICMP || !may_send_error(n, now))
+        return;
+    if (!slice_keep(slice_sub(packet, 0, quote_len), n->small, quote_len, &quote))
+        return;
+    o = ip_out_push(n);
+    if (!o) {
+        buf_unref(quote.buf);
+        return;
+    }
+    o->src = ip->dst;
+    o->dst = ip->src;
+    o->proto = IP_PROTO_ICMP;
+    o->tos = 0xc0; /* RFC 1812 section 4.3.2.5: internetwork control */
+    o->why = REASON_SEND_UNREACHABLE;
+    o->data = quote;
+    o->l4_len = ICMP_HEADER;
+    icmp_build(o->l4, ICMP_UNREACHABLE, (uint8_t)code, 0, &quote, 1);
+}

@@ -1,0 +1,37 @@
+/*
+ * ICMP of one node (RFC 792, RFC 1122 section 3.2.2): echo requests are answered, errors are
+ * checked and handed up, and errors are sent where a host owes them.
+ */
+#ifndef IP_ICMP_H
+#define IP_ICMP_H
+
+#include "base/buf.h"
+#include "ip/ip.h"
+#include "wire/icmp.h"
+
+/* An error about a packet of ours, for the transport that sent it. */
+struct icmp_error {
+    uint8_t type, code;
+    uint8_t proto;
+    struct addr local, remote; /* ours, and where the packet was going */
+    uint16_t local_port, remote_port;
+    uint32_t seq; /* TCP: the quoted sequence number */
+    bool hard;    /* RFC 1122 section 4.2.3.9: protocol or port unreachable, or no fragmenting */
+};
+
+/*
+ * An ICMP message for us. An echo request leaves its reply in the output ring. An error that quotes
+ * a packet of ours fills *ret_error and sets *ret_has_error. Returns REASON_NONE or the reason for
+ * the drop.
+ */
+enum reason icmp_input(struct ip_node *n, const struct ip_hdr *ip, struct slice message,
+                       bool *ret_has_error, struct icmp_error *ret_error);
+
+/*
+ * Tell the sender of `packet` (a whole IP packet, its header parsed in `ip`) that it could not be
+ * delivered: at most 100 errors in a second, and never about an ICMP message (RFC 1122 3.2.2).
+ */
+void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                           struct slice packet, enum icmp_unreachable_code code);
+
+#endif

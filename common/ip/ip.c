@@ -1,0 +1,98 @@
+#include "ip/ip.h"
+
+#include <assert.h>
+#include <string.h>
+
+bool ip_is_local(const struct ip_node *n, const struct addr *a)
+{
+    for (unsigned i = 0; i < n->locals; i++)
+        if (addr_eq(&n->local[i], a))
+            return true;
+    return false;
+}
+
+/* The subnet's broadcast address, or its number, which old hosts took for one (RFC 1122 3.3.6). */
+static bool is_directed_broadcast(const struct ip_node *n, const struct addr *a)
+{
+    uint32_t hosts, value;
+
+    if (!addr_is_v4(a) || !addr_is_v4(&n->local[0]) || n->prefix_len > 30)
+        return false;
+    hosts = n->prefix_len ? UINT32_MAX >> n->prefix_len : UINT32_MAX;
+    value = addr_v4_value(a);
+    if ((value & ~hosts) != (addr_v4_value(&n->local[0]) & ~hosts))
+        return false;
+    return (value & hosts) == hosts || (value & hosts) == 0;
+}
+
+/* Addresses that no single host has. */
+static bool is_unicast(const struct ip_node *n, const struct addr *a)
+{
+    return !addr_is_unspecified(a) && !addr_is_loopback(a) && !addr_is_multicast(a) &&
+           !addr_is_limited_broadcast(a) && !addr_is_class_e(a) && !is_directed_broadcast(n, a);
+}
+
+bool ip_valid_remote(const struct ip_node *n, const struct addr *a)
+{
+    return is_unicast(n, a) && !ip_is_local(n, a);
+}
+
+enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
+{
+    if (ip_is_local(n, &ip->src))
+        return REASON_IP_LAND;
+    if (!is_unicast(n, &ip->src))
+        return REASON_IP_SOURCE;
+    if (ip_is_local(n, &ip->dst))
+        return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : REASON_NONE;
+    return is_unicast(n, &ip->dst) ? REASON_IP_NOT_OURS : REASON_IP_BROADCAST;
+}
+
+struct ip_out *ip_out_push(struct ip_node *n)
+{
+    struct ip_out *o;
+
+    if (n->out_tail - n->out_head == IP_OUT_RING) {
+        n->counts[REASON_IP_OUT_FULL]++;
+        return NULL;
+    }
+    o = &n->out[n->out_tail++ % IP_OUT_RING];
+    *o = (struct ip_out){0};
+    return o;
+}
+
+void ip_finish(struct ip_node *n, struct pkt *p, const struct addr *src, const struct addr *dst,
+               uint8_t proto, uint8_t tos, bool df, uint32_t l4_len)
+{
+    struct ip_hdr ip = {
+        .src = *src,
+        .dst = *dst,
+        .version = 4,
+        .tos = tos,
+        .ttl = n->ttl,
+        .proto = proto,
+        .df = df,
+        .id = df ? 0 : (uint16_t)rng_next(&n->rng), /* RFC 6864: only fragments need one */
+    };
+    uint32_t payload = p->len - p->part[0].len;
+
+    assert(p->part[0].base == p->room);
+    ip_build(p->room, &ip, l4_len + payload);
+    pkt_set_header_len(p, IPV4_HEADER_MIN + l4_len);
+}
+
+bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
+{
+    struct ip_out *o;
+
+    if (n->out_head == n->out_tail)
+        return false;
+    o = &n->out[n->out_head++ % IP_OUT_RING];
+    pkt_begin(p, 0);
+    pkt_add(p, o->data);
+    memcpy(p->room + IPV4_HEADER_MIN, o->l4, o->l4_len);
+    ip_finish(n, p, &o->src, &o->dst, o->proto, o->tos, o->df, o->l4_len);
+    p->why = o->why;
+    *ret_held = o->data.buf;
+    return true;
+}

@@ -1,0 +1,77 @@
+/*
+ * IP of one node: which packets are for it and sane, and the packets that leave without belonging
+ * to a connection (answers to echo requests, ICMP errors, datagrams, resets for strangers).
+ *
+ * Those wait in a ring until output is drained. A full ring is a counted drop: what waits there is
+ * either an answer that may be lost or a datagram.
+ */
+#ifndef IP_IP_H
+#define IP_IP_H
+
+#include "base/buf.h"
+#include "base/rng.h"
+#include "wire/ip.h"
+
+enum {
+    IP_LOCALS_MAX = 8,
+    IP_OUT_RING = 512,  /* packets; a power of two */
+    IP_OUT_L4_MAX = 28, /* bytes: an ICMP header with the quoted IP header is the longest */
+};
+
+/* A packet that waits to leave: its transport header ready-made, its payload by reference. */
+struct ip_out {
+    struct addr src, dst;
+    struct slice data; /* the reference is the ring's */
+    uint16_t why;      /* enum reason */
+    uint8_t proto, tos, l4_len;
+    bool df;
+    uint8_t l4[IP_OUT_L4_MAX];
+};
+
+struct ip_node {
+    struct addr local[IP_LOCALS_MAX];
+    unsigned locals;
+    uint8_t prefix_len; /* of local[0]'s subnet, bits */
+    uint8_t ttl;
+    uint32_t mtu; /* bytes */
+    struct rng rng;
+    struct buf_pool *small;
+    uint64_t *counts; /* by enum reason */
+    /* ICMP errors are limited: how many may still leave before the bucket is filled up again */
+    int64_t errors_since; /* ns */
+    uint32_t errors_left;
+    uint32_t out_head, out_tail; /* free-running */
+    struct ip_out out[IP_OUT_RING];
+};
+
+bool ip_is_local(const struct ip_node *n, const struct addr *a);
+
+/* Could `a` be the other end of a connection: unicast, specified, not ours (RFC 9293 MUST-46)? */
+bool ip_valid_remote(const struct ip_node *n, const struct addr *a);
+
+/*
+ * Is a packet with this header sane and for us (RFC 1122 section 3.2.1.3)? Returns REASON_NONE or
+ * the reason for the drop.
+ */
+enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip);
+
+/*
+ * A free place at the ring's end, filled with zeros, or NULL: the ring is full, which is counted.
+ * The packet leaves when its owner has filled the place in.
+ */
+struct ip_out *ip_out_push(struct ip_node *n);
+
+/*
+ * Take the next one out of the ring and put it into the packet. Its payload is the caller's: drop
+ * it with buf_unref when the packet was written. False if the ring is empty.
+ */
+bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held);
+
+/*
+ * Write the IP header of a packet whose parts behind part[0] are in place: part[0] becomes the IP
+ * header followed by the l4_len bytes that stand in p->room behind IPV4_HEADER_MIN already.
+ */
+void ip_finish(struct ip_node *n, struct pkt *p, const struct addr *src, const struct addr *dst,
+               uint8_t proto, uint8_t tos, bool df, uint32_t l4_len);
+
+#endif

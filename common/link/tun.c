@@ -1,0 +1,254 @@
+/*
+ * Attaching to a TUN and moving packets through it.
+ *
+ * Whether the interface existed is asked of the kernel in the same breath as the request: with
+ * IFF_TUN_EXCL it creates the interface or says EBUSY, and only then do we attach to what is there.
+ * Looking first and asking afterwards would leave a moment in between.
+ */
+#include "link/tun.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(((struct device *)0)->name) == IFNAMSIZ, "a device's name is an interface's");
+
+/* Could `name` be an interface's? As dev_valid_name in the kernel has it. 0, or an error. */
+static int check_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len >= IFNAMSIZ)
+        return -ENAMETOOLONG;
+    if (len == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return -EILSEQ;
+    for (const char *c = name; *c; c++)
+        if (*c == '/' || *c == ':' || *c == '%' || isspace((unsigned char)*c))
+            return -EILSEQ;
+    return 0;
+}
+
+/* The MTU of interface `name` in bytes, or an error. */
+static int read_mtu(const char *name)
+{
+    struct ifreq req = {0};
+    int sock, err = 0;
+
+    sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sock < 0)
+        return -errno;
+    memcpy(req.ifr_name, name, strlen(name) + 1);
+    if (ioctl(sock, SIOCGIFMTU, &req) < 0)
+        err = -errno;
+    close(sock);
+    return err ? err : req.ifr_mtu;
+}
+
+/* Bind the open descriptor to the interface. 0 and *ret_created, or an error. */
+static int attach(int fd, const char *name, bool *ret_created)
+{
+    struct ifreq req = {0};
+
+    memcpy(req.ifr_name, name, strlen(name) + 1);
+    req.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL);
+    if (ioctl(fd, TUNSETIFF, &req) == 0) {
+        *ret_created = true;
+        return 0;
+    }
+    if (errno != EBUSY)
+        return -errno;
+    req.ifr_flags = IFF_TUN | IFF_NO_PI;
+    if (ioctl(fd, TUNSETIFF, &req) < 0)
+        return -errno;
+    *ret_created = false;
+    return 0;
+}
+
+/*
+ * A packet longer than the MTU has come: somebody raised the MTU. From now on leave that much room,
+ * as far as a buffer goes; what is cut off beyond that fails the IP length check, and is counted.
+ */
+static void follow_mtu(struct tun *t)
+{
+    int mtu = read_mtu(t->dev.name);
+
+    if (mtu > 0)
+        t->dev.mtu = (uint32_t)mtu < t->intake.pool->size ? (uint32_t)mtu : t->intake.pool->size;
+}
+
+/* What a failed read means for the caller. */
+static int read_error(int error)
+{
+    switch (error) {
+    case EAGAIN:
+    case EINTR:
+        return 0;
+    case EBADFD:
+        return -ENODEV; /* the driver's word for an interface that was deleted */
+    default:
+        return -error;
+    }
+}
+
+/* Take one packet off the queue and forget it, so that those behind it do not wait for ever. */
+static int discard(struct tun *t)
+{
+    uint8_t scratch[64];
+
+    if (read(t->fd, scratch, sizeof(scratch)) < 0)
+        return read_error(errno);
+    t->lost++;
+    return -ENOBUFS;
+}
+
+static int tun_read(struct device *d, int64_t now, struct pkt *ret_pkt)
+{
+    struct tun *t = (struct tun *)d;
+    uint32_t room;
+    uint8_t *at = intake_room(&t->intake, d->mtu, &room);
+    ssize_t n;
+
+    (void)now;
+    if (!at)
+        return discard(t);
+    n = read(t->fd, at, room);
+    if (n < 0)
+        return read_error(errno);
+    intake_take(&t->intake, (uint32_t)n, ret_pkt);
+    if ((uint32_t)n > d->mtu)
+        follow_mtu(t);
+    return 1;
+}
+
+/* What a failed write means for the caller. */
+static int write_error(int error)
+{
+    switch (error) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+    case EINTR:
+        return -EAGAIN;
+    case EIO:
+        return -ENETDOWN; /* the driver's word for an interface that is not up */
+    case EBADFD:
+        return -ENODEV;
+    default:
+        return -error;
+    }
+}
+
+static int tun_write(struct device *d, int64_t now, const struct pkt *p)
+{
+    struct tun *t = (struct tun *)d;
+    struct iovec iov[PKT_PARTS_MAX];
+    ssize_t n;
+
+    (void)now;
+    assert(p->parts <= PKT_PARTS_MAX);
+    assert(p->gso_size == 0 && !(p->marks & PKT_CSUM_PARTIAL));
+    for (unsigned i = 0; i < p->parts; i++) {
+        /* writev only reads, but its iovec, shared with readv, has no const */
+        iov[i].iov_base = (void *)(uintptr_t)p->part[i].base;
+        iov[i].iov_len = p->part[i].len;
+    }
+    n = writev(t->fd, iov, (int)p->parts);
+    if (n < 0)
+        return write_error(errno);
+    return (uint32_t)n == p->len ? 0 : -EIO;
+}
+
+static int64_t tun_deadline(const struct device *d)
+{
+    (void)d;
+    return TIME_NEVER;
+}
+
+static int tun_fd(const struct device *d)
+{
+    return ((const struct tun *)d)->fd;
+}
+
+static void tun_close(struct device *d)
+{
+    struct tun *t = (struct tun *)d;
+
+    intake_close(&t->intake);
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+}
+
+static const struct device_ops tun_ops = {
+    .kind = "tun",
+    .read = tun_read,
+    .write = tun_write,
+    .deadline = tun_deadline,
+    .fd = tun_fd,
+    .close = tun_close,
+};
+
+int tun_open(struct tun *t, const char *name, unsigned flags, struct buf_pool *pool)
+{
+    int mtu, err;
+
+    *t = (struct tun){.dev.ops = &tun_ops, .fd = -1};
+    intake_init(&t->intake, pool);
+    if (flags != TUN_PLAIN)
+        return -EOPNOTSUPP;
+    err = check_name(name);
+    if (err < 0)
+        return err;
+    memcpy(t->dev.name, name, strlen(name) + 1);
+    t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (t->fd < 0)
+        return -errno;
+    err = attach(t->fd, name, &t->created);
+    if (err < 0)
+        goto fail;
+    mtu = read_mtu(name);
+    if (mtu < 0 || (uint32_t)mtu > pool->size) {
+        err = mtu < 0 ? mtu : -EMSGSIZE;
+        goto fail;
+    }
+    t->dev.mtu = (uint32_t)mtu;
+    return 0;
+fail:
+    tun_close(&t->dev);
+    return err;
+}
+
+const char *tun_explain(int error)
+{
+    switch (-error) {
+    case ENAMETOOLONG:
+        return "the name is longer than 15 bytes; choose a shorter one";
+    case EILSEQ:
+        return "no interface can have that name; use letters and digits, as in tun0";
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+        return "there is no /dev/net/tun; load the driver with 'modprobe tun', or give the "
+               "container that device";
+    case EACCES:
+    case EPERM:
+        return "no privilege to attach to it or to create it; run 'netsetup up' once as root, "
+               "which makes you its owner, or run this as root";
+    case EBUSY:
+        return "another process has it open; stop that one, or name another TUN";
+    case EINVAL:
+        return "an interface of another kind has that name; name another TUN";
+    case EMSGSIZE:
+        return "its MTU is larger than a buffer; lower it with 'ip link set mtu'";
+    default:
+        return strerror(-error);
+    }
+}

@@ -1,0 +1,185 @@
+#include "run/dial.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "run/clock.h"
+#include "run/exit.h"
+
+static const int64_t hint_after = 3 * SEC; /* without an answer to the SYN */
+
+/* ---- Words ---- */
+
+void dial_explain(const struct node *n, enum reason why, bool connected)
+{
+    const struct report *r = &n->report;
+    char remote[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
+    unsigned port = (unsigned)n->opt->port;
+
+    addr_format(&n->opt->remote, remote);
+    addr_format(&n->local, local);
+    if (why == REASON_END_REFUSED)
+        report_error(r,
+                     "%s refused: nobody listens on port %u there; start a peer, say: "
+                     "peer tun1 10.0.1.1/24 %s",
+                     remote, port, local);
+    else if (why == REASON_END_TIMED_OUT && !connected)
+        report_error(r,
+                     "%s:%u did not answer; is a peer running there, and is the network up? "
+                     "netsetup status",
+                     remote, port);
+    else if (why == REASON_END_TIMED_OUT)
+        report_error(r,
+                     "%s:%u stopped answering; is the peer still running, and the network up? "
+                     "netsetup status",
+                     remote, port);
+    else if (why == REASON_END_UNREACHABLE)
+        report_error(r,
+                     "the network says %s is unreachable; are routes and forwarding up? "
+                     "netsetup status",
+                     remote);
+    else if (why == REASON_END_RESET)
+        report_error(r, "%s:%u reset the connection; what was under way is lost", remote, port);
+    else
+        report_error(r, "%s:%u: %s", remote, port, reason_text(why)->sentence);
+}
+
+static void explain_open(const struct node *n, int error)
+{
+    char remote[ADDR_TEXT_MAX];
+
+    addr_format(&n->opt->remote, remote);
+    if (error == -EINVAL)
+        report_error(&n->report,
+                     "%s cannot be the other end of a connection; give a node's address", remote);
+    else
+        report_error(&n->report, "%s: cannot open a connection: %s", remote, strerror(-error));
+}
+
+static void hint(struct dial *d)
+{
+    char remote[ADDR_TEXT_MAX];
+
+    d->hinted = true;
+    report_line(&d->node->report,
+                "no answer from %s:%u yet; is a peer running there, and is the network up "
+                "(netsetup status)? Still trying",
+                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port);
+}
+
+/* ---- Turns ---- */
+
+static void dial_event(void *arg, struct stack *st, const struct stack_event *ev)
+{
+    struct dial *d = arg;
+    struct stack_conn_status c;
+
+    if (ev->kind != EV_CONNECTED && ev->kind != EV_CLOSED)
+        return;
+    if (stack_status(st, ev->conn, &c) < 0)
+        return;
+    if (ev->kind == EV_CONNECTED)
+        report_connected(&d->node->report, &c, d->life.loop.now - d->opened_at);
+    else if (d->cat.connected || d->node->report.json)
+        report_closed(&d->node->report, &c, ev->why);
+}
+
+static void dial_watch_output(struct dial *d, struct loop *l)
+{
+    if (!l->output_error || d->output_told)
+        return;
+    d->output_told = true;
+    if (l->output_error == -EPIPE)
+        report_error(&d->node->report, "standard output was closed early; the connection is reset");
+    else
+        report_error(&d->node->report,
+                     "writing standard output failed: %s; the connection is reset",
+                     strerror(-l->output_error));
+    life_abort(&d->life);
+}
+
+static void dial_watch_handshake(struct dial *d, struct loop *l)
+{
+    if (d->cat.connected || d->cat.closed)
+        return;
+    if (d->life.stopping && !d->life.forced) {
+        life_abort(&d->life);
+        return;
+    }
+    if (d->hinted)
+        return;
+    if (l->now - d->opened_at >= hint_after)
+        hint(d);
+    else
+        l->wake = time_min(l->wake, d->opened_at + hint_after);
+}
+
+static bool dial_decide(void *arg, struct loop *l)
+{
+    struct dial *d = arg;
+
+    if (life_turn(&d->life))
+        return true;
+    dial_watch_output(d, l);
+    dial_watch_handshake(d, l);
+    return netcat_done(&d->cat) && (l->output_error || !operator_pending(&d->life.op));
+}
+
+/* ---- The whole ---- */
+
+static int dial_open(struct dial *d)
+{
+    const struct node_options *opt = d->node->opt;
+    const struct stack_open how = {.remote = opt->remote,
+                                   .remote_port = (uint16_t)opt->port,
+                                   .user = &d->cat.app};
+
+    d->opened_at = clock_now();
+    return stack_open(d->node->st, &how, &d->cat.conn);
+}
+
+/* What the end says to whoever called the program. */
+static int dial_verdict(struct dial *d)
+{
+    if (d->life.loop.output_error || d->life.forced)
+        return EXIT_FAILED; /* said already, or asked for */
+    if (d->cat.why != REASON_END_ORDERLY) {
+        dial_explain(d->node, d->cat.why, d->cat.connected);
+        return EXIT_FAILED;
+    }
+    if (d->cat.lost) {
+        report_error(&d->node->report, "%llu bytes arrived and could not be kept",
+                     (unsigned long long)d->cat.lost);
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+int dial_run(struct dial *d, struct node *n, struct node *far)
+{
+    int r, code;
+
+    d->node = n;
+    d->hinted = d->output_told = false;
+    code = life_begin(&d->life, n, dial_decide, d);
+    if (code != NODE_GO_ON)
+        return code;
+    netcat_init(&d->cat);
+    life_operator(&d->life, &d->cat.console);
+    d->life.loop.node[0].event = dial_event;
+    d->life.loop.node[0].arg = d;
+    if (far)
+        loop_add(&d->life.loop, far->st, far->dev);
+    r = dial_open(d);
+    if (r < 0) {
+        explain_open(n, r);
+        code = EXIT_FAILED;
+    } else {
+        code = life_run(&d->life);
+        if (code == EXIT_DONE)
+            code = dial_verdict(d);
+    }
+    report_summary(&n->report, n->st, n->opt->tun, code);
+    life_end(&d->life);
+    return code;
+}

@@ -1,0 +1,142 @@
+#include "run/life.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run/clock.h"
+#include "run/exit.h"
+#include "run/privs.h"
+
+static const int64_t grace = 5 * SEC; /* for an orderly close after the first signal */
+
+int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loop *), void *arg)
+{
+    int r;
+
+    memset(f, 0, sizeof(*f));
+    f->node = n;
+    r = signals_open(&f->signals);
+    if (r < 0) {
+        report_error(&n->report, "cannot wait for signals: %s", strerror(-r));
+        return EXIT_FAILED;
+    }
+    loop_init(&f->loop);
+    f->loop.signals = &f->signals;
+    f->loop.decide = decide;
+    f->loop.arg = arg;
+    loop_add(&f->loop, n->st, n->dev);
+    stack_tick(n->st, clock_now());
+    return NODE_GO_ON;
+}
+
+void life_operator(struct life *f, struct console *console)
+{
+    const char *pcap = f->node->opt->pcap;
+    int out = pcap && strcmp(pcap, "-") == 0 ? -1 : STDOUT_FILENO;
+
+    operator_open(&f->op, console, f->node->st, &f->node->input, STDIN_FILENO, out);
+    f->loop.op = &f->op;
+}
+
+int life_run(struct life *f)
+{
+    const struct report *report = &f->node->report;
+    int r = privs_drop();
+
+    if (r < 0) {
+        report_error(report, "cannot give up privileges: %s", strerror(-r));
+        return EXIT_PRIVILEGE;
+    }
+    r = loop_run(&f->loop);
+    if (r == -ENODEV) {
+        report_error(report, "%s was deleted while in use; set it up again and start anew",
+                     f->node->opt->tun);
+        return EXIT_FAILED;
+    }
+    if (r < 0) {
+        report_error(report, "%s: reading failed: %s", f->node->opt->tun, strerror(-r));
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+static bool counts_as_open(enum tcp_state s)
+{
+    return s != TCP_CLOSED && s != TCP_LISTEN && s != TCP_TIME_WAIT;
+}
+
+unsigned life_open_conns(const struct stack *st)
+{
+    struct stack_conn_status c;
+    uint32_t cursor = 0;
+    unsigned n = 0;
+
+    while (stack_next_conn(st, &cursor, &c))
+        n += counts_as_open(c.state);
+    return n;
+}
+
+void life_close_all(struct stack *st)
+{
+    struct stack_conn_status c;
+    uint32_t cursor = 0;
+
+    while (stack_next_conn(st, &cursor, &c))
+        stack_close(st, c.conn);
+}
+
+static void abort_all(struct stack *st)
+{
+    struct stack_conn_status c;
+    uint32_t cursor = 0;
+
+    while (stack_next_conn(st, &cursor, &c)) {
+        if (counts_as_open(c.state))
+            stack_abort(st, c.conn);
+    }
+}
+
+static void life_stop(struct life *f)
+{
+    f->stopping = true;
+    f->grace_at = f->loop.now + grace;
+    if (!f->quit)
+        report_line(&f->node->report, "closing in order; once more to stop at once");
+    if (f->loop.op)
+        operator_end(&f->op);
+}
+
+void life_abort(struct life *f)
+{
+    f->forced = true;
+    for (unsigned i = 0; i < f->loop.nodes; i++)
+        abort_all(f->loop.node[i].st);
+    f->loop.wake = f->loop.now;
+}
+
+bool life_turn(struct life *f)
+{
+    struct loop *l = &f->loop;
+    unsigned asked = l->asked + (f->quit ? 1 : 0);
+
+    node_complain(f->node, l->node[0].write_error);
+    l->wake = TIME_NEVER;
+    if (f->forced)
+        return true;
+    if (asked == 0)
+        return false;
+    if (!f->stopping)
+        life_stop(f);
+    l->wake = f->grace_at;
+    if (l->asked > 1 || l->now >= f->grace_at)
+        life_abort(f);
+    return false;
+}
+
+void life_end(struct life *f)
+{
+    if (f->loop.op)
+        operator_close(&f->op);
+    signals_close(&f->signals);
+}

@@ -1,0 +1,146 @@
+#include "run/load.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "run/clock.h"
+#include "run/dial.h"
+#include "run/exit.h"
+#include "run/memory.h"
+
+enum {
+    OPEN_TURN = 64,   /* connections opened in one turn, so that no queue on the way overflows */
+    OPEN_AHEAD = 256, /* how many may wait for the end of their handshake */
+};
+
+/* Open some more. 0, or what stack_open says. */
+static int load_open(struct load *l)
+{
+    const struct node_options *opt = l->node->opt;
+
+    for (unsigned i = 0; i < OPEN_TURN && l->opened < l->count; i++) {
+        struct bulk_flow *f = &l->flow[l->opened];
+        const struct stack_open how = {.remote = opt->remote,
+                                       .remote_port = (uint16_t)opt->port,
+                                       .user = &f->app};
+        int r;
+
+        if (l->opened >= l->bulk.connected + OPEN_AHEAD)
+            return 0;
+        bulk_flow_init(&l->bulk, f, l->bytes, l->bytes);
+        f->hold = true;
+        r = stack_open(l->node->st, &how, &f->conn);
+        if (r < 0)
+            return r;
+        l->opened++;
+    }
+    return 0;
+}
+
+static void load_event(void *arg, struct stack *st, const struct stack_event *ev)
+{
+    struct load *l = arg;
+    struct stack_conn_status c;
+
+    if (ev->kind != EV_CLOSED)
+        return;
+    if (ev->why != REASON_END_ORDERLY && l->why == REASON_NONE)
+        l->why = ev->why;
+    if ((l->node->report.json || l->node->report.verbose) && stack_status(st, ev->conn, &c) == 0)
+        report_closed(&l->node->report, &c, ev->why);
+}
+
+static bool load_complete(const struct load *l)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (!bulk_complete(&l->flow[i]))
+            return false;
+    }
+    return true;
+}
+
+/* All are open; once all have their bytes back, close them. */
+static void load_close(struct load *l)
+{
+    char took[REPORT_DURATION];
+
+    if (!l->all_open_at) {
+        l->all_open_at = l->life.loop.now;
+        report_line(&l->node->report, "%" PRIu32 " connections open at once after %s", l->count,
+                    report_duration(l->all_open_at - l->began_at, took));
+    }
+    if (!load_complete(l))
+        return;
+    l->closing = true;
+    for (uint32_t i = 0; i < l->count; i++)
+        bulk_finish(&l->flow[i], l->node->st);
+}
+
+static bool load_decide(void *arg, struct loop *loop)
+{
+    struct load *l = arg;
+
+    if (life_turn(&l->life))
+        return true;
+    if (l->life.forced)
+        return false;
+    if (load_open(l) < 0 || l->life.stopping || l->bulk.bad) {
+        life_abort(&l->life);
+        return false;
+    }
+    if (l->opened < l->count && l->opened < l->bulk.connected + OPEN_AHEAD)
+        loop->wake = loop->now;
+    if (!l->closing && l->bulk.connected == l->count)
+        load_close(l);
+    return l->bulk.ended == l->count;
+}
+
+static int load_verdict(const struct load *l)
+{
+    const struct bulk *b = &l->bulk;
+    char took[REPORT_DURATION];
+
+    if (b->ended == l->count && b->bad == 0) {
+        report_line(&l->node->report,
+                    "%" PRIu32 " connections, %" PRIu64 " bytes sent and %" PRIu64
+                    " received, all right and all closed in order in %s",
+                    l->count, b->bytes_sent, b->bytes_received,
+                    report_duration(clock_now() - l->began_at, took));
+        return EXIT_DONE;
+    }
+    if (l->why != REASON_NONE)
+        dial_explain(l->node, l->why, b->peak > 0);
+    report_error(&l->node->report, "%" PRIu32 " of %" PRIu32 " connections did not come through",
+                 l->count - b->ended + b->bad, l->count);
+    return EXIT_FAILED;
+}
+
+int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, uint64_t bytes)
+{
+    int code;
+
+    memset(l, 0, sizeof(*l));
+    l->node = n;
+    l->count = count;
+    l->bytes = bytes;
+    l->flow = memory_reserve(count * sizeof(struct bulk_flow));
+    if (!l->flow) {
+        report_error(&n->report, "no address space for so many connections");
+        return EXIT_FAILED;
+    }
+    bulk_init(&l->bulk, NULL, 0);
+    code = life_begin(&l->life, n, load_decide, l);
+    if (code != NODE_GO_ON)
+        return code;
+    l->life.loop.node[0].event = load_event;
+    l->life.loop.node[0].arg = l;
+    if (far)
+        loop_add(&l->life.loop, far->st, far->dev);
+    l->began_at = clock_now();
+    code = life_run(&l->life);
+    if (code == EXIT_DONE)
+        code = load_verdict(l);
+    report_summary(&n->report, n->st, n->opt->tun, code);
+    life_end(&l->life);
+    return code;
+}

@@ -1,0 +1,27 @@
+/*
+ * Many connections at once, as a test of the other end and of ourselves: each sends so many bytes
+ * of a known pattern and expects them back. All of them are open at one time before the first one
+ * closes.
+ */
+#ifndef RUN_LOAD_H
+#define RUN_LOAD_H
+
+#include "app/bulk.h"
+#include "run/life.h"
+
+struct load {
+    struct life life;
+    struct node *node;
+    struct bulk bulk;
+    struct bulk_flow *flow; /* `count` of them */
+    uint32_t count, opened;
+    uint64_t bytes; /* each way, on each connection */
+    int64_t began_at, all_open_at;
+    enum reason why; /* of the first connection that ended badly */
+    bool closing;    /* told all flows to close */
+};
+
+/* Returns the exit code. `far` as in dial_run. */
+int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, uint64_t bytes);
+
+#endif

@@ -1,0 +1,228 @@
+#include "run/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "run/clock.h"
+
+enum {
+    FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
+    FLUSH_WAIT = 20,  /* ms each */
+    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + 1,
+};
+
+void loop_init(struct loop *l)
+{
+    memset(l, 0, sizeof(*l));
+    l->wake = TIME_NEVER;
+}
+
+struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
+{
+    struct loop_node *n = &l->node[l->nodes++];
+
+    assert(l->nodes <= LOOP_NODES_MAX);
+    n->st = st;
+    n->dev = dev;
+    return n;
+}
+
+/* ---- In ---- */
+
+/* Read a batch and input each packet. 0, or an error that ends the loop. */
+static int loop_input(struct loop *l, struct loop_node *n)
+{
+    for (unsigned i = 0; i < LOOP_READ_BATCH; i++) {
+        int r = device_read(n->dev, l->now, &n->in);
+
+        if (r == 0)
+            return 0;
+        if (r == -ENOBUFS) {
+            n->read_lost++;
+            continue;
+        }
+        if (r < 0)
+            return r;
+        stack_input(n->st, l->now, &n->in);
+        buf_unref(n->in.part[0].buf);
+    }
+    l->busy = true;
+    return 0;
+}
+
+static void loop_dispatch(struct loop_node *n)
+{
+    struct stack_event ev;
+
+    while (stack_event(n->st, &ev)) {
+        struct app *a = ev.user;
+
+        if (n->event)
+            n->event(n->arg, n->st, &ev);
+        if (a)
+            a->ops->event(a, n->st, &ev);
+    }
+}
+
+/* ---- Out ---- */
+
+/* Keep n->out until the device is writable; headers stand in its own room, payload needs care. */
+static void loop_hold(struct loop_node *n)
+{
+    for (unsigned i = 0; i < n->out.parts; i++)
+        buf_ref(n->out.part[i].buf);
+    n->held = true;
+}
+
+static void loop_let_go(struct loop_node *n)
+{
+    for (unsigned i = 0; i < n->out.parts; i++)
+        buf_unref(n->out.part[i].buf);
+    n->held = false;
+}
+
+/* Write n->out. False if the device takes nothing now. */
+static bool loop_write(struct loop *l, struct loop_node *n)
+{
+    int r = device_write(n->dev, l->now, &n->out);
+
+    if (r == -EAGAIN)
+        return false;
+    if (r < 0) {
+        n->write_error = r;
+        n->write_lost++;
+    }
+    return true;
+}
+
+static void loop_drain(struct loop *l, struct loop_node *n)
+{
+    if (n->held) {
+        if (!loop_write(l, n))
+            return;
+        loop_let_go(n);
+    }
+    for (unsigned i = 0; i < LOOP_WRITE_BATCH; i++) {
+        if (!stack_output(n->st, l->now, &n->out))
+            return;
+        if (!loop_write(l, n)) {
+            loop_hold(n);
+            return;
+        }
+    }
+    l->busy = true;
+}
+
+/* Before leaving: everything that the stacks have to say, as far as the devices take it. */
+static void loop_flush(struct loop *l)
+{
+    for (unsigned tries = 0; tries < FLUSH_TRIES;) {
+        struct pollfd fd = {.fd = -1, .events = POLLOUT};
+
+        l->busy = false;
+        for (unsigned i = 0; i < l->nodes; i++) {
+            loop_drain(l, &l->node[i]);
+            if (l->node[i].held)
+                fd.fd = device_fd(l->node[i].dev);
+        }
+        if (l->busy)
+            continue;
+        if (fd.fd < 0)
+            break;
+        poll(&fd, 1, FLUSH_WAIT);
+        tries++;
+    }
+    for (unsigned i = 0; i < l->nodes; i++) {
+        if (l->node[i].held)
+            loop_let_go(&l->node[i]);
+    }
+}
+
+/* ---- Sleep ---- */
+
+static int64_t loop_deadline(const struct loop *l)
+{
+    int64_t at = l->wake;
+
+    for (unsigned i = 0; i < l->nodes; i++) {
+        at = time_min(at, stack_deadline(l->node[i].st));
+        at = time_min(at, device_deadline(l->node[i].dev));
+    }
+    return at;
+}
+
+/* Wait until something is to be done. The clock is read again, for a sleep that ends in time. */
+static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n)
+{
+    int64_t at = l->busy ? l->now : loop_deadline(l);
+    int64_t left = at == TIME_NEVER ? 0 : time_max(0, at - (l->busy ? l->now : clock_now()));
+    struct timespec ts = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
+
+    if (ppoll(fds, n, at == TIME_NEVER ? NULL : &ts, NULL) < 0) {
+        for (unsigned i = 0; i < n; i++)
+            fds[i].revents = 0;
+    }
+}
+
+static void loop_sleep(struct loop *l)
+{
+    struct pollfd fds[FDS_MAX];
+    unsigned n = 0, op_at, op_n = 0;
+
+    fds[n++] = (struct pollfd){.fd = l->signals ? l->signals->fd : -1, .events = POLLIN};
+    for (unsigned i = 0; i < l->nodes; i++) {
+        short events = l->node[i].held ? POLLIN | POLLOUT : POLLIN;
+
+        fds[n++] = (struct pollfd){.fd = device_fd(l->node[i].dev), .events = events};
+    }
+    op_at = n;
+    if (l->op)
+        op_n = operator_wait(l->op, fds + n);
+    loop_poll(l, fds, n + op_n);
+    if (fds[0].revents)
+        l->asked = signals_read(l->signals);
+    if (l->op)
+        operator_woken(l->op, fds + op_at, op_n);
+}
+
+/* ---- The turn ---- */
+
+static int loop_turn(struct loop *l, bool *ret_leave)
+{
+    l->now = clock_now();
+    l->busy = false;
+    for (unsigned i = 0; i < l->nodes; i++) {
+        int r = loop_input(l, &l->node[i]);
+
+        if (r < 0)
+            return r;
+    }
+    for (unsigned i = 0; i < l->nodes; i++) {
+        stack_tick(l->node[i].st, l->now);
+        loop_dispatch(&l->node[i]);
+    }
+    if (l->op && !l->output_error)
+        l->output_error = operator_act(l->op);
+    *ret_leave = l->decide(l->arg, l);
+    for (unsigned i = 0; i < l->nodes; i++)
+        loop_drain(l, &l->node[i]);
+    return 0;
+}
+
+int loop_run(struct loop *l)
+{
+    for (;;) {
+        bool leave = false;
+        int r = loop_turn(l, &leave);
+
+        if (r < 0)
+            return r;
+        if (leave) {
+            loop_flush(l);
+            return 0;
+        }
+        loop_sleep(l);
+    }
+}

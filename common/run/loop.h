@@ -1,0 +1,66 @@
+/*
+ * The loop that drives a node's stack, or two of them in one process.
+ *
+ * One turn: read a batch of packets and input each, run the timers, hand events to the
+ * applications, let the operator's side act, let the program decide, then drain what the stack has
+ * to send and write it. Only then sleep, until a packet, a signal, the operator or the next
+ * deadline. So data flows one way, and one acknowledgment answers a whole batch. The clock is read
+ * once per turn.
+ *
+ * A packet that the device cannot take now is kept, with references on its payload, and goes first
+ * when the device is writable again; nothing is drained past it.
+ */
+#ifndef RUN_LOOP_H
+#define RUN_LOOP_H
+
+#include "link/device.h"
+#include "run/operator.h"
+#include "run/signals.h"
+#include "stack/stack.h"
+
+enum {
+    LOOP_NODES_MAX = 2,
+    LOOP_READ_BATCH = 64,   /* packets read before anything is answered */
+    LOOP_WRITE_BATCH = 256, /* packets written before the device is read again */
+};
+
+struct loop_node {
+    struct stack *st;
+    struct device *dev;
+    /* Called with each event before its application is; may be NULL. */
+    void (*event)(void *arg, struct stack *st, const struct stack_event *ev);
+    void *arg;
+    bool held;           /* `out` waits for the device */
+    int write_error;     /* the latest error of a write other than -EAGAIN; 0: none */
+    uint64_t write_lost; /* packets that the device refused */
+    uint64_t read_lost;  /* packets lost for want of a buffer */
+    struct pkt in, out;
+};
+
+struct loop {
+    struct loop_node node[LOOP_NODES_MAX];
+    unsigned nodes;
+    struct operator* op; /* may be NULL */
+    struct signals *signals;
+    /* Once per turn, behind the applications: true to leave. It may set `wake`. */
+    bool (*decide)(void *arg, struct loop *l);
+    void *arg;
+    int64_t now;      /* of this turn */
+    int64_t wake;     /* when `decide` wants its next turn at the latest, or TIME_NEVER */
+    unsigned asked;   /* how often signals asked us to stop */
+    int output_error; /* of the operator's output, negative errno; 0: none */
+    bool busy;        /* there is more to do at once */
+};
+
+/* A loop with one node and nothing else; more by filling in the fields. */
+void loop_init(struct loop *l);
+/* Add a node. */
+struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev);
+
+/*
+ * Turn until `decide` says so; then what the stacks still have to send is written. Returns 0, or a
+ * device's error: -ENODEV when the interface was deleted.
+ */
+int loop_run(struct loop *l);
+
+#endif

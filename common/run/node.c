@@ -1,0 +1,364 @@
+#include "run/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run/clock.h"
+#include "run/exit.h"
+#include "run/memory.h"
+#include "run/netlink.h"
+
+enum {
+    PACKET_BUF = 65536, /* bytes: the largest packet of any TUN */
+    PACKET_BUFS = 4096,
+    SMALL_BUF = 2048,
+    SMALL_BUFS = 16384,
+    INPUT_BUF = 128 * 1024, /* holds a page of the status service too */
+    INPUT_BUFS = 128,
+    WIRE_MTU = 1500,
+    WIRE_QUEUE = 512, /* packets: what a TUN's queue holds */
+};
+
+/* ---- Options ---- */
+
+void node_guard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
+void node_options_default(struct node_options *opt)
+{
+    memset(opt, 0, sizeof(*opt));
+    opt->port = NODE_PORT;
+}
+
+/* The address with `number` in the subnet of *net, or false if that is no free host's address. */
+static bool node_host_number(const struct addr *net, uint8_t prefix_len, uint32_t number,
+                             struct addr *ret)
+{
+    uint32_t mask = ~(uint32_t)0 << (32 - prefix_len);
+    uint32_t base = addr_v4_value(net) & mask;
+
+    if (number >= ~mask || addr_v4_value(net) == base + number)
+        return false;
+    *ret = addr_v4(base + number);
+    return true;
+}
+
+static int node_operands(const struct program *prog, struct node_options *opt, char **operand)
+{
+    const char *why;
+
+    opt->tun = operand[1];
+    if (parse_cidr4(operand[2], &opt->net, &opt->prefix_len, &why) < 0)
+        return usage_error(prog, "the address '%s' %s", operand[2], why);
+    if (parse_addr4(operand[3], &opt->remote) < 0)
+        return usage_error(prog, "the remote node's address '%s' is not an IPv4 address",
+                           operand[3]);
+    return NODE_GO_ON;
+}
+
+/* Checks that concern several options or operands at once. */
+static int node_options_check(const struct program *prog, struct node_options *opt,
+                              uint32_t host_number)
+{
+    if (addr_is_unspecified(&opt->local)) {
+        if (!node_host_number(&opt->net, opt->prefix_len, host_number, &opt->local))
+            return usage_error(prog, "the subnet has no host number %u to spare; give --local ADDR",
+                               (unsigned)host_number);
+    }
+    if (addr_eq(&opt->local, &opt->net))
+        return usage_error(prog, "--local is the kernel's own address on the TUN; take another");
+    if (addr_eq(&opt->local, &opt->remote))
+        return usage_error(prog, "the remote node has this node's own address");
+    if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
+        return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
+    return NODE_GO_ON;
+}
+
+int node_options_parse(const struct program *prog, struct node_options *opt, uint32_t host_number,
+                       int argc, char **argv)
+{
+    int operands = 0;
+    int code = options_parse(prog, opt, argc, argv, &operands);
+
+    if (code != NODE_GO_ON)
+        return code;
+    if (operands < 3)
+        return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
+                           operands);
+    if (operands > 3)
+        return usage_error(prog, "'%s' is one operand too many", argv[4]);
+    code = node_operands(prog, opt, argv);
+    return code == NODE_GO_ON ? node_options_check(prog, opt, host_number) : code;
+}
+
+/* ---- Memory and the stack ---- */
+
+static bool node_pool(struct buf_pool *pool, uint32_t count, uint32_t size)
+{
+    size_t bytes = buf_pool_bytes(count, size);
+    void *mem = memory_reserve(bytes);
+
+    return mem && buf_pool_init(pool, mem, bytes, size) > 0;
+}
+
+static int node_begin(struct node *n, const struct program *prog, const struct node_options *opt)
+{
+    n->opt = opt;
+    n->local = opt->local;
+    n->report = (struct report){.program = prog->name,
+                                .json = opt->json,
+                                .quiet = opt->quiet,
+                                .verbose = opt->verbose};
+    if (node_pool(&n->packets, PACKET_BUFS, PACKET_BUF) &&
+        node_pool(&n->small, SMALL_BUFS, SMALL_BUF) && node_pool(&n->input, INPUT_BUFS, INPUT_BUF))
+        return NODE_GO_ON;
+    report_error(&n->report, "no address space for the buffers; see ulimit -v");
+    return EXIT_FAILED;
+}
+
+static int node_stack(struct node *n)
+{
+    struct stack_config cfg;
+    size_t bytes;
+    void *mem;
+
+    stack_config_default(&cfg);
+    cfg.local[0] = n->local;
+    cfg.locals = 1;
+    cfg.prefix_len = n->opt->prefix_len;
+    cfg.mtu = n->dev->mtu;
+    cfg.small = &n->small;
+    cfg.tcp.mss = (uint16_t)n->opt->mss;
+    cfg.tcp.nagle = cfg.tcp.nagle && !n->opt->no_nagle;
+    cfg.tcp.delayed_ack = cfg.tcp.delayed_ack && !n->opt->no_delayed_ack;
+    if (n->opt->connect_timeout)
+        cfg.tcp.r2_syn_ns = n->opt->connect_timeout;
+    randombytes_buf(cfg.secret, sizeof(cfg.secret));
+    randombytes_buf(&cfg.seed, sizeof(cfg.seed));
+    bytes = stack_bytes(&cfg);
+    mem = memory_reserve(bytes);
+    n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
+    sodium_memzero(cfg.secret, sizeof(cfg.secret));
+    if (n->st)
+        return NODE_GO_ON;
+    report_error(&n->report, "no address space for the stack; see ulimit -v");
+    return EXIT_FAILED;
+}
+
+/* ---- The TUN ---- */
+
+static int node_tun_exit_code(int error)
+{
+    switch (error) {
+    case -EBUSY:
+    case -EINVAL: /* the name belongs to another kind of device */
+        return EXIT_FOREIGN;
+    case -ENOENT:
+    case -ENODEV:
+    case -ENXIO:
+    case -EACCES:
+    case -EPERM:
+        return EXIT_PRIVILEGE;
+    case -ENAMETOOLONG:
+    case -EILSEQ:
+        return EXIT_USAGE;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+/* A TUN that we created gets its address and is set up; it goes when we end. */
+static int node_configure_tun(struct node *n)
+{
+    const struct node_options *opt = n->opt;
+    char text[ADDR_TEXT_MAX];
+    int r = netlink_configure(opt->tun, &opt->net, opt->prefix_len);
+
+    addr_format(&opt->net, text);
+    if (r < 0) {
+        report_error(&n->report, "%s was created, but giving it %s/%u failed: %s", opt->tun, text,
+                     (unsigned)opt->prefix_len, strerror(-r));
+        device_close(&n->tun.dev);
+        return r == -EPERM ? EXIT_PRIVILEGE : EXIT_FAILED;
+    }
+    report_line(&n->report, "%s did not exist: created it with %s/%u; it goes when this ends",
+                opt->tun, text, (unsigned)opt->prefix_len);
+    return NODE_GO_ON;
+}
+
+/* A TUN that exists is left as it is; what would keep packets from passing is said. */
+static void node_check_tun(struct node *n)
+{
+    const struct node_options *opt = n->opt;
+    char text[ADDR_TEXT_MAX];
+    struct netlink *nl;
+    struct netlink_link link;
+
+    if (netlink_open(&nl) < 0)
+        return;
+    if (netlink_link_get(nl, opt->tun, &link) == 0 && !link.up)
+        report_error(&n->report, "%s is down, so nothing will pass; try: ip link set %s up",
+                     opt->tun, opt->tun);
+    netlink_close(nl);
+    addr_format(&opt->net, text);
+    if (netlink_addr_present(opt->tun, &opt->net, opt->prefix_len) == 0)
+        report_error(&n->report,
+                     "%s does not have the address %s/%u, so answers may not find their way; try: "
+                     "netsetup status",
+                     opt->tun, text, (unsigned)opt->prefix_len);
+}
+
+static int node_attach(struct node *n)
+{
+    int r = tun_open(&n->tun, n->opt->tun, TUN_PLAIN, &n->packets);
+
+    if (r < 0) {
+        report_error(&n->report, "%s: %s", n->opt->tun, tun_explain(r));
+        return node_tun_exit_code(r);
+    }
+    n->dev = &n->tun.dev;
+    if (n->tun.created)
+        return node_configure_tun(n);
+    node_check_tun(n);
+    return NODE_GO_ON;
+}
+
+/* ---- The chain ---- */
+
+/* ns to add to the monotonic clock to get the time since 1970 */
+static int64_t node_wall(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * SEC + ts.tv_nsec - clock_now();
+}
+
+static int node_open_capture(struct node *n)
+{
+    int r;
+
+    n->file = NULL;
+    if (!n->opt->pcap)
+        return NODE_GO_ON;
+    r = capture_file_open(&n->own_file, n->opt->pcap, node_wall());
+    if (r < 0) {
+        report_error(&n->report, "%s: cannot write the capture: %s", n->opt->pcap, strerror(-r));
+        return EXIT_FAILED;
+    }
+    n->file = &n->own_file;
+    return NODE_GO_ON;
+}
+
+/* Put the wrappers that were asked for around n->dev. */
+static void node_wrap(struct node *n)
+{
+    if (n->opt->verbose) {
+        printer_init(&n->printer, n->dev, stderr, node_wall(), n->opt->verbose > 1 ? 2 : 1);
+        n->dev = &n->printer.dev;
+    }
+    if (n->file) {
+        capture_init(&n->capture, n->dev, n->file);
+        n->dev = &n->capture.dev;
+    }
+}
+
+static int node_crypto(const struct node *n)
+{
+    if (sodium_init() >= 0)
+        return NODE_GO_ON;
+    report_error(&n->report, "libsodium found no source of random bytes");
+    return EXIT_FAILED;
+}
+
+int node_open(struct node *n, const struct program *prog, const struct node_options *opt)
+{
+    int code = node_begin(n, prog, opt);
+
+    if (code == NODE_GO_ON)
+        code = node_crypto(n);
+    if (code == NODE_GO_ON)
+        code = node_attach(n);
+    if (code == NODE_GO_ON)
+        code = node_open_capture(n);
+    if (code != NODE_GO_ON)
+        return code;
+    node_wrap(n);
+    return node_stack(n);
+}
+
+int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const struct program *prog,
+                   const struct node_options *opt_a, const struct node_options *opt_b)
+{
+    struct wire_config cfg = {.mtu = WIRE_MTU,
+                              .queue = WIRE_QUEUE,
+                              .forward = true,
+                              .name = {opt_a->tun, opt_b->tun},
+                              .pool = {&a->packets, &b->packets}};
+    int code = node_begin(a, prog, opt_a);
+    void *mem;
+
+    if (code == NODE_GO_ON)
+        code = node_begin(b, prog, opt_b);
+    if (code == NODE_GO_ON)
+        code = node_crypto(a);
+    if (code == NODE_GO_ON)
+        code = node_open_capture(a);
+    if (code != NODE_GO_ON)
+        return code;
+    mem = memory_reserve(wire_pair_bytes(&cfg));
+    if (!mem) {
+        report_error(&a->report, "no address space for the wire; see ulimit -v");
+        return EXIT_FAILED;
+    }
+    wire_pair_create(w, &cfg, mem);
+    b->file = a->file;
+    a->dev = &w->side[0].dev;
+    b->dev = &w->side[1].dev;
+    node_wrap(a);
+    node_wrap(b);
+    code = node_stack(a);
+    return code == NODE_GO_ON ? node_stack(b) : code;
+}
+
+/* ---- While it runs, and the end ---- */
+
+void node_complain(struct node *n, int write_error)
+{
+    int error;
+
+    if (write_error == -ENETDOWN && !n->told_down) {
+        n->told_down = true;
+        report_error(&n->report, "%s is down, so nothing passes; try: ip link set %s up",
+                     n->opt->tun, n->opt->tun);
+    }
+    error = n->file && !n->told_capture ? capture_file_error(n->file) : 0;
+    if (error < 0) {
+        n->told_capture = true;
+        report_error(&n->report, "the capture %s ended: %s; the node goes on", n->opt->pcap,
+                     strerror(-error));
+    }
+}
+
+int node_close(struct node *n, int code)
+{
+    int error;
+
+    device_close(n->dev);
+    if (n->file != &n->own_file)
+        return code;
+    error = capture_file_close(n->file);
+    if (error == 0)
+        return code;
+    report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
+    return code == EXIT_DONE ? EXIT_FAILED : code;
+}

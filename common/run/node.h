@@ -1,0 +1,145 @@
+/*
+ * A node as a program holds it: options, memory, the chain of devices, the stack.
+ *
+ * The chain is built here and nowhere else, from the bottom up:
+ *
+ *   stack - [capture] - [printer] - TUN or in-memory wire
+ *
+ * Two nodes may live in one process, joined by an in-memory wire; then nothing of the machine is
+ * touched. Functions that can fail print their one line and return an exit code, or -1 to go on.
+ */
+#ifndef RUN_NODE_H
+#define RUN_NODE_H
+
+#include "link/capture.h"
+#include "link/printer.h"
+#include "link/tun.h"
+#include "link/wire.h"
+#include "run/options.h"
+#include "run/report.h"
+#include "stack/stack.h"
+
+enum {
+    NODE_GO_ON = -1,
+    NODE_PORT = 8000, /* of a session, unless told otherwise */
+};
+
+/* What the options and operands say that are common to all nodes; programs put it first. */
+struct node_options {
+    const char *tun;
+    struct addr net;    /* the kernel's address on the TUN */
+    uint8_t prefix_len; /* of its subnet */
+    struct addr remote;
+    struct addr local; /* ours; unspecified: the subnet's host number that the program gives */
+    uint32_t port;
+    const char *pcap;
+    unsigned verbose;
+    bool json, quiet;
+    uint32_t mss; /* bytes; 0: what the MTU gives */
+    bool no_nagle, no_delayed_ack;
+    int64_t connect_timeout; /* ns; 0: the default */
+};
+
+/* The lines of these options in a program's table. */
+#define NODE_OPTION(field) offsetof(struct node_options, field)
+#define NODE_OPTIONS                                                                               \
+    {.letter = 'l',                                                                                \
+     .name = "local",                                                                              \
+     .arg = "ADDR",                                                                                \
+     .kind = OPTION_ADDR4,                                                                         \
+     .offset = NODE_OPTION(local),                                                                 \
+     .help = "The node's own address. Without it: the TUN's subnet with the host number 7 "        \
+             "(host) or 5 (peer)."},                                                               \
+        {.letter = 'p',                                                                            \
+         .name = "port",                                                                           \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(port),                                                              \
+         .min = 1,                                                                                 \
+         .max = 65535,                                                                             \
+         .help = "The session's port; 8000 without it."},                                          \
+        {.letter = 'w',                                                                            \
+         .name = "pcap",                                                                           \
+         .arg = "FILE",                                                                            \
+         .kind = OPTION_STRING,                                                                    \
+         .offset = NODE_OPTION(pcap),                                                              \
+         .help = "Write every packet into a pcapng file; '-' is standard output, for a live "      \
+                 "reader, and then no data is printed there."},                                    \
+        {.letter = 'v',                                                                            \
+         .name = "verbose",                                                                        \
+         .kind = OPTION_COUNT,                                                                     \
+         .offset = NODE_OPTION(verbose),                                                           \
+         .help = "A line for each packet on standard error; twice: its bytes in hex too."},        \
+        {.letter = 'j',                                                                            \
+         .name = "json",                                                                           \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(json),                                                              \
+         .help = "Instead of lines for people, one JSON object per line on standard error: "       \
+                 "ready, connected, closed, and at the end a summary."},                           \
+        {.letter = 'q',                                                                            \
+         .name = "quiet",                                                                          \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(quiet),                                                             \
+         .help = "Errors only."},                                                                  \
+        {.name = "mss",                                                                            \
+         .arg = "BYTES",                                                                           \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(mss),                                                               \
+         .min = 64,                                                                                \
+         .max = 65495,                                                                             \
+         .help = "The largest segment to offer; without it what the MTU gives."},                  \
+        {.name = "no-nagle",                                                                       \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_nagle),                                                          \
+         .help = "Send small segments at once."},                                                  \
+    {                                                                                              \
+        .name = "no-delayed-ack", .kind = OPTION_FLAG, .offset = NODE_OPTION(no_delayed_ack),      \
+        .help = "Acknowledge every batch at once."                                                 \
+    }
+
+struct node {
+    const struct node_options *opt;
+    struct report report;
+    struct addr local;
+    struct buf_pool packets; /* what devices read into */
+    struct buf_pool small;   /* copies, see stack_config */
+    struct buf_pool input;   /* what the operator types, and other things of the applications */
+    struct tun tun;
+    struct capture capture;
+    struct printer printer;
+    struct capture_file own_file;
+    struct capture_file *file; /* ours or another node's; NULL: no capture */
+    struct device *dev;        /* the top of the chain */
+    struct stack *st;
+    bool told_down, told_capture; /* said once */
+};
+
+/*
+ * Descriptors 0, 1 and 2 must be taken before anything is opened, or a device may become somebody's
+ * standard output. Call first.
+ */
+void node_guard_descriptors(void);
+
+/*
+ * Parse options and the three operands TUN ADDRESS/PREFIX REMOTE into *opt, which begins as
+ * node_options_default left it and may be the first member of something larger that prog's table
+ * fills. `host_number` gives the node's default address.
+ */
+void node_options_default(struct node_options *opt);
+int node_options_parse(const struct program *prog, struct node_options *opt, uint32_t host_number,
+                       int argc, char **argv);
+
+/* Attach to the TUN, or create and configure it; build the chain and the stack. */
+int node_open(struct node *n, const struct program *prog, const struct node_options *opt);
+
+/* Two nodes in one process, joined by `w`; a capture of *a shows both ends. */
+int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const struct program *prog,
+                   const struct node_options *opt_a, const struct node_options *opt_b);
+
+/* Say once what went wrong underneath: the interface is down, the capture ended. */
+void node_complain(struct node *n, int write_error);
+
+/* Close the chain and the capture. Returns `code`, or EXIT_FAILED if the capture failed unsaid. */
+int node_close(struct node *n, int code);
+
+#endif

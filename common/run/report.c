@@ -1,0 +1,223 @@
+#include "run/report.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/time.h"
+
+const char *report_duration(int64_t ns, char out[REPORT_DURATION])
+{
+    double ms = (double)ns / (double)MSEC;
+
+    if (ns >= SEC)
+        snprintf(out, REPORT_DURATION, "%.2f s", ms / 1000);
+    else
+        snprintf(out, REPORT_DURATION, ns >= 10 * MSEC ? "%.1f ms" : "%.2f ms", ms);
+    return out;
+}
+
+/* ---- Lines ---- */
+
+void report_line(const struct report *r, const char *format, ...)
+{
+    va_list ap;
+
+    if (r->json || r->quiet)
+        return;
+    fprintf(stderr, "%s: ", r->program);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+void report_error(const struct report *r, const char *format, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "%s: ", r->program);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+/* ---- JSON ---- */
+
+/* Begin an object of this event. */
+static json_t *object(const struct report *r, const char *event)
+{
+    return json_pack("{s:s, s:s}", "event", event, "program", r->program);
+}
+
+static void add_int(json_t *o, const char *key, uint64_t v)
+{
+    json_object_set_new(o, key, json_integer((json_int_t)v));
+}
+
+static void add_text(json_t *o, const char *key, const char *v)
+{
+    json_object_set_new(o, key, json_string(v));
+}
+
+static void add_addr(json_t *o, const char *key, const struct addr *a)
+{
+    char text[ADDR_TEXT_MAX];
+
+    add_text(o, key, addr_format(a, text));
+}
+
+static void add_ms(json_t *o, const char *key, int64_t ns)
+{
+    json_object_set_new(o, key, json_real((double)ns / (double)MSEC));
+}
+
+/* Print the object on a line of its own and drop it. */
+static void print(json_t *o)
+{
+    json_dumpf(o, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    fputc('\n', stderr);
+    json_decref(o);
+}
+
+static void add_conn(json_t *o, const struct stack_conn_status *c)
+{
+    add_addr(o, "local", &c->local);
+    add_int(o, "local_port", c->local_port);
+    add_addr(o, "remote", &c->remote);
+    add_int(o, "remote_port", c->remote_port);
+}
+
+/* ---- Events ---- */
+
+void report_ready(const struct report *r, const struct addr *node, const char *tun,
+                  const struct report_service *service, unsigned n)
+{
+    char text[ADDR_TEXT_MAX];
+    json_t *o, *list;
+
+    if (!r->json) {
+        if (r->quiet)
+            return;
+        fprintf(stderr, "%s: %s ready on %s:", r->program, addr_format(node, text), tun);
+        for (unsigned i = 0; i < n; i++)
+            fprintf(stderr, "%s %u%s %s", i ? "," : "", (unsigned)service[i].port,
+                    service[i].udp ? "/udp" : "", service[i].name);
+        fputc('\n', stderr);
+        return;
+    }
+    o = object(r, "ready");
+    add_addr(o, "node", node);
+    add_text(o, "tun", tun);
+    list = json_array();
+    for (unsigned i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "name", service[i].name, "port",
+                                              (int)service[i].port, "protocol",
+                                              service[i].udp ? "udp" : "tcp"));
+    json_object_set_new(o, "services", list);
+    print(o);
+}
+
+void report_connected(const struct report *r, const struct stack_conn_status *c, int64_t took)
+{
+    char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX], time[REPORT_DURATION];
+    json_t *o;
+
+    if (!r->json) {
+        report_line(r, "connected to %s:%u from %s:%u in %s", addr_format(&c->remote, remote),
+                    (unsigned)c->remote_port, addr_format(&c->local, local),
+                    (unsigned)c->local_port, report_duration(took, time));
+        return;
+    }
+    o = object(r, "connected");
+    add_conn(o, c);
+    add_ms(o, "took_ms", took);
+    print(o);
+}
+
+static void closed_line(const struct report *r, const struct stack_conn_status *c, enum reason why)
+{
+    char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX], age[REPORT_DURATION], srtt[REPORT_DURATION];
+
+    report_line(r,
+                "%s:%u - %s:%u: %s; sent %" PRIu64 " bytes, received %" PRIu64
+                " bytes in %s, %" PRIu32 " retransmits, srtt %s",
+                addr_format(&c->local, local), (unsigned)c->local_port,
+                addr_format(&c->remote, remote), (unsigned)c->remote_port,
+                reason_text(why)->sentence, c->bytes_acked, c->bytes_received,
+                report_duration(c->age, age), c->retransmits, report_duration(c->srtt, srtt));
+}
+
+void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why)
+{
+    json_t *o;
+
+    if (!r->json) {
+        closed_line(r, c, why);
+        return;
+    }
+    o = object(r, "closed");
+    add_conn(o, c);
+    add_text(o, "why", reason_text(why)->name);
+    add_int(o, "bytes_sent", c->bytes_sent);
+    add_int(o, "bytes_acked", c->bytes_acked);
+    add_int(o, "bytes_received", c->bytes_received);
+    add_int(o, "segments_out", c->segs_out);
+    add_int(o, "segments_in", c->segs_in);
+    add_int(o, "retransmits", c->retransmits);
+    add_ms(o, "duration_ms", c->age);
+    add_ms(o, "srtt_ms", c->srtt);
+    print(o);
+}
+
+/* ---- Summary ---- */
+
+static void summary_lines(const struct report *r, const struct stack *st)
+{
+    const struct stack_totals *n = stack_totals(st);
+
+    report_line(r,
+                "%" PRIu64 " packets in, %" PRIu64 " out; %" PRIu64 " connections opened, %" PRIu64
+                " accepted",
+                n->packets_in, n->packets_out, n->opened, n->accepted);
+    for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        const struct reason_text *why = reason_text((enum reason)i);
+        uint64_t count = stack_count(st, (enum reason)i);
+
+        if (count && why->kind == REASON_KIND_DROP)
+            report_line(r, "%s %" PRIu64 ": %s", why->name, count, why->sentence);
+    }
+}
+
+void report_summary(const struct report *r, const struct stack *st, const char *tun, int exit_code)
+{
+    const struct stack_totals *n = stack_totals(st);
+    json_t *o, *counters;
+
+    if (!r->json) {
+        if (r->verbose)
+            summary_lines(r, st);
+        return;
+    }
+    o = object(r, "summary");
+    add_text(o, "tun", tun);
+    add_int(o, "exit", (uint64_t)exit_code);
+    add_int(o, "packets_in", n->packets_in);
+    add_int(o, "bytes_in", n->bytes_in);
+    add_int(o, "packets_out", n->packets_out);
+    add_int(o, "bytes_out", n->bytes_out);
+    add_int(o, "opened", n->opened);
+    add_int(o, "accepted", n->accepted);
+    add_int(o, "connections_peak", n->conns_peak);
+    counters = json_object();
+    for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        uint64_t count = stack_count(st, (enum reason)i);
+
+        if (count)
+            add_int(counters, reason_text((enum reason)i)->name, count);
+    }
+    json_object_set_new(o, "counters", counters);
+    print(o);
+}

@@ -1,0 +1,56 @@
+/*
+ * What a node says, all of it on standard error, because standard output is the data stream.
+ *
+ * One rule for host and peer: without options, lines for people; with --quiet, errors only; with
+ * --json, one JSON object per line in the place of the lines for people ("event" says which: ready,
+ * connected, closed, summary), errors staying text. Everything is said once, by the program.
+ */
+#ifndef RUN_REPORT_H
+#define RUN_REPORT_H
+
+#include <stdbool.h>
+
+#include "stack/stack.h"
+
+struct report {
+    const char *program; /* "host" */
+    bool json, quiet;
+    unsigned verbose;
+};
+
+enum {
+    REPORT_DURATION = 24, /* bytes of "123.4 ms" and its zero, with some to spare */
+};
+
+/* "0.21 ms", "12.3 ms", "1.23 s". Returns out. */
+const char *report_duration(int64_t ns, char out[REPORT_DURATION]);
+
+/* A line for people: "host: ..." */
+void report_line(const struct report *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* An error, said in every mode. It names the cause and the next step. */
+void report_error(const struct report *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A service that a node offers. */
+struct report_service {
+    const char *name;
+    uint16_t port;
+    bool udp;
+};
+
+/* The node serves: "peer: 10.0.1.5 ready on tun1: 7 echo, ..." */
+void report_ready(const struct report *r, const struct addr *node, const char *tun,
+                  const struct report_service *service, unsigned n);
+
+/* An active open succeeded, after `took` ns. */
+void report_connected(const struct report *r, const struct stack_conn_status *c, int64_t took);
+
+/* A connection is over. */
+void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why);
+
+/* The end: totals and what was counted; as text only when verbose. */
+void report_summary(const struct report *r, const struct stack *st, const char *tun, int exit_code);
+
+#endif

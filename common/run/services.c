@@ -1,0 +1,154 @@
+#include "run/services.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/memory.h"
+
+enum {
+    ECHO_CONNS = 16384,
+    CHAT_CLIENTS = 64,
+    HTTP_CONNS = 64,
+    BACKLOG = 4096,
+};
+
+int session_parse(const char *text, enum session_kind *ret_kind)
+{
+    static const char *const names[] = {
+        [SESSION_ECHO] = "echo", [SESSION_DISCARD] = "discard", [SESSION_CHARGEN] = "chargen",
+        [SESSION_CHAT] = "chat", [SESSION_CAT] = "cat",
+    };
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret_kind = (enum session_kind)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int services_memory(struct services *s, struct buf_pool *pool)
+{
+    void *echo = memory_reserve(echo_bytes(ECHO_CONNS));
+    void *chat = memory_reserve(chat_bytes(CHAT_CLIENTS));
+    void *http = memory_reserve(http_bytes(HTTP_CONNS));
+
+    if (!echo || !chat || !http)
+        return -ENOMEM;
+    echo_init(&s->echo, echo, echo_bytes(ECHO_CONNS));
+    discard_init(&s->discard);
+    chargen_init(&s->chargen);
+    chat_init(&s->chat, chat, chat_bytes(CHAT_CLIENTS));
+    netcat_init(&s->cat);
+    http_init(&s->http, s->node, pool, http, http_bytes(HTTP_CONNS));
+    datagram_init(&s->udp[0], DATAGRAM_ECHO, NULL, NULL);
+    datagram_init(&s->udp[1], DATAGRAM_DISCARD, NULL, NULL);
+    datagram_init(&s->udp[2], DATAGRAM_CHARGEN, NULL, s->chargen.pattern);
+    datagram_init(&s->udp[3], DATAGRAM_REVERSE, pool, NULL);
+    return 0;
+}
+
+static void services_note(struct services *s, const char *name, uint16_t port, bool udp)
+{
+    s->list[s->n++] = (struct report_service){.name = name, .port = port, .udp = udp};
+}
+
+static int services_listen(struct services *s, struct stack *st, const char *name, uint16_t port,
+                           struct app *app)
+{
+    int r = stack_listen(st, NULL, port, BACKLOG, app);
+
+    if (r < 0)
+        return r;
+    s->listener[s->listeners++] = r;
+    services_note(s, name, port, false);
+    return 0;
+}
+
+static int services_tcp(struct services *s, struct stack *st, uint16_t session_port)
+{
+    const struct {
+        uint16_t port;
+        const char *name;
+        struct app *app;
+    } small[] = {
+        {7, "echo", &s->echo.app},
+        {9, "discard", &s->discard.app},
+        {19, "chargen", &s->chargen.app},
+        {80, "http", &s->http.app},
+    };
+
+    for (unsigned i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
+        int r = small[i].port == session_port
+                    ? 0
+                    : services_listen(s, st, small[i].name, small[i].port, small[i].app);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int services_session(struct services *s, struct stack *st, uint16_t port)
+{
+    switch (s->session) {
+    case SESSION_ECHO:
+        return services_listen(s, st, "session (echo)", port, &s->echo.app);
+    case SESSION_DISCARD:
+        return services_listen(s, st, "session (discard)", port, &s->discard.app);
+    case SESSION_CHARGEN:
+        return services_listen(s, st, "session (chargen)", port, &s->chargen.app);
+    case SESSION_CHAT:
+        return services_listen(s, st, "session (chat)", port, &s->chat.app);
+    case SESSION_CAT:
+        return services_listen(s, st, "session (cat)", port, &s->cat.app);
+    }
+    return -EINVAL;
+}
+
+static int services_udp(struct services *s, struct stack *st)
+{
+    static const struct {
+        uint16_t port;
+        const char *name;
+    } small[SERVICES_UDP] = {{7, "echo"},
+                             {9, "discard"},
+                             {19, "chargen"},
+                             {DATAGRAM_REVERSE_PORT, "reverse"}};
+
+    for (unsigned i = 0; i < SERVICES_UDP; i++) {
+        int r = stack_udp_bind(st, small[i].port, &s->udp[i].app);
+
+        if (r < 0)
+            return r;
+        services_note(s, small[i].name, small[i].port, true);
+    }
+    return 0;
+}
+
+int services_start(struct services *s, struct stack *st, const struct addr *node,
+                   enum session_kind session, uint16_t port, struct buf_pool *pool)
+{
+    char text[ADDR_TEXT_MAX];
+    int r;
+
+    memset(s, 0, sizeof(*s));
+    s->session = session;
+    snprintf(s->node, sizeof(s->node), "twintun %s", addr_format(node, text));
+    r = services_memory(s, pool);
+    if (r == 0)
+        r = services_tcp(s, st, port);
+    if (r == 0)
+        r = services_session(s, st, port);
+    if (r == 0)
+        r = services_udp(s, st);
+    return r;
+}
+
+void services_stop(struct services *s, struct stack *st)
+{
+    while (s->listeners)
+        stack_unlisten(st, s->listener[--s->listeners]);
+}

@@ -1,0 +1,169 @@
+/*
+ * The table of connections: an array of slots, and a hash table over addresses and ports with a
+ * keyed hash, so that nobody outside can aim at one bucket. Slots that were never needed are never
+ * touched.
+ */
+#include <assert.h>
+#include <sodium/crypto_shorthash.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "stack/internal.h"
+
+enum {
+    KEY_FLOW = 0, /* offsets of the keys in the secret */
+    KEY_ISN = 16, /* bytes */
+    PORT_FIRST = 49152,
+    PORT_COUNT = 65536 - PORT_FIRST,
+};
+
+static uint64_t keyed_hash(const struct stack *st, unsigned key, const struct addr *local,
+                           uint16_t local_port, const struct addr *remote, uint16_t remote_port)
+{
+    uint8_t in[36], out[crypto_shorthash_BYTES];
+    uint64_t h;
+
+    static_assert(crypto_shorthash_KEYBYTES == 16, "two keys make the secret");
+    memcpy(in, local->b, 16);
+    memcpy(in + 16, remote->b, 16);
+    put16(in + 32, local_port);
+    put16(in + 34, remote_port);
+    crypto_shorthash(out, in, sizeof(in), st->cfg.secret + key);
+    memcpy(&h, out, sizeof(h));
+    return h;
+}
+
+static uint32_t *bucket_of(const struct stack *st, const struct addr *local, uint16_t local_port,
+                           const struct addr *remote, uint16_t remote_port)
+{
+    uint64_t h = keyed_hash(st, KEY_FLOW, local, local_port, remote, remote_port);
+
+    return &st->buckets[h & st->bucket_mask];
+}
+
+static bool is_flow(const struct tcb *c, const struct addr *local, uint16_t local_port,
+                    const struct addr *remote, uint16_t remote_port)
+{
+    return c->local_port == local_port && c->remote_port == remote_port &&
+           addr_eq(&c->remote, remote) && addr_eq(&c->local, local);
+}
+
+struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_t local_port,
+                       const struct addr *remote, uint16_t remote_port)
+{
+    uint32_t at = *bucket_of(st, local, local_port, remote, remote_port);
+
+    while (at) {
+        struct conn *c = &st->conns[at - 1];
+
+        if (is_flow(&c->tcb, local, local_port, remote, remote_port))
+            return c;
+        at = c->hash_next;
+    }
+    return NULL;
+}
+
+static struct conn *take_slot(struct stack *st)
+{
+    struct conn *c;
+
+    if (st->free_slot) {
+        c = &st->conns[st->free_slot - 1];
+        st->free_slot = c->hash_next;
+    } else if (st->fresh_slots < st->cfg.max_conns) {
+        c = &st->conns[st->fresh_slots++];
+    } else {
+        return NULL;
+    }
+    return c;
+}
+
+struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local_port,
+                      const struct addr *remote, uint16_t remote_port)
+{
+    struct conn *c = take_slot(st);
+    uint32_t *bucket, generation;
+
+    if (!c)
+        return NULL;
+    generation = c->generation + 1;
+    memset(c, 0, sizeof(*c));
+    c->generation = generation;
+    c->tcb.local = *local;
+    c->tcb.remote = *remote;
+    c->tcb.local_port = local_port;
+    c->tcb.remote_port = remote_port;
+    bucket = bucket_of(st, local, local_port, remote, remote_port);
+    c->hash_next = *bucket;
+    *bucket = conn_slot(st, c) + 1;
+    c->in_use = c->hashed = true;
+    st->totals.conns++;
+    if (st->totals.conns > st->totals.conns_peak)
+        st->totals.conns_peak = st->totals.conns;
+    return c;
+}
+
+void flow_unhash(struct stack *st, struct conn *c)
+{
+    uint32_t *at;
+
+    if (!c->hashed)
+        return;
+    at = bucket_of(st, &c->tcb.local, c->tcb.local_port, &c->tcb.remote, c->tcb.remote_port);
+    while (*at != conn_slot(st, c) + 1) {
+        assert(*at);
+        at = &st->conns[*at - 1].hash_next;
+    }
+    *at = c->hash_next;
+    c->hashed = false;
+}
+
+void flow_remove(struct stack *st, struct conn *c)
+{
+    assert(c->in_use);
+    flow_unhash(st, c);
+    wheel_clear(&st->wheel, &c->timer);
+    if (list_on(&c->output))
+        list_remove(&c->output);
+    if (list_on(&c->event))
+        list_remove(&c->event);
+    if (c->listener)
+        st->listener[c->listener - 1].pending--;
+    c->in_use = false;
+    c->generation++;
+    c->hash_next = st->free_slot;
+    st->free_slot = conn_slot(st, c) + 1;
+    st->totals.conns--;
+}
+
+struct conn *flow_lookup(const struct stack *st, struct conn_id id)
+{
+    struct conn *c;
+
+    if (id.slot >= st->fresh_slots)
+        return NULL;
+    c = &st->conns[id.slot];
+    return c->in_use && c->generation == id.generation ? c : NULL;
+}
+
+/* ISN = M + F(local, remote, secret), M a clock of 4 microseconds. */
+uint32_t flow_isn(const struct stack *st, const struct tcb *c)
+{
+    uint64_t f = keyed_hash(st, KEY_ISN, &c->local, c->local_port, &c->remote, c->remote_port);
+
+    return (uint32_t)(st->now / (4 * USEC)) + (uint32_t)f;
+}
+
+uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
+                        uint16_t remote_port)
+{
+    uint32_t start = rng_below(&st->ip.rng, PORT_COUNT);
+
+    for (uint32_t i = 0; i < PORT_COUNT; i++) {
+        uint16_t port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
+
+        if (!flow_find(st, local, port, remote, remote_port))
+            return port;
+    }
+    return 0;
+}

@@ -1,0 +1,197 @@
+/*
+ * Packets: from the IP header to the one who is concerned, and back. This is where ip/ and tcp/,
+ * which do not know each other, meet.
+ */
+#include "stack/internal.h"
+
+static void push_reset(struct stack *st, const struct addr *src, const struct addr *dst,
+                       const struct tcp_hdr *rst)
+{
+    struct ip_out *o = ip_out_push(&st->ip);
+
+    if (!o)
+        return;
+    o->src = *src;
+    o->dst = *dst;
+    o->proto = IP_PROTO_TCP;
+    o->df = true;
+    o->why = REASON_SEND_RST_ANSWER;
+    o->l4_len = TCP_HEADER_MIN;
+    tcp_build(o->l4, src, dst, rst, 0, NULL, 0);
+}
+
+static struct listener *find_listener(struct stack *st, const struct addr *local, uint16_t port)
+{
+    struct listener *any = NULL;
+
+    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
+        struct listener *l = &st->listener[i];
+
+        if (!l->in_use || l->port != port)
+            continue;
+        if (l->any_addr)
+            any = l;
+        else if (addr_eq(&l->addr, local))
+            return l;
+    }
+    return any;
+}
+
+/* A SYN for a listener: LISTEN -> SYN-RECEIVED, in a connection of its own. */
+static enum reason accept_syn(struct stack *st, struct listener *l, const struct ip_hdr *ip,
+                              const struct tcp_hdr *hdr, uint32_t iss_least)
+{
+    struct conn *c;
+    uint32_t iss;
+
+    if (l->pending >= l->backlog)
+        return REASON_TCP_BACKLOG;
+    c = flow_add(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
+    if (!c)
+        return REASON_TCP_TABLE_FULL;
+    c->user = l->user;
+    c->listener = (uint8_t)(l - st->listener + 1);
+    l->pending++;
+    st->totals.accepted++;
+    iss = iss_least ? iss_least : flow_isn(st, &c->tcb);
+    tcp_accept(&st->tcp, &c->tcb, st->now, iss, hdr);
+    stack_settle(st, c);
+    return REASON_NONE;
+}
+
+/* No connection: CLOSED or LISTEN. */
+static enum reason tcp_stranger(struct stack *st, const struct ip_hdr *ip,
+                                const struct tcp_hdr *hdr, uint32_t data_len, uint32_t iss_least)
+{
+    struct listener *l = find_listener(st, &ip->dst, hdr->dport);
+    enum reason why = l ? tcp_listen_verdict(hdr) : REASON_TCP_NO_CONNECTION;
+    struct tcp_hdr rst;
+
+    if (why == REASON_NONE)
+        return accept_syn(st, l, ip, hdr, iss_least);
+    if (why == REASON_TCP_LISTEN_OTHER)
+        return why;
+    if (!tcp_reset_for(hdr, data_len, &rst))
+        return REASON_TCP_RST_NO_CONNECTION;
+    push_reset(st, &ip->dst, &ip->src, &rst);
+    return why;
+}
+
+static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct slice segment,
+                             uint16_t marks)
+{
+    struct tcp_hdr hdr, rst;
+    struct slice data;
+    struct conn *c;
+    bool reply = false;
+    uint32_t iss_least = 0;
+    enum reason why = tcp_parse(ip, segment.base, segment.len, marks, &hdr);
+
+    if (why)
+        return why;
+    data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
+    c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
+    if (c && tcp_time_wait_reusable(&c->tcb, &hdr) && find_listener(st, &ip->dst, hdr.dport)) {
+        /* MAY-2: a new connection, whose numbers go on where the old one's ended */
+        iss_least = c->tcb.snd_nxt + 65536;
+        tcp_end(&st->tcp, &c->tcb, st->now, REASON_END_ORDERLY);
+        stack_settle(st, c);
+        c = NULL;
+    }
+    if (!c)
+        return tcp_stranger(st, ip, &hdr, data.len, iss_least);
+    why = tcp_input(&st->tcp, &c->tcb, st->now, &hdr, data, &reply, &rst);
+    if (reply)
+        push_reset(st, &ip->dst, &ip->src, &rst);
+    stack_settle(st, c);
+    return why;
+}
+
+static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct slice message)
+{
+    struct icmp_error e;
+    bool has_error;
+    struct conn *c;
+    enum reason why = icmp_input(&st->ip, ip, message, &has_error, &e);
+
+    if (!has_error)
+        return why;
+    if (e.proto != IP_PROTO_TCP)
+        return REASON_NONE; /* a datagram that was not delivered is nobody's connection */
+    c = flow_find(st, &e.local, e.local_port, &e.remote, e.remote_port);
+    if (!c)
+        return REASON_ICMP_QUOTE;
+    why = tcp_icmp_error(&st->tcp, &c->tcb, st->now, e.seq, e.hard);
+    stack_settle(st, c);
+    return why;
+}
+
+static enum reason input_udp(struct stack *st, const struct ip_hdr *ip, struct slice packet,
+                             struct slice segment, uint16_t marks)
+{
+    int socket;
+    enum reason why = udp_input(&st->udp, &st->ip, ip, segment, marks, &socket);
+
+    if (why == REASON_NONE)
+        st->udp_pending |= UINT64_C(1) << socket;
+    else if (why == REASON_UDP_NO_SOCKET)
+        icmp_send_unreachable(&st->ip, st->now, ip, packet, ICMP_UNREACH_PORT);
+    return why;
+}
+
+enum reason inet_input(struct stack *st, const struct pkt *p)
+{
+    struct slice packet = p->part[0], inner;
+    struct ip_hdr ip;
+    enum reason why = ip_parse(packet.base, packet.len, &ip);
+
+    if (why || (why = ip_accept(&st->ip, &ip)))
+        return why;
+    inner = slice_sub(packet, ip.header_len, (uint32_t)(ip.total_len - ip.header_len));
+    switch ((enum ip_proto)ip.proto) {
+    case IP_PROTO_TCP:
+        return input_tcp(st, &ip, inner, p->marks);
+    case IP_PROTO_UDP:
+        return input_udp(st, &ip, packet, inner, p->marks);
+    case IP_PROTO_ICMP:
+        return input_icmp(st, &ip, inner);
+    }
+    icmp_send_unreachable(&st->ip, st->now, &ip, packet, ICMP_UNREACH_PROTOCOL);
+    return REASON_IP_PROTOCOL;
+}
+
+/* The next segment of one connection. */
+static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
+{
+    struct tcb *tcb = &c->tcb;
+    struct tcp_hdr hdr;
+    size_t len;
+
+    pkt_begin(p, 0);
+    if (!tcp_output(&st->tcp, tcb, st->now, &hdr, p))
+        return false;
+    hdr.sport = tcb->local_port;
+    hdr.dport = tcb->remote_port;
+    len = tcp_build(p->room + IPV4_HEADER_MIN, &tcb->local, &tcb->remote, &hdr, 0, p->part + 1,
+                    p->parts - 1);
+    ip_finish(&st->ip, p, &tcb->local, &tcb->remote, IP_PROTO_TCP, 0, true, (uint32_t)len);
+    p->conn = conn_slot(st, c) + 1;
+    return true;
+}
+
+bool inet_output(struct stack *st, struct pkt *p)
+{
+    if (ip_out_pop(&st->ip, p, &st->held))
+        return true;
+    while (!list_empty(&st->output)) {
+        struct conn *c = container_of(st->output.next, struct conn, output);
+        bool sent;
+
+        list_remove(&c->output);
+        sent = output_tcp(st, c, p);
+        stack_settle(st, c); /* behind the others, if there is more to send */
+        if (sent)
+            return true;
+    }
+    return false;
+}

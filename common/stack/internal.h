@@ -1,0 +1,126 @@
+/*
+ * What the files of this folder share: the connection with its places in table, wheel and lists,
+ * and the stack that holds them all.
+ *
+ *   stack.c   making a stack, the doors
+ *   flow.c    the table of connections: slots, generations, lookup by addresses and ports
+ *   inet.c    packets: from the IP header to the one who is concerned, and back
+ *   event.c   events and the observer
+ *   user.c    user calls
+ *
+ * After anything has touched a connection, stack_settle looks at what it left behind.
+ */
+#ifndef STACK_INTERNAL_H
+#define STACK_INTERNAL_H
+
+#include <assert.h>
+
+#include "base/list.h"
+#include "base/wheel.h"
+#include "ip/icmp.h"
+#include "ip/ip.h"
+#include "ip/udp.h"
+#include "stack/stack.h"
+#include "tcp/tcp.h"
+
+struct conn {
+    struct tcb tcb;
+    struct wheel_timer timer; /* at or before the TCB's first deadline */
+    struct list output;       /* on stack.output while there may be something to send */
+    struct list event;        /* on stack.event while there is something to tell */
+    void *user;
+    uint32_t hash_next;  /* slot + 1 of the next in its bucket, or of the next free slot */
+    uint32_t generation; /* one more for each use of the slot, and when a handle dies */
+    uint8_t listener;    /* number + 1, while it counts against that backlog */
+    bool in_use, hashed;
+};
+
+struct listener {
+    bool in_use, any_addr;
+    uint16_t port;
+    uint32_t backlog, pending;
+    struct addr addr;
+    void *user;
+};
+
+struct stack {
+    struct stack_config cfg;
+    struct tcp tcp;
+    struct ip_node ip;
+    struct udp udp;
+    struct wheel wheel;
+    struct pool cells;
+    int64_t now; /* the latest instant that a door was told */
+
+    struct conn *conns;
+    uint32_t *buckets; /* slot + 1, or 0 */
+    uint32_t bucket_mask;
+    uint32_t free_slot; /* slot + 1, or 0 */
+    uint32_t fresh_slots;
+
+    struct list output, event;
+    struct conn_id
+        dying; /* told of its end by the last event: the handle dies with the next call */
+    bool has_dying;
+    uint64_t udp_pending; /* a bit for each socket with an event to tell */
+    struct listener listener[STACK_LISTENERS_MAX];
+    struct buf *held; /* what the last packet from the ring refers to */
+    bool starved;     /* a send found no cell: wake the senders when there are some */
+
+    struct stack_totals totals;
+    void (*note)(void *arg, const struct stack_note *n);
+    void *note_arg;
+    uint64_t counts[REASON_COUNT];
+};
+
+static_assert((int)STACK_UDP_MAX == (int)UDP_SOCKETS_MAX && STACK_UDP_MAX <= 64,
+              "one bit for each socket");
+static_assert(STACK_LISTENERS_MAX < UINT8_MAX, "conn.listener holds number + 1");
+static_assert(sizeof(struct conn) + sizeof(uint32_t) <= 512,
+              "an idle connection costs at most 512 bytes, its place in the table included");
+
+static inline uint32_t conn_slot(const struct stack *st, const struct conn *c)
+{
+    return (uint32_t)(c - st->conns);
+}
+
+/* ---- flow.c ---- */
+
+/* A new connection in the table, or NULL: the table is full. The TCB is zeros but for its ends. */
+struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local_port,
+                      const struct addr *remote, uint16_t remote_port);
+struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_t local_port,
+                       const struct addr *remote, uint16_t remote_port);
+/* Take it out of the lookup, so that its addresses and ports are free; the slot stays. */
+void flow_unhash(struct stack *st, struct conn *c);
+/* Give the slot back. */
+void flow_remove(struct stack *st, struct conn *c);
+/* The connection of a living handle, or NULL. */
+struct conn *flow_lookup(const struct stack *st, struct conn_id id);
+/* An initial sequence number (RFC 6528, MUST-8, MUST-9, SHLD-1). */
+uint32_t flow_isn(const struct stack *st, const struct tcb *c);
+/* A local port that makes the connection unique, at random (RFC 6056), or 0. */
+uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
+                        uint16_t remote_port);
+
+/* ---- inet.c ---- */
+
+enum reason inet_input(struct stack *st, const struct pkt *p);
+bool inet_output(struct stack *st, struct pkt *p);
+
+/* ---- stack.c ---- */
+
+/* Look at what a call left in the connection's TCB: output, events, timers, its end. */
+void stack_settle(struct stack *st, struct conn *c);
+
+/* ---- event.c ---- */
+
+/* Is there something that the application can be told now? */
+bool event_tellable(const struct conn *c);
+/* The handle that the last event told of its end dies now. */
+void event_bury(struct stack *st);
+/* The bridge from tcp's notes to the observer's. */
+void event_tcp_note(void *arg, const struct tcb *c, int64_t at, enum reason why,
+                    enum tcp_state from, int64_t value);
+
+#endif

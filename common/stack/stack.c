@@ -1,0 +1,208 @@
+/*
+ * Making a stack, and its doors.
+ *
+ * The memory that stack_create is given is laid out once: the stack itself, the connections, the
+ * buckets of their table, the cells of all queues. Because it comes filled with zeros, and zero
+ * means "none" everywhere, nothing of it has to be touched before it is used.
+ */
+#include "stack/internal.h"
+
+enum {
+    MEM_ALIGN = 64, /* bytes */
+};
+
+void stack_config_default(struct stack_config *cfg)
+{
+    *cfg = (struct stack_config){
+        .prefix_len = 24,
+        .mtu = 1500,
+        .max_conns = 16384,
+        .max_chunks = 262144,
+        .ttl = IP_TTL_DEFAULT,
+    };
+    tcp_config_default(&cfg->tcp);
+}
+
+static size_t align(size_t n)
+{
+    return (n + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+}
+
+/* A power of two, at least the number of connections. */
+static uint32_t bucket_count(const struct stack_config *cfg)
+{
+    uint32_t n = 64;
+
+    while (n < cfg->max_conns && n < UINT32_C(1) << 31)
+        n *= 2;
+    return n;
+}
+
+static size_t conns_bytes(const struct stack_config *cfg)
+{
+    return align(cfg->max_conns * sizeof(struct conn));
+}
+
+static size_t buckets_bytes(const struct stack_config *cfg)
+{
+    return align(bucket_count(cfg) * sizeof(uint32_t));
+}
+
+size_t stack_bytes(const struct stack_config *cfg)
+{
+    return align(sizeof(struct stack)) + conns_bytes(cfg) + buckets_bytes(cfg) +
+           align(pool_bytes(cfg->max_chunks, REASM_CELL));
+}
+
+static bool config_possible(const struct stack_config *cfg)
+{
+    return cfg->locals > 0 && cfg->locals <= STACK_LOCALS_MAX && cfg->mtu >= IPV4_MTU_MIN &&
+           cfg->mtu <= IPV4_PACKET_MAX && cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->small &&
+           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc;
+}
+
+static void init_floors(struct stack *st)
+{
+    const struct stack_config *cfg = &st->cfg;
+    uint32_t mss = cfg->mtu - IPV4_HEADER_MIN - TCP_HEADER_MIN;
+
+    st->ip.locals = cfg->locals;
+    for (unsigned i = 0; i < cfg->locals; i++)
+        st->ip.local[i] = cfg->local[i];
+    st->ip.prefix_len = cfg->prefix_len;
+    st->ip.ttl = cfg->ttl;
+    st->ip.mtu = cfg->mtu;
+    st->ip.rng.state = cfg->seed;
+    st->ip.small = cfg->small;
+    st->ip.counts = st->counts;
+    st->tcp.cfg = cfg->tcp;
+    st->tcp.mtu_mss = (uint16_t)(cfg->tcp.mss && cfg->tcp.mss < mss ? cfg->tcp.mss : mss);
+    st->tcp.cells = &st->cells;
+    st->tcp.small = cfg->small;
+    st->tcp.counts = st->counts;
+}
+
+struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem_size)
+{
+    struct stack *st = mem;
+    uint8_t *at = mem;
+
+    if (!config_possible(cfg) || mem_size < stack_bytes(cfg) || (uintptr_t)mem % MEM_ALIGN)
+        return NULL;
+    st->cfg = *cfg;
+    at += align(sizeof(struct stack));
+    st->conns = (void *)at;
+    at += conns_bytes(cfg);
+    st->buckets = (void *)at;
+    st->bucket_mask = bucket_count(cfg) - 1;
+    at += buckets_bytes(cfg);
+    pool_init(&st->cells, at, pool_bytes(cfg->max_chunks, REASM_CELL), REASM_CELL);
+    wheel_init(&st->wheel, 0);
+    list_init(&st->output);
+    list_init(&st->event);
+    init_floors(st);
+    return st;
+}
+
+/* Time only goes forward, and what the last packet referred to has been written by now. */
+static void enter(struct stack *st, int64_t now)
+{
+    st->now = time_max(st->now, now);
+    event_bury(st);
+    buf_unref(st->held);
+    st->held = NULL;
+}
+
+void stack_settle(struct stack *st, struct conn *c)
+{
+    struct tcb *tcb = &c->tcb;
+    int64_t deadline = tcp_deadline(tcb);
+
+    if (tcb->state == TCP_CLOSED)
+        flow_unhash(st, c);
+    if (tcp_finished(tcb)) {
+        tcp_drop_queues(&st->tcp, tcb);
+        flow_remove(st, c);
+        return;
+    }
+    if (tcb->output_due && !list_on(&c->output))
+        list_append(&st->output, &c->output);
+    if (event_tellable(c) && !list_on(&c->event))
+        list_append(&st->event, &c->event);
+    /* A timer that was put off stays where it is, and is put right when it comes up. */
+    if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
+        wheel_set(&st->wheel, &c->timer, deadline);
+}
+
+enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)
+{
+    enum reason why;
+
+    enter(st, now);
+    st->totals.packets_in++;
+    st->totals.bytes_in += p->len;
+    why = inet_input(st, p);
+    if (why) {
+        st->counts[why]++;
+        if (st->note)
+            st->note(st->note_arg, &(struct stack_note){.at = st->now, .reason = why});
+    }
+    return why;
+}
+
+bool stack_output(struct stack *st, int64_t now, struct pkt *p)
+{
+    enter(st, now);
+    if (!inet_output(st, p))
+        return false;
+    st->totals.packets_out++;
+    st->totals.bytes_out += p->len;
+    st->counts[p->why]++;
+    return true;
+}
+
+/* Cells have come back: tell all who found none. */
+static void wake_starved(struct stack *st)
+{
+    if (!st->starved || st->cells.in_use > st->cells.count / 2)
+        return;
+    st->starved = false;
+    for (uint32_t i = 0; i < st->fresh_slots; i++) {
+        struct conn *c = &st->conns[i];
+
+        if (c->in_use && c->tcb.want_space && tcp_send_space(&st->tcp, &c->tcb) > 0) {
+            c->tcb.want_space = false;
+            c->tcb.events |= TCP_EVENT_WRITABLE;
+            stack_settle(st, c);
+        }
+    }
+}
+
+void stack_tick(struct stack *st, int64_t now)
+{
+    struct wheel_timer *t;
+
+    enter(st, now);
+    while ((t = wheel_expire(&st->wheel, st->now))) {
+        struct conn *c = container_of(t, struct conn, timer);
+
+        tcp_tick(&st->tcp, &c->tcb, st->now);
+        stack_settle(st, c);
+    }
+    wake_starved(st);
+}
+
+int64_t stack_deadline(const struct stack *st)
+{
+    return wheel_deadline(&st->wheel);
+}
+
+uint64_t stack_count(const struct stack *st, enum reason r)
+{
+    return st->counts[r];
+}
+
+const struct stack_totals *stack_totals(const struct stack *st)
+{
+    return &st->totals;
+}

@@ -1,0 +1,253 @@
+/*
+ * The user calls: each finds its connection, lets tcp/ act, and settles what that left.
+ */
+#include <errno.h>
+
+#include "stack/internal.h"
+
+int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn)
+{
+    const struct addr *local = how->local ? how->local : &st->ip.local[0];
+    uint16_t port = how->local_port;
+    struct conn *c;
+
+    if (how->remote_port == 0 || !ip_valid_remote(&st->ip, &how->remote))
+        return -EINVAL;
+    if (!ip_is_local(&st->ip, local))
+        return -EADDRNOTAVAIL;
+    if (!port)
+        port = flow_pick_port(st, local, &how->remote, how->remote_port);
+    if (!port || flow_find(st, local, port, &how->remote, how->remote_port))
+        return -EADDRINUSE;
+    c = flow_add(st, local, port, &how->remote, how->remote_port);
+    if (!c)
+        return -ENFILE;
+    c->user = how->user;
+    st->totals.opened++;
+    tcp_open(&st->tcp, &c->tcb, st->now, flow_isn(st, &c->tcb));
+    *ret_conn = (struct conn_id){conn_slot(st, c), c->generation};
+    stack_settle(st, c);
+    return 0;
+}
+
+int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint32_t backlog,
+                 void *user)
+{
+    struct listener *free = NULL;
+
+    if (port == 0 || backlog == 0 || (local && !ip_is_local(&st->ip, local)))
+        return -EINVAL;
+    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
+        struct listener *l = &st->listener[i];
+
+        if (!l->in_use)
+            free = free ? free : l;
+        else if (l->port == port && l->any_addr == !local &&
+                 (l->any_addr || addr_eq(&l->addr, local)))
+            return -EADDRINUSE; /* MUST-41: an open never disturbs another */
+    }
+    if (!free)
+        return -ENFILE;
+    *free = (struct listener){
+        .in_use = true, .any_addr = !local, .port = port, .backlog = backlog, .user = user};
+    if (local)
+        free->addr = *local;
+    return (int)(free - st->listener);
+}
+
+int stack_unlisten(struct stack *st, int listener)
+{
+    if (listener < 0 || listener >= STACK_LISTENERS_MAX || !st->listener[listener].in_use)
+        return -EBADF;
+    for (uint32_t i = 0; i < st->fresh_slots; i++) {
+        struct conn *c = &st->conns[i];
+
+        if (!c->in_use || c->listener != listener + 1)
+            continue;
+        tcp_abort(&st->tcp, &c->tcb, st->now);
+        tcp_release(&st->tcp, &c->tcb, st->now);
+        c->listener = 0;
+        stack_settle(st, c);
+    }
+    st->listener[listener] = (struct listener){0};
+    return 0;
+}
+
+uint32_t stack_send_space(const struct stack *st, struct conn_id conn)
+{
+    const struct conn *c = flow_lookup(st, conn);
+
+    return c ? tcp_send_space(&st->tcp, &c->tcb) : 0;
+}
+
+int stack_send(struct stack *st, struct conn_id conn, struct slice s)
+{
+    struct conn *c = flow_lookup(st, conn);
+    int r;
+
+    if (!c)
+        return -EBADF;
+    r = tcp_send(&st->tcp, &c->tcb, s);
+    if (r == -ENOBUFS)
+        st->starved = true;
+    stack_settle(st, c);
+    return r;
+}
+
+int stack_send_copy(struct stack *st, struct conn_id conn, const void *bytes, uint32_t len)
+{
+    struct conn *c = flow_lookup(st, conn);
+    int r;
+
+    if (!c)
+        return -EBADF;
+    r = tcp_send_copy(&st->tcp, &c->tcb, bytes, len);
+    if (c->tcb.want_space && tcp_send_space(&st->tcp, &c->tcb) > 0)
+        st->starved = true;
+    stack_settle(st, c);
+    return r;
+}
+
+int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct slice *ret_slice)
+{
+    struct conn *c = flow_lookup(st, conn);
+    int r;
+
+    if (!c)
+        return -EBADF;
+    r = tcp_receive(&st->tcp, &c->tcb, max, ret_slice);
+    stack_settle(st, c);
+    return r;
+}
+
+int stack_close(struct stack *st, struct conn_id conn)
+{
+    struct conn *c = flow_lookup(st, conn);
+    int r;
+
+    if (!c)
+        return -EBADF;
+    r = tcp_close(&st->tcp, &c->tcb, st->now);
+    stack_settle(st, c);
+    return r;
+}
+
+int stack_release(struct stack *st, struct conn_id conn)
+{
+    struct conn *c = flow_lookup(st, conn);
+
+    if (!c)
+        return -EBADF;
+    tcp_release(&st->tcp, &c->tcb, st->now);
+    c->generation++;
+    stack_settle(st, c);
+    return 0;
+}
+
+int stack_abort(struct stack *st, struct conn_id conn)
+{
+    struct conn *c = flow_lookup(st, conn);
+
+    if (!c)
+        return -EBADF;
+    tcp_abort(&st->tcp, &c->tcb, st->now);
+    stack_settle(st, c);
+    return 0;
+}
+
+int stack_set_user(struct stack *st, struct conn_id conn, void *user)
+{
+    struct conn *c = flow_lookup(st, conn);
+
+    if (!c)
+        return -EBADF;
+    c->user = user;
+    return 0;
+}
+
+static void fill_status(const struct stack *st, const struct conn *c,
+                        struct stack_conn_status *ret_status)
+{
+    const struct tcb *t = &c->tcb;
+
+    *ret_status = (struct stack_conn_status){
+        .conn = {conn_slot(st, c), c->generation},
+        .state = (enum tcp_state)t->state,
+        .local = t->local,
+        .remote = t->remote,
+        .local_port = t->local_port,
+        .remote_port = t->remote_port,
+        .send_queued = t->snd_q.bytes,
+        .receive_queued = t->rcv_q.bytes,
+        .bytes_sent = t->bytes_sent,
+        .bytes_acked = t->bytes_acked,
+        .bytes_received = t->bytes_received,
+        .segs_out = t->segs_out,
+        .segs_in = t->segs_in,
+        .retransmits = t->retransmits,
+        .srtt = t->rtt.srtt,
+        .rttvar = t->rtt.rttvar,
+        .rto = t->rtt.rto,
+        .cwnd = t->cc.cwnd,
+        .ssthresh = t->cc.ssthresh,
+        .snd_wnd = t->snd_wnd,
+        .rcv_wnd = tcb_rcv_wnd(t),
+        .mss = t->snd_mss,
+        .opened_at = t->opened_at,
+        .age = st->now - t->opened_at,
+    };
+}
+
+int stack_status(const struct stack *st, struct conn_id conn, struct stack_conn_status *ret_status)
+{
+    const struct conn *c = flow_lookup(st, conn);
+
+    if (!c)
+        return -EBADF;
+    fill_status(st, c, ret_status);
+    return 0;
+}
+
+bool stack_next_conn(const struct stack *st, uint32_t *cursor, struct stack_conn_status *ret_status)
+{
+    while (*cursor < st->fresh_slots) {
+        const struct conn *c = &st->conns[(*cursor)++];
+
+        if (!c->in_use)
+            continue;
+        fill_status(st, c, ret_status);
+        return true;
+    }
+    return false;
+}
+
+int stack_udp_bind(struct stack *st, uint16_t port, void *user)
+{
+    return udp_bind(&st->udp, port, user);
+}
+
+int stack_udp_close(struct stack *st, int udp)
+{
+    int r = udp_close(&st->udp, udp);
+
+    if (r == 0)
+        st->udp_pending &= ~(UINT64_C(1) << udp);
+    return r;
+}
+
+int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram)
+{
+    struct udp_dgram d;
+    int r = udp_receive(&st->udp, udp, &d);
+
+    if (r == 0)
+        *ret_dgram = (struct stack_datagram){d.remote, d.remote_port, d.data};
+    return r;
+}
+
+int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram)
+{
+    struct udp_dgram d = {.remote = dgram->addr, .remote_port = dgram->port, .data = dgram->data};
+
+    return udp_send(&st->udp, &st->ip, udp, &d);
+}

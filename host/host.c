@@ -1,0 +1,138 @@
+/*
+ * host: a netcat on a TCP/IP stack of its own. It attaches to a TUN, connects to the remote node,
+ * sends standard input, prints what comes back, and leaves when both sides have closed.
+ */
+#include <stdlib.h>
+
+#include "run/dial.h"
+#include "run/exit.h"
+#include "run/load.h"
+#include "run/services.h"
+
+enum {
+    HOST_NUMBER = 7, /* ours in the subnet, unless --local says otherwise */
+    SECONDS_MAX = 24 * 3600,
+    LOAD_MAX = 16000, /* connections: ports from 49152 on, and places in the stack's table */
+    LOAD_BYTES = 1024,
+};
+
+struct host_options {
+    struct node_options node; /* first: node_options_parse fills both */
+    bool in_memory;
+    uint32_t connections; /* 0: the ordinary session */
+    uint32_t bytes;
+};
+
+struct host {
+    struct host_options opt;
+    struct node_options far_opt;
+    struct node node;
+    struct node far; /* --in-memory: the peer in this process */
+    struct wire_pair wire;
+    struct services services; /* of the peer in this process */
+    struct dial dial;
+    struct load load;
+};
+
+static const struct option_spec options[] = {
+    NODE_OPTIONS,
+    {.letter = 't',
+     .name = "connect-timeout",
+     .arg = "SECONDS",
+     .kind = OPTION_SECONDS,
+     .offset = NODE_OPTION(connect_timeout),
+     .min = SEC / 10,
+     .max = SECONDS_MAX * SEC,
+     .help = "Give up if nobody answers for so long; 180 without it."},
+    {.name = "in-memory",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct host_options, in_memory),
+     .help = "Without any TUN: run a peer in this process, joined by an in-memory wire. The "
+             "operands keep their meaning."},
+    {.name = "connections",
+     .arg = "N",
+     .kind = OPTION_U32,
+     .offset = offsetof(struct host_options, connections),
+     .min = 1,
+     .max = LOAD_MAX,
+     .help = "Instead of a session: open N connections at once, send a known pattern on each, "
+             "check that it is echoed, and close them all."},
+    {.name = "bytes",
+     .arg = "N",
+     .kind = OPTION_U32,
+     .offset = offsetof(struct host_options, bytes),
+     .min = 0,
+     .max = UINT32_MAX,
+     .help = "With --connections: bytes on each; 1024 without it."},
+    {.name = NULL},
+};
+
+static const struct program program = {
+    .name = "host",
+    .synopsis = "host [OPTION]... TUN ADDRESS/PREFIX REMOTE",
+    .summary =
+        "Connect to the node REMOTE by way of TUN, whose kernel side has ADDRESS/PREFIX; send "
+        "standard input, print what comes back on standard output, and close our side at "
+        "the end of input. A TUN that does not exist is created and configured. Everything "
+        "else that is said goes to standard error.",
+    .epilogue =
+        "Examples:\n"
+        "  host tun0 10.0.0.1/24 10.0.1.5                  a session with the peer\n"
+        "  host tun0 10.0.0.1/24 10.0.1.5 < file > copy    there and back\n"
+        "  host -v --port 7 tun0 10.0.0.1/24 10.0.1.5      its echo service, packet by packet\n"
+        "\n"
+        "The first SIGINT or SIGTERM closes the connection in order, the second resets it.\n"
+        "\n"
+        "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the output was closed\n"
+        "early; 2 usage; 4 a privilege or the device is missing; 5 the TUN is in use by another\n"
+        "process, or the name belongs to something else.\n",
+    .options = options,
+};
+
+/* Two nodes in this process: ours, and a peer with all its services. */
+static int open_in_memory(struct host *h)
+{
+    struct node_options *far = &h->far_opt;
+    int code;
+
+    *far = h->opt.node;
+    far->tun = "peer";
+    far->net = far->local = h->opt.node.remote;
+    far->remote = h->opt.node.local;
+    far->verbose = 0;
+    code = node_open_pair(&h->node, &h->far, &h->wire, &program, &h->opt.node, far);
+    if (code != NODE_GO_ON)
+        return code;
+    if (services_start(&h->services, h->far.st, &far->local, SESSION_ECHO,
+                       (uint16_t)h->opt.node.port, &h->far.input) < 0) {
+        report_error(&h->node.report, "the peer in this process could not start its services");
+        return EXIT_FAILED;
+    }
+    report_line(&h->node.report, "no TUN: both nodes are in this process, on an in-memory wire");
+    return NODE_GO_ON;
+}
+
+int main(int argc, char **argv)
+{
+    static struct host h;
+    struct node *far;
+    int code;
+
+    node_guard_descriptors();
+    node_options_default(&h.opt.node);
+    h.opt.bytes = LOAD_BYTES;
+    code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);
+    if (code != NODE_GO_ON)
+        return code;
+    far = h.opt.in_memory ? &h.far : NULL;
+    code = far ? open_in_memory(&h) : node_open(&h.node, &program, &h.opt.node);
+    if (code != NODE_GO_ON)
+        return code;
+    if (h.opt.connections)
+        code = load_run(&h.load, &h.node, far, h.opt.connections, h.opt.bytes);
+    else
+        code = dial_run(&h.dial, &h.node, far);
+    if (far)
+        node_close(far, code);
+    return node_close(&h.node, code);
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+#
+# Used wrongly, or on a machine that refuses: one clear line and the documented exit code.
+
+. "$(dirname "$0")/lib.sh"
+need_tun
+
+# wrong WHAT CODE PATTERN COMMAND...: the exit code, and one line on standard error that matches.
+wrong()
+{
+    local what=$1 code=$2 pattern=$3 got lines
+    shift 3
+
+    timeout 30 "$@" </dev/null >"$WORK/out" 2>"$WORK/err"
+    got=$?
+    lines=$(wc -l <"$WORK/err")
+    if [ $got -eq "$code" ] && [ "$lines" -eq 1 ] && grep -qiE -- "$pattern" "$WORK/err"; then
+        ok "$what: exit $code, \"$(cat "$WORK/err")\""
+    else
+        not_ok "$what" "exit $got, wanted $code; $lines lines, wanted one like /$pattern/" \
+            "$(cat "$WORK/err")"
+    fi
+}
+
+for node in host peer; do
+    wrong "$node: no operands" 2 "$node:.*--help" $BIN/$node
+    wrong "$node: an unknown option" 2 "--frobnicate" $BIN/$node --frobnicate tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a bad address" 2 "10\.0\.0\.999" $BIN/$node tun0 10.0.0.999/24 10.0.1.5
+    wrong "$node: a bad prefix" 2 "10\.0\.0\.1/33" $BIN/$node tun0 10.0.0.1/33 10.0.1.5
+    wrong "$node: no prefix" 2 "10\.0\.0\.1" $BIN/$node tun0 10.0.0.1 10.0.1.5
+    wrong "$node: a bad remote" 2 "nowhere" $BIN/$node tun0 10.0.0.1/24 nowhere
+    wrong "$node: a TUN name that is too long" 2 "tun0123456789abcd" \
+        $BIN/$node tun0123456789abcd 10.0.0.1/24 10.0.1.5
+done
+wrong "netsetup: an unknown command" 2 "sideways" $BIN/netsetup sideways
+wrong "netsetup: an unknown option" 2 "--frobnicate" $BIN/netsetup --frobnicate
+wrong "host: no privilege to make a TUN" 4 "privilege|permission|permitted|root|netsetup" \
+    setpriv --bounding-set -all --inh-caps -all --reuid 65534 --clear-groups \
+    $BIN/host tun0 10.0.0.1/24 10.0.1.5
+wrong "netsetup up: no privilege" 4 "privilege|permission|permitted|root" \
+    setpriv --bounding-set -all --inh-caps -all --reuid 65534 --clear-groups $BIN/netsetup up
+
+# /dev without net/tun, in a mount namespace of its own.
+no_tun()
+{
+    unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh "$@"
+}
+wrong "host: no /dev/net/tun" 4 "/dev/net/tun" no_tun $BIN/host tun0 10.0.0.1/24 10.0.1.5
+wrong "netsetup up: no /dev/net/tun" 4 "/dev/net/tun" no_tun $BIN/netsetup up
+
+net_up
+peer_start
+wrong "a second node on a TUN in use" 5 "tun1.*(in use|busy)" $BIN/host tun1 10.0.1.1/24 10.0.0.7
+wrong "nobody listens there" 1 "refused" $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 10.0.1.5
+wrong "nobody is there" 1 "did not answer.*netsetup status" \
+    $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
+
+# Whoever reads our output goes away: that is no failure of ours, and no endless run either.
+head -c 4000000 /dev/zero >"$WORK/zeros"
+timeout 20 $BIN/host --quiet tun0 10.0.0.1/24 10.0.1.5 <"$WORK/zeros" 2>"$WORK/err" | head -c 1 >"$WORK/out"
+status=${PIPESTATUS[0]}
+is "output closed early: an exit code of 1" "$status" 1
+is "output closed early: one line" "$(wc -l <"$WORK/err")" 1
+is "output closed early: what was read is right" "$(wc -c <"$WORK/out")" 1
+check "peer lives on" ping -c 1 -W 2 10.0.1.5
+
+stop $peer
+wrong "nobody runs peer" 1 "did not answer.*netsetup status" \
+    $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.5
+$BIN/netsetup down >/dev/null 2>&1
+$BIN/netsetup status >"$WORK/out" 2>"$WORK/err"
+is "netsetup status when nothing is up: 3" $? 3
+
+finish

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+#
+# The original lab by its own commands, typed as its README has them, on a machine that is not empty:
+# forwarding is on already, and somebody else has rules in the raw table. Before and after must be
+# the same machine.
+
+. "$(dirname "$0")/lib.sh"
+need iptables make ping pgrep
+need_tun
+
+# Everything that the lab may change, as text. Interface numbers and timers are nobody's concern.
+snapshot()
+{
+    echo "# rules"
+    iptables-save 2>/dev/null | grep -v '^#' | sed 's/\[[0-9:]*\]//'
+    iptables-legacy-save 2>/dev/null | grep -v '^#' | sed 's/\[[0-9:]*\]//'
+    echo "# links"
+    ip -o link | sed 's/^[0-9]*: //'
+    echo "# addresses"
+    ip -o addr | sed 's/^[0-9]*: //; s/valid_lft.*//'
+    echo "# routes"
+    ip route show table all
+    echo "# sysctl"
+    grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/{all,default,lo}/{forwarding,rp_filter}
+}
+
+# run WHAT TARGET: a make target, which must succeed.
+run()
+{
+    check "$1" make --no-print-directory -s "$2"
+}
+
+lab()
+{
+    snapshot >"$WORK/before"
+    run "make network" network
+    snapshot >"$WORK/up"
+    run "make network, again" network
+    snapshot >"$WORK/again"
+    is "the second time changed nothing" "$(diff "$WORK/up" "$WORK/again")" ""
+    is "both rules are there" "$(iptables -t raw -S PREROUTING |
+        grep -cE -- '-i tun[01] .*(NOTRACK|CT --notrack)')" 2
+    is "forwarding is on" "$(cat /proc/sys/net/ipv4/ip_forward)" 1
+
+    # The names make builds with are the release's.
+    make --no-print-directory -s run-peer </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
+    peer=$!
+    wait_for 5 answers 10.0.1.5
+    out=$(echo "hello through make" | make --no-print-directory -s run-host 2>"$WORK/host.err")
+    is "make run-host, answered by make run-peer" "$out" "hello through make"
+    out=$(echo "and traced" | make --no-print-directory -s trace-host 2>"$WORK/trace.err")
+    is "make trace-host" "$out" "and traced"
+    check "make trace-host prints packets" grep -q 'Flags \[S\]' "$WORK/trace.err"
+    run "make view_network" view_network
+    # make does not hand a signal down: end the node itself, and make sees how it ended.
+    kill -TERM "$(pgrep -P $peer)"
+    wait $peer
+    is "make run-peer ends with 0" $? 0
+
+    run "make clean_network" clean_network
+    snapshot >"$WORK/after"
+    is "the machine is what it was ($1)" "$(diff "$WORK/before" "$WORK/after")" ""
+    run "make clean_network, again" clean_network
+    snapshot >"$WORK/after2"
+    is "and stays so" "$(diff "$WORK/before" "$WORK/after2")" ""
+}
+
+lab "on an empty machine"
+
+echo 1 >/proc/sys/net/ipv4/ip_forward
+iptables -t raw -A PREROUTING -i eth7 -p udp -j NOTRACK
+iptables -t raw -A PREROUTING -i tun0 -p icmp -s 192.0.2.1 -j DROP
+iptables -t raw -A OUTPUT -o lo -j ACCEPT
+iptables -A FORWARD -i eth7 -j DROP
+lab "with forwarding on and foreign rules"
+
+# The parts by themselves.
+echo 0 >/proc/sys/net/ipv4/ip_forward
+snapshot >"$WORK/before"
+run "make preroute" preroute
+run "make forwarding" forwarding
+is "forwarding is on" "$(cat /proc/sys/net/ipv4/ip_forward)" 1
+run "make clean_forwarding" clean_forwarding
+run "make clean_preroute" clean_preroute
+snapshot >"$WORK/after"
+is "the parts put back what they changed" "$(diff "$WORK/before" "$WORK/after")" ""
+
+finish

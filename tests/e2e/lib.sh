@@ -1,0 +1,207 @@
+# What every end-to-end script shares; sourced first, it moves the script into a network of its own:
+#
+#   . "$(dirname "$0")/lib.sh"
+#
+# The script starts again inside private network, mount and process namespaces: as root if it may,
+# else in a user namespace of its own. There it is root, /run is empty and its own, and whatever it
+# starts ends with it. Nothing reaches the machine's own network.
+#
+# Results are lines that tests/run.sh counts: "ok - ...", "not ok - ...", "skip - ... # WHY".
+# BIN says which build to test: build/bin (the default), or build/asan/bin.
+
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+BIN=${BIN:-build/bin}
+NAME=$(basename "$0" .sh)
+
+if [ -z "${TWINTUN_INSIDE-}" ]; then
+    userns=
+    [ "$(id -u)" -eq 0 ] || userns=-Ur
+    # A process namespace with a /proc of its own where the system allows that: then nothing that is
+    # started here outlives the script.
+    for spaces in "-nmpf --kill-child --mount-proc" -nm; do
+        # shellcheck disable=SC2086
+        unshare $userns $spaces true 2>/dev/null || continue
+        # shellcheck disable=SC2086
+        TWINTUN_INSIDE=1 exec unshare $userns $spaces bash "$0" "$@"
+    done
+    echo "skip - $NAME # this system allows no private network namespace (unshare $userns -n)"
+    exit 77
+fi
+
+mount -t tmpfs tmpfs /run && ip link set lo up || exit 1
+# Everything that is written lies in a folder of its own, kept with the logs of the tests.
+WORK=$PWD/build/test/$NAME.files
+rm -rf "$WORK"
+mkdir -p "$WORK"
+passed=0 failed=0
+
+leave()
+{
+    local pids
+
+    pids=$(jobs -p)
+    # shellcheck disable=SC2086
+    [ -z "$pids" ] || kill -KILL $pids 2>/dev/null
+}
+trap leave EXIT
+
+ok()
+{
+    echo "ok - $NAME: $1"
+    passed=$((passed + 1))
+}
+
+# not_ok WHAT [DETAIL...]
+not_ok()
+{
+    local line
+
+    echo "not ok - $NAME: $1"
+    shift
+    for line in "$@"; do
+        echo "$line" | sed 's/^/    /' | head -40
+    done
+    failed=$((failed + 1))
+}
+
+skip()
+{
+    echo "skip - $NAME: $1 # $2"
+}
+
+# is WHAT GOT WANT
+is()
+{
+    if [ "$2" = "$3" ]; then
+        ok "$1"
+    else
+        not_ok "$1" "got:    $2" "wanted: $3"
+    fi
+}
+
+# check WHAT COMMAND...: the command succeeds.
+check()
+{
+    local what=$1 out
+    shift
+
+    if out=$("$@" 2>&1); then
+        ok "$what"
+    else
+        not_ok "$what" "$* ended with $?" "$out"
+    fi
+}
+
+finish()
+{
+    echo "$NAME: $passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+# need COMMAND...: without them the whole script is skipped.
+need()
+{
+    local c
+
+    for c in "$@"; do
+        command -v "$c" >/dev/null && continue
+        echo "skip - $NAME # $c is not installed"
+        exit 77
+    done
+}
+
+need_tun()
+{
+    if ! ip tuntap add dev probe0 mode tun 2>"$WORK/tun.err"; then
+        echo "skip - $NAME # no TUN here: $(cat "$WORK/tun.err")"
+        exit 77
+    fi
+    ip link del probe0
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; false if it never does.
+wait_for()
+{
+    local tries=$(($1 * 50))
+    shift
+
+    while ! "$@" >/dev/null 2>&1; do
+        [ $((tries -= 1)) -gt 0 ] || return 1
+        sleep 0.02
+    done
+}
+
+# stop PID [SIGNAL]: and wait for it; its exit status is the result.
+stop()
+{
+    kill -"${2:-TERM}" "$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+}
+
+gone()
+{
+    ! kill -0 "$1" 2>/dev/null
+}
+
+net_up()
+{
+    "$BIN/netsetup" up >"$WORK/netsetup.out" 2>&1 && return
+    not_ok "netsetup up" "$(cat "$WORK/netsetup.out")"
+    finish
+}
+
+answers()
+{
+    ping -c 1 -W 1 "$1"
+}
+
+# peer_start [OPTION...]: start peer and wait until it answers; its pid is $peer.
+peer_start()
+{
+    "$BIN/peer" "$@" tun1 10.0.1.1/24 10.0.0.7 </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
+    peer=$!
+    wait_for 5 answers 10.0.1.5 && return
+    not_ok "peer starts" "$(cat "$WORK/peer.err")"
+    finish
+}
+
+# host [OPTION...]: the usual host, in the foreground.
+host()
+{
+    "$BIN/host" "$@" tun0 10.0.0.1/24 10.0.1.5
+}
+
+sum()
+{
+    sha256sum <"$1" | cut -d' ' -f1
+}
+
+# capture DEVICE FILE: tcpdump in the background, ready when this returns; its pid is $captured.
+capture()
+{
+    tcpdump -i "$1" -nn -U -Z root -w "$2" 2>"$2.err" &
+    captured=$!
+    wait_for 5 grep -q 'listening on' "$2.err"
+}
+
+# segments FILE: each TCP segment of a capture as "TTL SRC DST FLAGS SEQ NEXT ACK", numbers absolute.
+segments()
+{
+    tcpdump -nn -S -v -r "$1" tcp 2>/dev/null | awk '
+        /^[0-9]/ { ttl = $0; sub(/.*ttl /, "", ttl); sub(/,.*/, "", ttl); next }
+        /Flags/ {
+            src = $1; dst = $3; sub(/:$/, "", dst)
+            flags = $0; sub(/.*Flags \[/, "", flags); sub(/\].*/, "", flags)
+            seq = next_seq = ack = "-"
+            if (match($0, /seq [0-9:]+/)) {
+                split(substr($0, RSTART + 4, RLENGTH - 4), s, ":")
+                seq = s[1]; next_seq = s[2] == "" ? s[1] : s[2]
+            }
+            if (match($0, /ack [0-9]+/))
+                ack = substr($0, RSTART + 4, RLENGTH - 4)
+            print ttl, src, dst, flags, seq, next_seq, ack
+        }'
+}

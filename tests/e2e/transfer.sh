@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+#
+# 16 MiB from host to peer, 16 MiB from peer to host, and both at once, through the kernel: the
+# hashes must be equal. peer's session is "cat", which joins the connection to its standard input and
+# output.
+
+. "$(dirname "$0")/lib.sh"
+need ping sha256sum
+need_tun
+
+head -c 16777216 /dev/urandom >"$WORK/ours"
+head -c 16777216 /dev/urandom >"$WORK/theirs"
+net_up
+
+# carry WHAT FROM_HOST FROM_PEER: one session, with these files as the standard inputs.
+carry()
+{
+    local start status
+
+    "$BIN/peer" --session cat --once tun1 10.0.1.1/24 10.0.0.7 <"$3" >"$WORK/at-peer" \
+        2>"$WORK/peer.err" &
+    peer=$!
+    wait_for 5 answers 10.0.1.5
+    start=$(date +%s%N)
+    timeout 60 "$BIN/host" tun0 10.0.0.1/24 10.0.1.5 <"$2" >"$WORK/at-host" 2>"$WORK/host.err"
+    status=$?
+    echo "    $1: $((($(date +%s%N) - start) / 1000000)) ms"
+    wait_for 10 gone $peer || stop $peer
+    is "$1: host exits 0" $status 0
+    is "$1: what host sent arrived whole" "$(sum "$WORK/at-peer")" "$(sum "$2")"
+    is "$1: what peer sent arrived whole" "$(sum "$WORK/at-host")" "$(sum "$3")"
+}
+
+carry "host to peer" "$WORK/ours" /dev/null
+carry "peer to host" /dev/null "$WORK/theirs"
+carry "both ways at once" "$WORK/ours" "$WORK/theirs"
+
+# And there and back on one connection, through the echo that is peer's usual session.
+peer_start
+host <"$WORK/ours" >"$WORK/back" 2>"$WORK/host.err"
+is "there and back: host exits 0" $? 0
+is "there and back: equal" "$(sum "$WORK/back")" "$(sum "$WORK/ours")"
+stop $peer
+is "peer exits 0" $? 0
+finish

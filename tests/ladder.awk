@@ -1,0 +1,206 @@
+# Draw a connection as a ladder, from what both nodes printed with -v:
+#
+#   awk -v host=10.0.0.7 -v peer=10.0.1.5 -f ladder.awk HOST_LOG PEER_LOG
+#
+# Each packet is printed twice: "Out" by the node that sends it, and "In" by the other when it comes
+# out of the kernel. The kernel keeps the order, so the n-th Out of one side is the n-th In of the
+# other, and the difference of their times is the way through the kernel. One row is one packet; the
+# states beside it are those of RFC 9293 figure 5 after the packet was sent, or has arrived. A long
+# run of data is one row. With one log (both nodes in one process) arrivals are not known.
+
+function seconds(clock,   t)
+{
+    split(clock, t, ":")
+    return t[1] * 3600 + t[2] * 60 + t[3]
+}
+
+# What a segment is, in words: its flags, numbers and length.
+function describe(line,   flags, text, a)
+{
+    flags = line
+    sub(/.*Flags \[/, "", flags)
+    sub(/\].*/, "", flags)
+    text = ""
+    if (flags ~ /S/)
+        text = "SYN"
+    if (flags ~ /F/)
+        text = "FIN"
+    if (flags ~ /R/)
+        text = "RST"
+    if (flags ~ /\./)
+        text = text (text == "" ? "" : "+") "ACK"
+    if (match(line, /, seq [0-9:]+/))
+        text = text "  " substr(line, RSTART + 2, RLENGTH - 2)
+    if (match(line, /, ack [0-9]+/))
+        text = text "  " substr(line, RSTART + 2, RLENGTH - 2)
+    return text
+}
+
+function length_of(line)
+{
+    if (!match(line, /length [0-9]+/))
+        return 0
+    return substr(line, RSTART + 7, RLENGTH - 7) + 0
+}
+
+/ IP / && /Flags \[/ && / (Out|In) / {
+    match($0, / (Out|In) /)
+    way = substr($0, RSTART + 1, RLENGTH - 2)
+    from_host = index($0, "IP " host ".") > 0
+    if (way == "Out") {
+        n++
+        sent[n] = seconds($1)
+        line[n] = $0
+        right[n] = from_host
+        if (from_host)
+            hosts[++hosts_n] = n
+        else
+            peers[++peers_n] = n
+    } else if (from_host) {
+        host_in[++host_in_n] = seconds($1)
+    } else {
+        peer_in[++peer_in_n] = seconds($1)
+    }
+}
+
+# ---- the states, as each side sees them ----
+
+function send_state(s, fin, syn)
+{
+    if (syn)
+        return s == "LISTEN" || s == "SYN-RECEIVED" ? "SYN-RECEIVED" : "SYN-SENT"
+    if (fin && s == "ESTABLISHED")
+        return "FIN-WAIT-1"
+    if (fin && s == "CLOSE-WAIT")
+        return "LAST-ACK"
+    if (s == "SYN-ACKED")
+        return "ESTABLISHED"
+    return s
+}
+
+function receive_state(s, fin, syn, acks_fin)
+{
+    if (s == "SYN-SENT" && syn)
+        return "SYN-ACKED"
+    if (s == "SYN-RECEIVED" && !syn)
+        s = "ESTABLISHED"
+    if (acks_fin && s == "FIN-WAIT-1")
+        s = "FIN-WAIT-2"
+    if (acks_fin && s == "LAST-ACK")
+        return "CLOSED"
+    if (acks_fin && s == "CLOSING")
+        return "TIME-WAIT"
+    if (!fin)
+        return s
+    return s == "ESTABLISHED" ? "CLOSE-WAIT" : s == "FIN-WAIT-1" ? "CLOSING" : "TIME-WAIT"
+}
+
+function shown(s)
+{
+    return s == "SYN-ACKED" ? "SYN-SENT" : s
+}
+
+function dashes(k,   t)
+{
+    t = ""
+    while (k-- > 0)
+        t = t "-"
+    return t
+}
+
+function row(when, left, text, to_right, arrow_state,   body)
+{
+    body = to_right ? "--- " text " " dashes(46 - length(text)) ">" \
+                    : "<-- " text " " dashes(47 - length(text))
+    printf "%9s  %-12s %s  %s\n", when, left, body, arrow_state
+}
+
+# Rows of data between the first and the last are counted, not drawn.
+function count_up(i,   len)
+{
+    len = length_of(line[i])
+    if (len > 0) {
+        segments[right[i]]++
+        bytes[right[i]] += len
+    } else {
+        pure++
+    }
+}
+
+function flush_run(   text)
+{
+    if (!segments[0] && !segments[1] && !pure)
+        return
+    if (segments[1])
+        printf "%24s  %9d bytes in %d segments  --->\n", "", bytes[1], segments[1]
+    if (segments[0])
+        printf "%24s  <---  %9d bytes in %d segments\n", "", bytes[0], segments[0]
+    if (pure)
+        printf "%24s  and %d segments that only acknowledge or open the window\n", "", pure
+    segments[0] = segments[1] = bytes[0] = bytes[1] = pure = 0
+}
+
+# The order of the drawing is the order of sending; a log lists one side, so sort by time.
+function sort_by_time(   i, j, k)
+{
+    # both sides are in order already: merge them
+    i = j = 1
+    for (k = 1; k <= n; k++) {
+        if (j > peers_n || (i <= hosts_n && sent[hosts[i]] <= sent[peers[j]]))
+            order[k] = hosts[i++]
+        else
+            order[k] = peers[j++]
+    }
+}
+
+END {
+    if (n == 0)
+        exit 1
+    for (i = 1; i <= hosts_n; i++)
+        arrived[hosts[i]] = host_in[i]
+    for (i = 1; i <= peers_n; i++)
+        arrived[peers[i]] = peer_in[i]
+    sort_by_time()
+    begin = sent[order[1]]
+    left = "CLOSED"
+    there = "LISTEN"
+    printf "%9s  %-12s %-52s  %s\n", "ms", "host " host, "", "peer " peer
+    printf "%9s  %-12s %-52s  %s\n", "", left, "", there
+    for (k = 1; k <= n; k++) {
+        i = order[k]
+        l = line[i]
+        syn = l ~ /Flags \[S/
+        fin = l ~ /Flags \[F/
+        # The acknowledgment of a FIN is the first that covers it: relative numbers tell.
+        ack = match(l, /, ack [0-9]+/) ? substr(l, RSTART + 6, RLENGTH - 6) + 0 : -1
+        acks_fin = fin_at[!right[i]] != "" && ack > fin_at[!right[i]]
+        if (fin) {
+            match(l, /, seq [0-9:]+/)
+            s = substr(l, RSTART + 6, RLENGTH - 6)
+            sub(/.*:/, "", s)
+            fin_at[right[i]] = s + 0
+        }
+        if (right[i]) {
+            left = send_state(left, fin, syn)
+            there = receive_state(there, fin, syn, acks_fin)
+        } else {
+            there = send_state(there, fin, syn)
+            left = receive_state(left, fin, syn, acks_fin)
+        }
+        drawn = k <= 3 || syn || fin || acks_fin || l ~ /Flags \[R/
+        if (!drawn) {
+            count_up(i)
+            continue
+        }
+        flush_run()
+        row(sprintf("%.3f", (sent[i] - begin) * 1000), shown(left), describe(l), right[i], there)
+        if (arrived[i] != "") {
+            way_sum += arrived[i] - sent[i]
+            way_n++
+        }
+    }
+    flush_run()
+    if (way_n)
+        printf "\n%9s  A packet takes %.0f microseconds from node to node, through the kernel.\n", \
+            "", way_sum / way_n * 1e6
+}

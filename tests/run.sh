@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+#
+# Every test, from what is quick and tells most to what is slow: walls, units, simulator, end to end.
+# Called by `make test`, which has seen to the dependencies.
+#
+# A test says its results in lines: "ok - WHAT", "not ok - WHAT", "skip - WHAT # WHY". They are
+# counted here. A test that ends with an error and has said nothing of it counts as one failure; one
+# that ends with 77 could not run and counts as skipped. All output is kept in build/test/.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+logs=build/test
+rm -rf "$logs"
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+began=$SECONDS
+
+# tally NAME STATUS: count the lines of NAME's log, and what its exit status adds to them.
+tally()
+{
+    local ok bad skip
+
+    skip=$(grep -cE '^skip|^(not )?ok .*# ?SKIP' "$logs/$1.log")
+    ok=$(grep -E '^ok' "$logs/$1.log" | grep -cvE '# ?SKIP')
+    bad=$(grep -E '^not ok' "$logs/$1.log" | grep -cvE '# ?SKIP')
+    if [ "$2" -eq 77 ] && [ "$skip" -eq 0 ]; then
+        skip=1
+    elif [ "$2" -ne 0 ] && [ "$2" -ne 77 ] && [ "$bad" -eq 0 ]; then
+        echo "not ok - $1 ended with $2"
+        bad=1
+    elif [ "$2" -eq 0 ] && [ $((ok + bad + skip)) -eq 0 ]; then
+        echo "not ok - $1 tested nothing"
+        bad=1
+    fi
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+    [ "$bad" -eq 0 ]
+}
+
+# loud NAME SECONDS COMMAND...: run and show what it says.
+loud()
+{
+    local name=$1 limit=$2 start=$SECONDS status
+    shift 2
+
+    echo "== $name"
+    timeout -k 10 "$limit" "$@" </dev/null 2>&1 | tee "$logs/$name.log"
+    status=${PIPESTATUS[0]}
+    [ "$status" -eq 124 ] && echo "not ok - $name took more than $limit s" | tee -a "$logs/$name.log"
+    tally "$name" "$status"
+    echo "   ($((SECONDS - start)) s)"
+}
+
+# quiet NAME SECONDS COMMAND...: run, and say one line unless it fails.
+quiet()
+{
+    local name=$1 limit=$2 status before=$passed
+    shift 2
+
+    timeout -k 10 "$limit" "$@" </dev/null >"$logs/$name.log" 2>&1
+    status=$?
+    if tally "$name" $status; then
+        echo "$name: $((passed - before)) passed"
+    else
+        cat "$logs/$name.log"
+    fi
+}
+
+build()
+{
+    local variant
+
+    for variant in release asan; do
+        echo "== build ($variant)"
+        if ! make --no-print-directory -j"$(nproc)" BUILD=$variant build tests-build \
+            >"$logs/build-$variant.log" 2>&1; then
+            cat "$logs/build-$variant.log"
+            echo "twintun: the $variant build failed"
+            exit 1
+        fi
+    done
+}
+
+# Units run twice: as they ship, and with the sanitizers watching.
+units()
+{
+    local dir t
+
+    export CMOCKA_MESSAGE_OUTPUT=TAP
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} UBSAN_OPTIONS=print_stacktrace=1
+    for dir in release asan; do
+        echo "== units ($dir)"
+        for t in build/$dir/unit/*_test; do
+            [ -x "$t" ] && quiet "$(basename "$t" _test)-$dir" 120 "$t"
+        done
+    done
+}
+
+build
+loud lint 120 tests/lint.sh build/release
+units
+loud sim 180 build/release/sim --seeds 1..1000
+loud sim-asan 180 build/asan/sim --seeds 1..100
+for script in tests/e2e/*.sh; do
+    name=$(basename "$script" .sh)
+    [ "$name" = lib ] || loud "$name" 180 bash "$script"
+done
+
+echo
+echo "took $((SECONDS - began)) s; logs are in $logs/"
+echo "twintun: $passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

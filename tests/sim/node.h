@@ -1,0 +1,51 @@
+/*
+ * A node of the simulation: a real stack with its memory, and the loop that run/ gives it on a
+ * machine, in virtual time: read a batch, input each packet, run timers, let the applications act,
+ * drain the output.
+ *
+ * A node wakes on a grid of `grain` ns, so that several packets wait for it, as they do for a
+ * process that shares its machine; with a grain of 0 it takes each packet when it comes.
+ */
+#ifndef SIM_NODE_H
+#define SIM_NODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "stack/stack.h"
+#include "tests/sim/check.h"
+#include "tests/sim/net.h"
+
+struct node_config {
+    struct stack_config stack; /* its pool of small bufs is the node's */
+    int64_t grain;             /* ns */
+    unsigned batch;            /* packets read at one time, 1 to CHECK_BATCH */
+    bool lend;                 /* hand packets over by reference, not to be copied */
+};
+
+struct node {
+    unsigned number; /* 0 or 1 */
+    struct node_config cfg;
+    struct stack *st;
+    struct buf_pool rx, tx, small; /* what the device reads, what applications send, copies */
+    void *memory;
+    size_t memory_size;
+    int64_t woken; /* ns: when it last ran */
+};
+
+/* Make the node; its stack's notes go to `note`. Memory that is never needed is never touched. */
+void node_init(struct node *n, unsigned number, const struct node_config *cfg,
+               void (*note)(void *arg, const struct stack_note *n), void *arg);
+void node_free(struct node *n);
+
+/* When the node runs next, if its wire delivers at path_due. */
+int64_t node_next(const struct node *n, const struct path *in);
+
+/* Read and input one batch of what has arrived. */
+void node_read(struct node *n, int64_t now, struct path *in, struct check *c);
+
+/* How many bufs of all pools are in use. */
+unsigned node_bufs(const struct node *n);
+
+#endif

@@ -1,0 +1,130 @@
+/* The printing device: its lines, with time, device, direction and reason. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <time.h>
+
+#include "link/printer.h"
+#include "link/wire.h"
+#include "tests/unit/packet_kit.h"
+#include "wire/reason.h"
+
+#define WALL (INT64_C(1700000000) * SEC) /* at instant 0 it was 22:13:20 UTC */
+
+static struct buf_pool pool;
+static struct wire_pair w;
+static alignas(16) uint8_t wire_memory[1 << 17];
+static struct printer printer;
+static char *text;
+static size_t text_len;
+static FILE *out;
+
+static void begin(unsigned level, uint32_t mtu)
+{
+    struct wire_config cfg = {.mtu = mtu,
+                              .queue = 16,
+                              .name = {"tun0", "far"},
+                              .pool = {&pool, &pool}};
+
+    kit_pool(&pool, 8, 4000);
+    wire_pair_create(&w, &cfg, wire_memory);
+    out = open_memstream(&text, &text_len);
+    assert_non_null(out);
+    printer_init(&printer, &w.side[0].dev, out, WALL, level);
+}
+
+static void expect_text(const char *want)
+{
+    device_close(&printer.dev);
+    device_close(&w.side[1].dev);
+    fclose(out);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+static int send(struct device *d, int64_t now, const struct kit_packet *p, enum reason why)
+{
+    struct pkt pkt;
+
+    kit_pkt(p, &pkt);
+    pkt.why = (uint16_t)why;
+    return device_write(d, now, &pkt);
+}
+
+static void test_lines(void **state)
+{
+    struct kit_packet syn = kit_tcp((struct kit_tcp){.flags = 2, .seq = 17});
+    struct kit_packet udp = kit_udp(5000, 7, "odd", 3);
+    struct kit_packet large = kit_udp(5000, 7, NULL, 1473);
+    struct pkt in;
+
+    (void)state;
+    begin(1, 1500);
+    assert_int_equal(send(&printer.dev, 123456789, &syn, REASON_SEND_SYN), 0);
+    assert_int_equal(send(&printer.dev, 0, &large, REASON_SEND_UDP), -EMSGSIZE); /* no line */
+    send(&w.side[1].dev, 0, &udp, REASON_NONE);
+    assert_int_equal(device_read(&printer.dev, 41 * SEC, &in), 1);
+    buf_unref(in.part[0].buf);
+    udp.b[30] ^= 1;
+    send(&w.side[1].dev, 0, &udp, REASON_NONE);
+    assert_int_equal(device_read(&printer.dev, 41 * SEC, &in), 1);
+    buf_unref(in.part[0].buf);
+    assert_int_equal(device_read(&printer.dev, 42 * SEC, &in), 0);
+    expect_text("22:13:20.123456 tun0 Out IP 10.0.0.7.49152 > 10.0.1.5.8000: Flags [S], seq 17, "
+                "win 512, length 0  (send.syn)\n"
+                "22:14:01.000000 tun0 In  IP 10.0.0.7.5000 > 10.0.1.5.7: UDP, length 3\n"
+                "22:14:01.000000 tun0 In  IP 10.0.0.7.5000 > 10.0.1.5.7: UDP, length 3 "
+                "[bad: the UDP checksum is wrong]\n");
+}
+
+static void test_hex(void **state)
+{
+    struct kit_packet udp = kit_udp(5000, 7, "odd", 3);
+
+    (void)state;
+    begin(2, 1500);
+    udp.b[26] = udp.b[27] = 0;
+    assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
+    expect_text(
+        "22:13:20.000000 tun0 Out IP 10.0.0.7.5000 > 10.0.1.5.7: UDP, length 3  (send.udp)\n"
+        "\t0x0000:  4500 001f 0001 0000 4011 65c2 0a00 0007  E.......@.e.....\n"
+        "\t0x0010:  0a00 0105 1388 0007 000b 0000 6f64 64    ............odd\n");
+}
+
+/* A packet with more rows than are written at once is printed whole. */
+static void test_hex_of_a_large_packet(void **state)
+{
+    struct kit_packet udp = kit_udp(5000, 7, NULL, 3972);
+    unsigned rows = 0;
+
+    (void)state;
+    begin(2, 4000);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
+    device_close(&printer.dev);
+    device_close(&w.side[1].dev);
+    fclose(out);
+    for (const char *c = text; *c; c++)
+        rows += *c == '\n';
+    assert_int_equal(rows, 3 * (1 + 250));
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_hex_of_a_large_packet),
+    };
+
+    setenv("TZ", "UTC", 1);
+    tzset();
+    return cmocka_run_group_tests_name("printer", tests, NULL, NULL);
+}

@@ -1,0 +1,335 @@
+/*
+ * The TUN device against the kernel, in a network namespace of the test's own. Where none can be
+ * made, or no TUN, the tests that need them are skipped.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "link/tun.h"
+#include "tests/unit/packet_kit.h"
+#include "wire/ip.h"
+
+enum {
+    BUF_SIZE = 2048,
+    PATIENCE = 2000, /* ms for the kernel to answer */
+};
+
+static struct buf_pool pool;
+static const char *no_tun; /* why there can be no TUN here, or NULL */
+
+/* Become root of a network namespace, through a user namespace if that is what it takes. */
+static void enter_namespace(void)
+{
+    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        no_tun = "no network namespace may be made here";
+    else if (access("/dev/net/tun", R_OK | W_OK) < 0)
+        no_tun = "there is no /dev/net/tun that can be opened";
+}
+
+static void need_tun(void)
+{
+    if (no_tun) {
+        print_message("[  note  ] %s\n", no_tun);
+        skip();
+    }
+}
+
+static void set_ifreq(unsigned long what, struct ifreq *req, const char *name)
+{
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_true(sock >= 0);
+    snprintf(req->ifr_name, sizeof(req->ifr_name), "%s", name);
+    assert_int_equal(ioctl(sock, what, req), 0);
+    close(sock);
+}
+
+/* The kernel's address on the interface is 10.0.0.1/24, and it is up. */
+static void configure(const char *name)
+{
+    struct ifreq req = {0};
+    struct sockaddr_in *a = (struct sockaddr_in *)(void *)&req.ifr_addr;
+
+    a->sin_family = AF_INET;
+    a->sin_addr.s_addr = htonl(0x0a000001);
+    set_ifreq(SIOCSIFADDR, &req, name);
+    a->sin_addr.s_addr = htonl(0xffffff00);
+    set_ifreq(SIOCSIFNETMASK, &req, name);
+    memset(&req, 0, sizeof(req));
+    req.ifr_flags = IFF_UP;
+    set_ifreq(SIOCSIFFLAGS, &req, name);
+}
+
+static void set_mtu(const char *name, int mtu)
+{
+    struct ifreq req = {.ifr_mtu = mtu};
+
+    set_ifreq(SIOCSIFMTU, &req, name);
+}
+
+static int udp_socket(uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int pmtu = IP_PMTUDISC_DONT;
+
+    a.sin_addr.s_addr = htonl(0x0a000001);
+    assert_int_equal(bind(sock, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(setsockopt(sock, IPPROTO_IP, IP_MTU_DISCOVER, &pmtu, sizeof(pmtu)), 0);
+    return sock;
+}
+
+/* The kernel sends `len` bytes to the node's port 7000. */
+static void kernel_sends(int sock, size_t len)
+{
+    static const char zeros[4096];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(7000)};
+
+    a.sin_addr.s_addr = htonl(KIT_HOST);
+    assert_int_equal(sendto(sock, zeros, len, 0, (struct sockaddr *)&a, sizeof(a)), len);
+}
+
+static void release(struct pkt *p)
+{
+    for (unsigned i = 0; i < p->parts; i++)
+        buf_unref(p->part[i].buf);
+}
+
+/* Read until a UDP datagram for the node comes; what the kernel sends by itself is skipped. */
+static int read_udp(struct tun *t, struct pkt *ret_pkt)
+{
+    for (;;) {
+        struct pollfd p = {.fd = device_fd(&t->dev), .events = POLLIN};
+        int got = device_read(&t->dev, 0, ret_pkt);
+
+        if (got < 0)
+            return got;
+        if (got == 1 && ret_pkt->part[0].base[0] == 0x45 && ret_pkt->part[0].base[9] == 17)
+            return 1;
+        if (got == 1)
+            release(ret_pkt);
+        else if (poll(&p, 1, PATIENCE) <= 0)
+            return 0;
+    }
+}
+
+static void test_names(void **state)
+{
+    struct tun t;
+
+    (void)state;
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "sixteen-letters-", TUN_PLAIN, &pool), -ENAMETOOLONG);
+    assert_int_equal(tun_open(&t, "", TUN_PLAIN, &pool), -EILSEQ);
+    assert_int_equal(tun_open(&t, "a/b", TUN_PLAIN, &pool), -EILSEQ);
+    assert_int_equal(tun_open(&t, "tun%d", TUN_PLAIN, &pool), -EILSEQ);
+    assert_int_equal(tun_open(&t, "..", TUN_PLAIN, &pool), -EILSEQ);
+    assert_int_equal(tun_open(&t, "tun0", 1U << 31, &pool), -EOPNOTSUPP);
+    for (int e = 1; e < 133; e++)
+        assert_true(strlen(tun_explain(-e)) > 0);
+}
+
+static void test_created_or_attached(void **state)
+{
+    struct tun t, second;
+    int fd;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "fifteen-letters", TUN_PLAIN, &pool), 0);
+    assert_true(t.created);
+    assert_string_equal(t.dev.name, "fifteen-letters");
+    assert_int_equal(t.dev.mtu, 1500);
+    assert_true(fcntl(t.fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(t.fd, F_GETFL) & O_NONBLOCK);
+    assert_int_equal(tun_open(&second, "fifteen-letters", TUN_PLAIN, &pool), -EBUSY);
+    assert_int_equal(device_fd(&second.dev), -1);
+    assert_int_equal(ioctl(t.fd, TUNSETPERSIST, 1), 0);
+    device_close(&t.dev);
+
+    assert_int_equal(tun_open(&t, "fifteen-letters", TUN_PLAIN, &pool), 0);
+    assert_false(t.created);
+    assert_int_equal(ioctl(t.fd, TUNSETPERSIST, 0), 0);
+    device_close(&t.dev);
+    assert_int_equal(if_nametoindex("fifteen-letters"), 0);
+
+    fd = open("/", O_RDONLY | O_DIRECTORY); /* no descriptor was left behind */
+    assert_int_equal(fd, 3);
+    close(fd);
+}
+
+static void test_other_kinds(void **state)
+{
+    struct ifreq req = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    struct tun t;
+    int fd;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "lo", TUN_PLAIN, &pool), -EINVAL);
+    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    strcpy(req.ifr_name, "tap0");
+    assert_int_equal(ioctl(fd, TUNSETIFF, &req), 0);
+    assert_int_equal(tun_open(&t, "tap0", TUN_PLAIN, &pool), -EINVAL);
+    close(fd);
+}
+
+static void test_mtu_beyond_a_buffer(void **state)
+{
+    struct tun t, again;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, 1000);
+    assert_int_equal(tun_open(&t, "tun0", TUN_PLAIN, &pool), -EMSGSIZE);
+    assert_int_equal(if_nametoindex("tun0"), 0);
+    kit_pool(&pool, 4, 1500);
+    assert_int_equal(tun_open(&again, "tun0", TUN_PLAIN, &pool), 0);
+    device_close(&again.dev);
+}
+
+static void test_packets_both_ways(void **state)
+{
+    struct kit_packet p = kit_udp(7000, 9000, "from the node", 13);
+    struct pkt in, out;
+    char got[64];
+    struct tun t;
+    int sock;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "tun0", TUN_PLAIN, &pool), 0);
+    configure("tun0");
+    sock = udp_socket(9000);
+    kernel_sends(sock, 100);
+    kernel_sends(sock, 200);
+    assert_int_equal(read_udp(&t, &in), 1);
+    assert_int_equal(in.len, 128);
+    assert_int_equal(in.parts, 1);
+    assert_ptr_equal(in.part[0].buf, t.intake.cur);
+    release(&in);
+    assert_int_equal(read_udp(&t, &in), 1);
+    assert_int_equal(in.len, 228);
+    release(&in);
+
+    put32(p.b + 16, 0x0a000001);
+    kit_ip4_fix(&p);
+    kit_l4_fix(&p, 6);
+    kit_pkt(&p, &out);
+    assert_int_equal(device_write(&t.dev, 0, &out), 0);
+    assert_int_equal(recv(sock, got, sizeof(got), 0), 13);
+    assert_memory_equal(got, "from the node", 13);
+    close(sock);
+    device_close(&t.dev);
+    assert_int_equal(pool.in_use, 0);
+}
+
+static void test_write_errors(void **state)
+{
+    struct kit_packet p = kit_udp(7000, 9000, "x", 1);
+    struct pkt out;
+    struct tun t;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "tun0", TUN_PLAIN, &pool), 0);
+    kit_pkt(&p, &out);
+    assert_int_equal(device_write(&t.dev, 0, &out), -ENETDOWN);
+    configure("tun0");
+    assert_int_equal(device_write(&t.dev, 0, &out), 0);
+    out.room[0] = 0x75;
+    assert_int_equal(device_write(&t.dev, 0, &out), -EINVAL);
+    device_close(&t.dev);
+}
+
+/* An empty pool costs the packet, and not those behind it. */
+static void test_no_buffers(void **state)
+{
+    struct buf *all[2];
+    struct tun t;
+    struct pkt in;
+    int sock;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 2, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "tun0", TUN_PLAIN, &pool), 0);
+    configure("tun0");
+    sock = udp_socket(9000);
+    while (device_read(&t.dev, 0, &in) == 1) /* what came by itself */
+        release(&in);
+    intake_close(&t.intake);
+    all[0] = buf_get(&pool);
+    all[1] = buf_get(&pool);
+    kernel_sends(sock, 10);
+    assert_int_equal(read_udp(&t, &in), -ENOBUFS);
+    assert_in_range(t.lost, 1, 10);
+    kernel_sends(sock, 20);
+    buf_unref(all[0]);
+    assert_int_equal(read_udp(&t, &in), 1);
+    assert_int_equal(in.len, 48);
+    release(&in);
+    buf_unref(all[1]);
+    close(sock);
+    device_close(&t.dev);
+}
+
+/* The MTU was raised while the device was open: the first such packet is followed. */
+static void test_mtu_raised(void **state)
+{
+    struct tun t;
+    struct pkt in;
+    int sock;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 8, 4096);
+    assert_int_equal(tun_open(&t, "tun0", TUN_PLAIN, &pool), 0);
+    configure("tun0");
+    sock = udp_socket(9000);
+    set_mtu("tun0", 3000);
+    kernel_sends(sock, 2900);
+    assert_int_equal(read_udp(&t, &in), 1);
+    assert_int_equal(in.len, 2928);
+    assert_int_equal(t.dev.mtu, 3000);
+    release(&in);
+    close(sock);
+    device_close(&t.dev);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_created_or_attached),
+        cmocka_unit_test(test_other_kinds),
+        cmocka_unit_test(test_mtu_beyond_a_buffer),
+        cmocka_unit_test(test_packets_both_ways),
+        cmocka_unit_test(test_write_errors),
+        cmocka_unit_test(test_no_buffers),
+        cmocka_unit_test(test_mtu_raised),
+    };
+
+    enter_namespace();
+    return cmocka_run_group_tests_name("tun", tests, NULL, NULL);
+}
