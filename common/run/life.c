@@ -113,6 +113,7 @@ static void abort_all(struct stack *st)
 static void life_stop(struct life *f)
 {
     f->stopping = true;
+    f->loop.busy = true;
     f->grace_at = f->loop.now + grace;
     if (!f->quit)
         report_line(&f->node->report, "closing in order; once more to stop at once");
@@ -125,7 +126,7 @@ void life_abort(struct life *f)
     f->forced = true;
     for (unsigned i = 0; i < f->loop.nodes; i++)
         abort_all(f->loop.node[i].st);
-    f->loop.wake = f->loop.now;
+    f->loop.busy = true;
 }
 
 bool life_turn(struct life *f)

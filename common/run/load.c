@@ -104,7 +104,7 @@ static bool load_decide(void *arg, struct loop *loop)
     }
     load_close(l);
     if (load_busy(l))
-        loop->wake = loop->now;
+        loop->busy = true;
     return l->bulk.ended == l->count;
 }
 
