@@ -201,6 +201,8 @@ static int loop_turn(struct loop *l, bool *ret_leave)
     }
     if (l->op && !l->output_error)
         l->output_error = operator_act(l->op);
+    for (unsigned i = 0; i < l->nodes; i++)
+        loop_dispatch(&l->node[i]); /* reading the end of a stream may end its connection */
     *ret_leave = l->decide(l->arg, l);
     for (unsigned i = 0; i < l->nodes; i++)
         loop_drain(l, &l->node[i]);

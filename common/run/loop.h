@@ -48,7 +48,7 @@ struct loop {
     int64_t wake;     /* when `decide` wants its next turn at the latest, or TIME_NEVER */
     unsigned asked;   /* how often signals asked us to stop */
     int output_error; /* of the operator's output, negative errno; 0: none */
-    bool busy;        /* there is more to do at once */
+    bool busy;        /* there is more to do at once: do not sleep after this turn */
 };
 
 /* A loop with one node and nothing else; more by filling in the fields. */

@@ -25,12 +25,15 @@ enum {
 
 /* ---- Options ---- */
 
-void node_guard_descriptors(void)
+void node_prepare_descriptors(void)
 {
+    static char line[BUFSIZ];
+
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
+    setvbuf(stderr, line, _IOLBF, sizeof(line));
 }
 
 void node_options_default(struct node_options *opt)

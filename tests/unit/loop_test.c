@@ -244,6 +244,29 @@ static void events_are_seen_by_the_program_too(void **state)
     assert_int_equal(seen.why, REASON_END_RESET);
 }
 
+static int end_pull(struct console *c, struct stack *st, struct slice *ret)
+{
+    (void)c, (void)ret;
+    st->event[st->events++] = (struct stack_event){.kind = EV_CLOSED, .why = REASON_END_ORDERLY};
+    return -EAGAIN;
+}
+
+static void an_end_that_the_operators_reading_brings_is_seen_in_the_same_turn(void **state)
+{
+    static const struct console_ops ops = {con_wants, con_push, con_end, end_pull};
+    struct operator op;
+
+    (void)state;
+    con.console.ops = &ops;
+    operator_open(&op, &con.console, &fake, &fake_pool, dev.pipe[0], -1);
+    loop.op = &op;
+    loop.node[0].event = see;
+    seen.kind = EV_WRITABLE;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(seen.kind, EV_CLOSED);
+    operator_close(&op);
+}
+
 static bool sleep_once(void *arg, struct loop *l)
 {
     (void)arg, (void)l;
@@ -452,6 +475,7 @@ int main(void)
         T(a_device_that_is_gone_ends_the_loop),
         T(packets_lost_for_want_of_buffers_do_not_end_it),
         T(events_are_seen_by_the_program_too),
+        T(an_end_that_the_operators_reading_brings_is_seen_in_the_same_turn),
         T(it_sleeps_until_the_stacks_deadline),
         T(a_signal_wakes_it_and_is_counted),
         T(typed_bytes_are_pushed_and_their_end_told_once),
