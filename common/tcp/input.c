@@ -180,10 +180,23 @@ static enum reason step_syn(struct seg *s)
 
 /* ---- fifth: the ACK field (3.10.7.4) ---- */
 
+/* What the SYN's time-outs leave behind for the data. */
+static void account_for_lost_syn(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    if (c->rtt.backoff > 1) /* RFC 5681 3.1; one loss is forgiven by RFC 6928 section 2 */
+        c->cc.cwnd = c->snd_mss;
+    if (c->rtt.backoff > 0)
+        rtt_syn_lost(&c->rtt, &s->t->cfg);
+}
+
+/* The SYN is acknowledged: on to ESTABLISHED. */
 static void establish(struct seg *s)
 {
     struct tcb *c = s->c;
 
+    account_for_lost_syn(s);
     c->snd_wnd = c->max_snd_wnd = s->wnd;
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
@@ -227,7 +240,7 @@ static void advance_una(struct seg *s)
 static void update_send_window(struct seg *s, bool acks_new)
 {
     struct tcb *c = s->c;
-    bool was_closed = c->snd_wnd == 0;
+    bool was_closed = tcb_synchronized(c) && c->snd_wnd == 0;
     bool older =
         seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
 
@@ -327,19 +340,19 @@ static void fin_acked(struct seg *s)
 static enum reason step_ack(struct seg *s)
 {
     struct tcb *c = s->c;
+    bool opening = c->state == TCP_SYN_RECEIVED;
 
     if (!(s->flags & TCP_ACK))
         return REASON_TCP_NO_ACK;
-    if (c->state == TCP_SYN_RECEIVED) {
-        if (seq_leq(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_nxt))
-            return reply_reset(s, REASON_TCP_SYN_RECEIVED_ACK);
-        establish(s);
-    }
+    if (opening && (seq_leq(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_nxt)))
+        return reply_reset(s, REASON_TCP_SYN_RECEIVED_ACK);
     if (seq_gt(s->ack, c->snd_nxt))
         return challenge(s, REASON_TCP_ACK_FUTURE);
     if (seq_lt(s->ack, c->snd_una - c->max_snd_wnd))
         return challenge(s, REASON_TCP_ACK_OLD); /* RFC 5961 section 5.2, MAY-12 */
     process_ack(s);
+    if (opening)
+        establish(s);
     fin_acked(s);
     return REASON_NONE;
 }
