@@ -109,9 +109,15 @@ static enum reason unacceptable(struct seg *s)
     return REASON_TCP_SEQUENCE;
 }
 
-/* In SYN-RECEIVED the remote end's SYN may come again: ours was lost, or we opened together. */
+/*
+ * In SYN-RECEIVED the remote end's SYN may come again: ours was lost, or we opened together and
+ * then it acknowledges ours (figure 8 in section 3.5). After a passive open nobody has cause to
+ * acknowledge with a SYN: that is outside the window like any old segment.
+ */
 static enum reason syn_again(struct seg *s)
 {
+    if ((s->flags & TCP_ACK) && s->c->passive)
+        return challenge(s, REASON_TCP_SYN_CHALLENGED);
     if (!(s->flags & TCP_ACK)) {
         s->c->send_syn = true;
         s->c->output_due = true;
