@@ -25,6 +25,7 @@ struct seg {
     uint32_t seq;      /* of the first byte in data, or of the SYN */
     uint32_t ack, wnd; /* the window in bytes */
     uint8_t flags;
+    bool bare; /* it came with neither data nor SYN nor FIN */
     struct slice data;
     const struct tcp_hdr *hdr;
     bool *ret_reply;
@@ -217,7 +218,7 @@ static bool is_duplicate(const struct seg *s)
 {
     const struct tcb *c = s->c;
 
-    return c->snd_una != c->snd_nxt && seg_len(s) == 0 && s->ack == c->snd_una &&
+    return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una &&
            s->wnd == c->snd_wnd;
 }
 
@@ -572,6 +573,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
         .ack = hdr->ack,
         .wnd = (uint32_t)hdr->wnd << (hdr->flags & TCP_SYN ? 0 : c->snd_wscale),
         .flags = hdr->flags,
+        .bare = data.len == 0 && !(hdr->flags & (TCP_SYN | TCP_FIN)),
         .data = data,
         .hdr = hdr,
         .ret_reply = ret_reply,
