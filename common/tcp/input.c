@@ -263,6 +263,7 @@ static void update_send_window(struct seg *s, bool acks_new)
         rtt_reset_backoff(&c->rtt, &s->t->cfg);
         if (c->snd_una != c->snd_nxt)
             recovery_reopened(&c->recovery, c->snd_una, c->snd_nxt);
+        tcp_restart_rtx(c, s->now); /* what is sent now must not wait for a late probe's timer */
     }
 }
 
