@@ -4,7 +4,10 @@
  * The right edge rcv_adv is a promise and never moves to the left (SHLD-14). It moves to the right
  * only by a full segment or half the buffer, so that a slow reader does not draw tiny segments
  * (MUST-39). Because the header's field counts in units of 2^scale, the edge is rounded up to what
- * the field can say, never down.
+ * the field can say. Each rounding gives away up to a unit; a remote end that sends single bytes to
+ * an application that does not read would get them for ever. So rounding may add an eighth to the
+ * buffer and no more; from there on the field is rounded down, by which the window that is offered,
+ * though not the edge that is honoured, shrinks by less than a unit (RFC 7323 section 2.4).
  */
 #include "base/bytes.h"
 #include "tcp/tcp.h"
@@ -32,6 +35,12 @@ static uint32_t gain(const struct tcp *t, const struct tcb *c)
     return offer > offered ? offer - offered : 0;
 }
 
+/* May the window become so large by rounding? */
+static bool may_round_up(const struct tcp *t, const struct tcb *c, uint32_t wnd)
+{
+    return wnd + c->rcv_q.bytes <= t->cfg.rcv_buf + t->cfg.rcv_buf / 8;
+}
+
 void tcp_window_init(struct tcp *t, struct tcb *c)
 {
     /* A SYN's window is not scaled (RFC 7323 section 2.2), so this is the first promise. */
@@ -47,8 +56,12 @@ uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn)
         c->rcv_adv += moved;
     wnd = tcb_rcv_wnd(c);
     field = min32((wnd + (1u << scale) - 1) >> scale, WINDOW_FIELD_MAX);
-    if (!syn && field << scale > wnd)
-        c->rcv_adv = c->rcv_nxt + (field << scale);
+    if (field << scale > wnd) {
+        if (may_round_up(t, c, field << scale))
+            c->rcv_adv = c->rcv_nxt + (field << scale);
+        else
+            field--;
+    }
     return (uint16_t)field;
 }
 
