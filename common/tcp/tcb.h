@@ -99,10 +99,15 @@ static inline uint32_t tcb_rcv_wnd(const struct tcb *c)
     return c->rcv_adv - c->rcv_nxt;
 }
 
-/* The sequence number of the first byte in snd_q. */
+/*
+ * The sequence number of the first byte in snd_q: behind the SYN, as long as that is not
+ * acknowledged. (Later SND.UNA may be the number of the SYN again, every 4 GiB.)
+ */
 static inline uint32_t tcb_snd_base(const struct tcb *c)
 {
-    return c->snd_una == c->iss ? c->iss + 1 : c->snd_una;
+    bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+
+    return opening ? c->iss + 1 : c->snd_una;
 }
 
 /* The sequence number behind the last byte in snd_q; a FIN stands there. */
