@@ -218,8 +218,7 @@ static bool is_duplicate(const struct seg *s)
 {
     const struct tcb *c = s->c;
 
-    return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una &&
-           s->wnd == c->snd_wnd;
+    return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una && s->wnd == c->snd_wnd;
 }
 
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
@@ -248,8 +247,7 @@ static void update_send_window(struct seg *s, bool acks_new)
 {
     struct tcb *c = s->c;
     bool was_closed = tcb_synchronized(c) && c->snd_wnd == 0;
-    bool older =
-        seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
+    bool older = seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
 
     if (older && !acks_new)
         return;

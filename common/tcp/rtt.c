@@ -21,8 +21,7 @@ static int64_t clamp(int64_t v, int64_t low, int64_t high)
 /* RFC 6298 2.3: RTO = SRTT + max(G, 4 * RTTVAR), doubled as often as the timer expired. */
 static void compute_rto(struct rtt *r, const struct tcp_config *cfg)
 {
-    int64_t rto =
-        r->syn_lost ? time_max(syn_lost_ns, cfg->rto_initial_ns) : cfg->rto_initial_ns;
+    int64_t rto = r->syn_lost ? time_max(syn_lost_ns, cfg->rto_initial_ns) : cfg->rto_initial_ns;
 
     if (r->srtt)
         rto = clamp(r->srtt + time_max(granularity_ns, 4 * r->rttvar), cfg->rto_min_ns,

@@ -278,7 +278,7 @@ static void rig_unreachable(const struct kit_packet *p, uint8_t code, uint32_t q
     struct icmp_hdr icmp;
 
     if (!rig_take())
-        fail_msg("line %d: no error was sent", rig.line);
+        fail_msg("%s: no error was sent", rig_where());
     expect_why(REASON_SEND_UNREACHABLE);
     rig_reason("the error", icmp_parse(rig.data, rig.len, &icmp), REASON_NONE);
     rig_same("type", icmp.type, ICMP_UNREACHABLE);

@@ -325,8 +325,8 @@ static void unlisten(void **state)
 
 static void what_cannot_be_opened(void **state)
 {
-    static const uint32_t never[] = {0,          0x7f000001, 0xe0000001, 0xffffffff, 0xf0000001,
-                                     0x0a0001ff, 0x0a000100, 0x0a000105};
+    static const uint32_t never[] = {0,          0x7f000001, 0xe0000001, 0xffffffff,
+                                     0xf0000001, 0x0a0001ff, 0x0a000100, 0x0a000105};
     struct addr foreign = addr_v4(0x0a000106);
     struct stack_open how = {.remote_port = 80};
     struct conn_id id;

@@ -263,7 +263,8 @@ static void segments_for_a_listener(void **state)
     end();
 }
 
-/* CLOSED (3.10.7.1): <SEQ=SEG.ACK><RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><RST,ACK>; never for RST. */
+/* CLOSED (3.10.7.1): <SEQ=SEG.ACK><RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><RST,ACK>; never for RST.
+ */
 static void segments_for_nobody(void **state)
 {
     (void)state;
@@ -294,11 +295,16 @@ static void impossible_addresses(void **state)
         uint32_t src, dst;
         enum reason why;
     } cases[] = {
-        {0x0a000105, 0x0a000105, REASON_IP_LAND},      {0xffffffff, 0x0a000105, REASON_IP_SOURCE},
-        {0xe0000001, 0x0a000105, REASON_IP_SOURCE},    {0x0a0001ff, 0x0a000105, REASON_IP_SOURCE},
-        {0x00000000, 0x0a000105, REASON_IP_SOURCE},    {0x7f000001, 0x0a000105, REASON_IP_SOURCE},
-        {0xf0000001, 0x0a000105, REASON_IP_SOURCE},    {0x0a000007, 0xffffffff, REASON_IP_BROADCAST},
-        {0x0a000007, 0xe0000001, REASON_IP_BROADCAST}, {0x0a000007, 0x0a0001ff, REASON_IP_BROADCAST},
+        {0x0a000105, 0x0a000105, REASON_IP_LAND},
+        {0xffffffff, 0x0a000105, REASON_IP_SOURCE},
+        {0xe0000001, 0x0a000105, REASON_IP_SOURCE},
+        {0x0a0001ff, 0x0a000105, REASON_IP_SOURCE},
+        {0x00000000, 0x0a000105, REASON_IP_SOURCE},
+        {0x7f000001, 0x0a000105, REASON_IP_SOURCE},
+        {0xf0000001, 0x0a000105, REASON_IP_SOURCE},
+        {0x0a000007, 0xffffffff, REASON_IP_BROADCAST},
+        {0x0a000007, 0xe0000001, REASON_IP_BROADCAST},
+        {0x0a000007, 0x0a0001ff, REASON_IP_BROADCAST},
         {0x0a000007, 0x0a000106, REASON_IP_NOT_OURS},
     };
 
@@ -392,8 +398,8 @@ static void icmp_ends_an_opening(void **state)
         app_open();
         expect_syn();
         for (unsigned i = 0; i < 3; i++)
-            assert_int_equal(
-                icmp_error(ICMP_UNREACHABLE, soft[i], 0, flow.remote_port, REMOTE_V4), 0);
+            assert_int_equal(icmp_error(ICMP_UNREACHABLE, soft[i], 0, flow.remote_port, REMOTE_V4),
+                             0);
         expect_no_event();
         expect_state(TCP_SYN_SENT);
         assert_int_equal(icmp_error(ICMP_UNREACHABLE, code, 0, flow.remote_port, REMOTE_V4), 0);
@@ -433,9 +439,9 @@ static void icmp_with_wrong_quotes(void **state)
                      REASON_ICMP_SEQUENCE);
     assert_int_equal(icmp_error(ICMP_UNREACHABLE, 3, (uint32_t)-1, flow.remote_port, REMOTE_V4),
                      REASON_ICMP_SEQUENCE);
-    assert_int_equal(
-        icmp_error(ICMP_UNREACHABLE, 3, 0, (uint16_t)(flow.remote_port + 1), REMOTE_V4),
-        REASON_ICMP_QUOTE);
+    assert_int_equal(icmp_error(ICMP_UNREACHABLE, 3, 0, (uint16_t)(flow.remote_port + 1),
+                                REMOTE_V4),
+                     REASON_ICMP_QUOTE);
     assert_int_equal(icmp_error(ICMP_UNREACHABLE, 3, 0, flow.remote_port, REMOTE_V4 + 1),
                      REASON_ICMP_QUOTE);
     expect_no_event();

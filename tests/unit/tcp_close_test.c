@@ -405,7 +405,9 @@ static void release_with_unread_data(void **state)
         enum tcp_state from;
         uint32_t seq, data;
     } cases[] = {
-        {TCP_ESTABLISHED, 1, 100}, {TCP_ESTABLISHED, 11, 100}, {TCP_FIN_WAIT_2, 1, 100},
+        {TCP_ESTABLISHED, 1, 100},
+        {TCP_ESTABLISHED, 11, 100},
+        {TCP_FIN_WAIT_2, 1, 100},
     };
 
     (void)state;

@@ -396,7 +396,7 @@ static void choose_iss(uint32_t iss)
 
 static void across_the_wrap(void **state)
 {
-    static const uint32_t near[] = {0, (uint32_t)-1, (uint32_t)-2,      (uint32_t)-MSS,
+    static const uint32_t near[] = {0, (uint32_t)-1, (uint32_t)-2,       (uint32_t)-MSS,
                                     1, 0x7fffffff,   (uint32_t)-2 * MSS, (uint32_t)-2000};
 
     (void)state;

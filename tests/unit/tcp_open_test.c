@@ -674,9 +674,9 @@ static void mss(void **state)
         uint32_t segment;
     } cases[] = {
         {false, 0, 536}, /* MUST-15 */
-        {true, 536, 536},    {true, 1460, 1460}, {true, 1461, 1460}, {true, 65535, 1460},
-        {true, 1459, 1459},  {true, 0, 48},      {true, 1, 48},      {true, 47, 48},
-        {true, 48, 48},      {true, 49, 49},     {true, 100, 100},
+        {true, 536, 536},   {true, 1460, 1460}, {true, 1461, 1460}, {true, 65535, 1460},
+        {true, 1459, 1459}, {true, 0, 48},      {true, 1, 48},      {true, 47, 48},
+        {true, 48, 48},     {true, 49, 49},     {true, 100, 100},
     };
 
     (void)state;
@@ -706,7 +706,8 @@ static void mss_and_mtu(void **state)
         assert_int_equal(rig.seg.opt.mss, mtus[i] - 40);
         inject_opt(SYN | ACK, 0, 1, FULL_WND, .has_mss = true, .mss = 65535);
         expect(ACK, 1, 1, 0);
-        assert_int_equal(stack_send(rig.st, flow.id, (struct slice){NULL, zeros, sizeof(zeros)}), 0);
+        assert_int_equal(stack_send(rig.st, flow.id, (struct slice){NULL, zeros, sizeof(zeros)}),
+                         0);
         assert_true(rig_take_tcp());
         assert_int_equal(rig.ip.total_len, mtus[i]);
         assert_false(rig.seg.opt.has_mss); /* MUST-65 */
@@ -724,7 +725,10 @@ static void window_scale(void **state)
         uint8_t shift;
         uint32_t wnd;
     } cases[] = {
-        {false, 0, 100}, {true, 0, 100},        {true, 1, 200},         {true, 14, 100 << 14},
+        {false, 0, 100},
+        {true, 0, 100},
+        {true, 1, 200},
+        {true, 14, 100 << 14},
     };
 
     (void)state;
@@ -765,8 +769,9 @@ static void window_scale_beyond_14(void **state)
         b[41] = TCP_OPT_WSCALE;
         b[42] = 3;
         b[43] = (uint8_t)shift;
-        put16(b + 36, checksum_finish(checksum_add(
-                          ip_pseudo_sum(&ip.src, &ip.dst, IP_PROTO_TCP, 24), b + 20, 24)));
+        put16(b + 36,
+              checksum_finish(
+                  checksum_add(ip_pseudo_sum(&ip.src, &ip.dst, IP_PROTO_TCP, 24), b + 20, 24)));
         put16(b + 10, checksum_finish(checksum_add(0, b, 20)));
         assert_int_equal(rig_input(b, 44), REASON_NONE);
         expect_syn_ack();

@@ -101,8 +101,10 @@ static void edges_of_data(void **state)
 static void edges_of_fin(void **state)
 {
     const struct edge table[] = {
-        {FIN | ACK, before, 0, ANSWERED}, {FIN | ACK, at, 0, TAKEN},
-        {FIN | ACK, last, 0, TAKEN},      {FIN | ACK, beyond, 0, ANSWERED},
+        {FIN | ACK, before, 0, ANSWERED},
+        {FIN | ACK, at, 0, TAKEN},
+        {FIN | ACK, last, 0, TAKEN},
+        {FIN | ACK, beyond, 0, ANSWERED},
     };
 
     (void)state;
@@ -126,10 +128,14 @@ static void edges_of_syn(void **state)
 static void edges_of_rst(void **state)
 {
     const struct edge table[] = {
-        {RST, before, 0, SILENT},           {RST, at, 0, TAKEN},
-        {RST, at + 1, 0, CHALLENGED},       {RST, last, 0, CHALLENGED},
-        {RST, beyond, 0, SILENT},           {RST | ACK, before, 0, SILENT},
-        {RST | ACK, at + 1, 0, CHALLENGED}, {RST, 0x80000000, 0, SILENT},
+        {RST, before, 0, SILENT},
+        {RST, at, 0, TAKEN},
+        {RST, at + 1, 0, CHALLENGED},
+        {RST, last, 0, CHALLENGED},
+        {RST, beyond, 0, SILENT},
+        {RST | ACK, before, 0, SILENT},
+        {RST | ACK, at + 1, 0, CHALLENGED},
+        {RST, 0x80000000, 0, SILENT},
         {RST, at, 10, TAKEN}, /* SHLD-2: a reset may carry data */
     };
 
@@ -221,7 +227,8 @@ static void zero_window_takes_acks(void **state)
     end();
 }
 
-/* RFC 5681 section 2: a segment with data is no duplicate acknowledgment, whatever becomes of it. */
+/* RFC 5681 section 2: a segment with data is no duplicate acknowledgment, whatever becomes of it.
+ */
 static void probes_are_not_duplicate_acks(void **state)
 {
     (void)state;
@@ -415,7 +422,8 @@ static void sender_silly_window_override(void **state)
     end();
 }
 
-/* MUST-34: a shrunk window is survived: no new data, the old comes again within it (SHLD-15, 16). */
+/* MUST-34: a shrunk window is survived: no new data, the old comes again within it (SHLD-15, 16).
+ */
 static void shrunk_window(void **state)
 {
     (void)state;
@@ -650,8 +658,10 @@ static void old_segments_do_not_change_the_window(void **state)
 /* MUST-1: windows are unsigned; the largest that RFC 7323 can say is usable. */
 static void the_largest_window(void **state)
 {
-    const struct tcp_options opt = {
-        .has_mss = true, .mss = MSS, .has_wscale = true, .wscale = TCP_WSCALE_MAX};
+    const struct tcp_options opt = {.has_mss = true,
+                                    .mss = MSS,
+                                    .has_wscale = true,
+                                    .wscale = TCP_WSCALE_MAX};
 
     (void)state;
     defaults();
