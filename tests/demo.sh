@@ -93,7 +93,7 @@ run()
     trap finish EXIT
 
     say "netsetup up: two TUNs, addresses, forwarding, and two rules that exempt them from tracking"
-    $BIN/netsetup up || exit 1
+    $BIN/netsetup -v up || exit 1
 
     say "peer serves at $PEER behind tun1; host, at $HOST behind tun0, sends it a file of 4 MiB"
     echo "   and gets it back (peer's session is an echo)"

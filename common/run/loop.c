@@ -39,10 +39,6 @@ static int loop_input(struct loop *l, struct loop_node *n)
 
         if (r == 0)
             return 0;
-        if (r == -ENOBUFS) {
-            n->read_lost++;
-            continue;
-        }
         if (r < 0)
             return r;
         stack_input(n->st, l->now, &n->in);

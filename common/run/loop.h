@@ -33,7 +33,6 @@ struct loop_node {
     bool held;           /* `out` waits for the device */
     int write_error;     /* the latest error of a write other than -EAGAIN; 0: none */
     uint64_t write_lost; /* packets that the device refused */
-    uint64_t read_lost;  /* packets lost for want of a buffer */
     struct pkt in, out;
 };
 

@@ -325,7 +325,10 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
         report_error(&a->report, "no address space for the wire; see ulimit -v");
         return EXIT_FAILED;
     }
-    wire_pair_create(w, &cfg, mem);
+    if (wire_pair_create(w, &cfg, mem) < 0) {
+        report_error(&a->report, "no buffer for the wire; raise the buffer budget");
+        return EXIT_FAILED;
+    }
     b->file = a->file;
     a->dev = &w->side[0].dev;
     b->dev = &w->side[1].dev;

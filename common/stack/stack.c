@@ -194,6 +194,8 @@ void stack_tick(struct stack *st, int64_t now)
 
 int64_t stack_deadline(const struct stack *st)
 {
+    if (!list_empty(&st->event))
+        return st->now; /* a user call left something to tell: nobody should sleep on it */
     return wheel_deadline(&st->wheel);
 }
 

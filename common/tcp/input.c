@@ -218,13 +218,20 @@ static void advance_una(struct seg *s)
     }
 }
 
-/* SND.WND (3.10.7.4): only a segment that is not older than the last one may change it. */
-static void update_send_window(struct seg *s)
+/*
+ * SND.WND (3.10.7.4): only a segment that is not older than the last one may change it. One that
+ * acknowledges something new is not older, even if it was sent again and its SEG.SEQ is below
+ * SND.WL1; to leave SND.WND alone while SND.UNA moves would move the window's right edge to where
+ * the remote end never put it.
+ */
+static void update_send_window(struct seg *s, bool acks_new)
 {
     struct tcb *c = s->c;
     bool was_closed = c->snd_wnd == 0;
+    bool older =
+        seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
 
-    if (seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2)))
+    if (older && !acks_new)
         return;
     c->snd_wnd = s->wnd;
     c->snd_wl1 = s->seq;
@@ -295,7 +302,7 @@ static void process_ack(struct seg *s)
             tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, cs.rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
-        update_send_window(s);
+        update_send_window(s, acked > 0);
     feed_recovery(s, acked, duplicate, cs);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */

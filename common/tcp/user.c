@@ -188,6 +188,8 @@ void tcp_abort(struct tcp *t, struct tcb *c, int64_t now)
     }
     if (c->state != TCP_CLOSED)
         tcp_end(t, c, now, REASON_END_ABORTED);
+    else
+        tcp_drop_queues(t, c); /* what is unread would hold back the end that is still to be told */
 }
 
 void tcp_release(struct tcp *t, struct tcb *c, int64_t now)

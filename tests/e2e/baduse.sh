@@ -40,17 +40,14 @@ wrong "host: no privilege to make a TUN" 4 "privilege|permission|permitted|root|
 wrong "netsetup up: no privilege" 4 "privilege|permission|permitted|root" \
     setpriv --bounding-set -all --inh-caps -all --reuid 65534 --clear-groups $BIN/netsetup up
 
-# /dev without net/tun, in a mount namespace of its own.
-no_tun()
-{
-    unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh "$@"
-}
-wrong "host: no /dev/net/tun" 4 "/dev/net/tun" no_tun $BIN/host tun0 10.0.0.1/24 10.0.1.5
-wrong "netsetup up: no /dev/net/tun" 4 "/dev/net/tun" no_tun $BIN/netsetup up
+# /dev/net without tun, in a mount namespace of its own.
+no_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh)
+wrong "host: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/host tun0 10.0.0.1/24 10.0.1.5
+wrong "netsetup up: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/netsetup up
 
 net_up
 peer_start
-wrong "a second node on a TUN in use" 5 "tun1.*(in use|busy)" $BIN/host tun1 10.0.1.1/24 10.0.0.7
+wrong "a second node on a TUN in use" 5 "tun1: another process has it open" $BIN/host tun1 10.0.1.1/24 10.0.0.7
 wrong "nobody listens there" 1 "refused" $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 10.0.1.5
 wrong "nobody is there" 1 "did not answer.*netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77

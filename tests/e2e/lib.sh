@@ -158,12 +158,12 @@ answers()
     ping -c 1 -W 1 "$1"
 }
 
-# peer_start [OPTION...]: start peer and wait until it answers; its pid is $peer.
+# peer_start [OPTION...]: start peer and wait until it is ready; its pid is $peer.
 peer_start()
 {
     "$BIN/peer" "$@" tun1 10.0.1.1/24 10.0.0.7 </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
     peer=$!
-    wait_for 5 answers 10.0.1.5 && return
+    wait_for 5 grep -q " ready on " "$WORK/peer.err" && return
     not_ok "peer starts" "$(cat "$WORK/peer.err")"
     finish
 }
@@ -182,7 +182,7 @@ sum()
 # capture DEVICE FILE: tcpdump in the background, ready when this returns; its pid is $captured.
 capture()
 {
-    tcpdump -i "$1" -nn -U -Z root -w "$2" 2>"$2.err" &
+    tcpdump --immediate-mode -i "$1" -nn -U -Z root -w "$2" 2>"$2.err" &
     captured=$!
     wait_for 5 grep -q 'listening on' "$2.err"
 }

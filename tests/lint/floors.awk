@@ -23,6 +23,7 @@ BEGIN {
           "sodium", list, " ")
     for (i in list)
         plain["<" list[i] ".h>"] = 1
+    plain["<sodium/crypto_shorthash.h>"] = 1
 }
 
 function offence(text) {

@@ -194,7 +194,7 @@ static void check_payload(struct check *c, struct flow *f, const struct flow *ot
     if (len > 0 && !stream_matches(f->key, tcp->seq - f->isn - 1, data, len))
         check_fail(c, "port %u: the bytes at %u are not what was written", tcp->sport,
                    tcp->seq - f->isn);
-    if (f->fin_seen && seq_gt(end, f->fin))
+    if (len > 0 && f->fin_seen && seq_gt(end, f->fin))
         check_fail(c, "port %u: data behind its FIN", tcp->sport);
     if (tcp->flags & TCP_FIN) {
         if (f->fin_seen && f->fin != end)

@@ -26,13 +26,22 @@ static void hash_bytes(struct world *w, const uint8_t *b, uint32_t len)
         hash_add(w, b[i]);
 }
 
+static void show_note(const struct world *w, unsigned node, const struct stack_note *n)
+{
+    printf("%12.6f  %c  slot %u: ", (double)(w->now - w->origin) / (double)SEC, node ? 'B' : 'A',
+           n->conn);
+    if (n->reason == REASON_STATE)
+        printf("%s > %s\n", tcp_state_name(n->from), tcp_state_name(n->to));
+    else
+        printf("%s\n", reason_text(n->reason)->name);
+}
+
 static void note_from(struct world *w, unsigned node, const struct stack_note *n)
 {
     hash_add(w, (uint64_t)n->reason << 32 | n->conn);
     hash_add(w, (uint64_t)n->from << 8 | n->to);
-    if (w->verbose && n->reason == REASON_STATE)
-        printf("%12.6f  %c  slot %u: %s > %s\n", (double)(w->now - w->origin) / (double)SEC,
-               node ? 'B' : 'A', n->conn, tcp_state_name(n->from), tcp_state_name(n->to));
+    if (w->verbose)
+        show_note(w, node, n);
     check_note(&w->check, node, n);
 }
 
@@ -70,6 +79,7 @@ static void open_conn(struct world *w, unsigned i)
         int r;
 
         how.user = &c->end[e];
+        stack_tick(c->end[e].node->st, w->now); /* user calls act at the instant a door was told */
         r = stack_open(c->end[e].node->st, &how, &c->end[e].conn);
         if (r < 0)
             check_fail(&w->check, "an open gave %d", r);
@@ -196,6 +206,9 @@ static void dispatch(struct world *w, unsigned node)
         struct end *e = ev.user;
 
         hash_add(w, (uint64_t)ev.kind << 32 | (uint64_t)ev.why);
+        if (w->verbose && ev.kind == EV_CLOSED)
+            printf("%12.6f  %c  slot %u: closed: %s\n", (double)(w->now - w->origin) / (double)SEC,
+                   node ? 'B' : 'A', ev.conn.slot, reason_text(ev.why)->name);
         if (ev.kind == EV_CONNECTED || ev.kind == EV_ACCEPTED)
             end_up(e, w->now, ev.conn);
         end_event(e, w->now, &ev);
@@ -266,7 +279,10 @@ static void pass_time(struct world *w)
     bool idle;
 
     while (!w->check.failed && !all_over(w)) {
-        w->now = next_event(w, &idle);
+        int64_t next = next_event(w, &idle);
+
+        if (!idle)
+            w->now = next;
         if (idle)
             check_fail(&w->check, "nothing will ever happen, but not everything is over");
         else if (w->now > w->end_by)
