@@ -210,6 +210,7 @@ static void advance_una(struct seg *s)
 
     chunkq_drop(&c->snd_q, s->t->cells, bytes, &c->snd_cursor);
     c->snd_una = s->ack;
+    c->syn_acked = true;
     c->bytes_acked += bytes;
     c->progress_at = s->now;
     if (c->want_space && tcp_send_space(s->t, c) > 0) {

@@ -127,6 +127,8 @@ int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_sl
 {
     bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 
+    if (c->rcv_q.bytes == 0 && c->end_reason && c->end_reason != REASON_END_ORDERLY)
+        return -ECONNRESET; /* no end of the stream: something may be missing */
     if (c->rcv_q.bytes == 0)
         return opening || may_receive(c) ? -EAGAIN : 0;
     if (max == 0)

@@ -43,6 +43,8 @@ static enum recovery_action on_progress(struct recovery *r, const struct ack_sam
         r->lost_end = r->lost_start;
     if (r->phase == RECOVERY_OPEN) {
         r->dupacks = 0;
+        if (seq_gt(s->una, r->recover))
+            r->recover = s->una - 1; /* or it would come to lie ahead after half the number space */
         return RECOVERY_NONE;
     }
     if (seq_geq(s->una, r->recover)) {
