@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     struct node *far;
     int code;
 
-    node_guard_descriptors();
+    node_prepare_descriptors();
     node_options_default(&h.opt.node);
     h.opt.bytes = LOAD_BYTES;
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);

@@ -94,8 +94,11 @@ static int report_device(const struct op *op, int error)
     case -ENXIO:
         return say_error(EXIT_PRIVILEGE, "/dev/net/tun is missing; load it with 'modprobe tun', or "
                                          "give this container the device");
+    case -EACCES: /* of the device file itself: the kernel's refusals are EPERM */
+        return say_error(EXIT_PRIVILEGE,
+                         "/dev/net/tun may not be opened by this user; as root: chmod 666 "
+                         "/dev/net/tun (which gives no power over TUNs that are someone else's)");
     case -EPERM:
-    case -EACCES:
         return say_error(EXIT_PRIVILEGE,
                          "cannot make %s: %s; run this as root, or in a network namespace of your "
                          "own: unshare -Urn",

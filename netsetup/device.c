@@ -124,22 +124,26 @@ int sysctl_save(struct op *op)
     return r < 0 ? r : save_interfaces(op);
 }
 
+int sysctl_is_ours(const struct op *op)
+{
+    char value[SYSCTL_VALUE_MAX];
+    int r = sysctl_read(op->want.name, value);
+
+    return r < 0 ? r : strcmp(value, op->want.value) == 0;
+}
+
 int sysctl_restore(const struct op *op)
 {
     char value[SYSCTL_VALUE_MAX];
-    int r = sysctl_read(op->want.name, value), failed = 0;
+    int r, failed = 0;
 
-    if (r < 0)
-        return r;
-    if (op->saved_count == 0 || strcmp(value, op->want.value) != 0)
-        return 1;
     for (unsigned i = 0; i < op->saved_count; i++) {
         const struct saved_value *v = &op->saved[i];
 
         if (sysctl_read(v->name, value) < 0 || strcmp(value, v->value) == 0)
             continue; /* the interface is gone, or nothing to do */
         r = sysctl_write(v->name, v->value);
-        if (r < 0)
+        if (r < 0 && failed == 0)
             failed = r;
     }
     return failed;

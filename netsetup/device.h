@@ -28,8 +28,10 @@ int sysctl_write(const char *name, const char *value);
  */
 int sysctl_save(struct op *op);
 
-/* Put back what was saved, if the value is still the one that we wrote. 1 if somebody else changed
- * it meanwhile and it was left alone. */
+/* 1 if the value is still the one that the operation wrote, 0 if not, or a negative errno. */
+int sysctl_is_ours(const struct op *op);
+
+/* Put back what was saved. The first error, after trying everything. */
 int sysctl_restore(const struct op *op);
 
 #endif

@@ -93,6 +93,8 @@ static json_t *op_to_json(const struct op *op)
         set_string(o, "name", op->want.name);
         set_string(o, "value", op->want.value);
         json_object_set_new(o, "saved", saved_to_json(op));
+        if (op->undoing)
+            json_object_set_new(o, "undoing", json_true());
         break;
     case OP_LINK_UP:
     case OP_KINDS:
@@ -200,6 +202,7 @@ static bool get_fields(const json_t *o, struct op *op)
     case OP_RULE:
         return get_firewall(o, op);
     case OP_SYSCTL:
+        op->undoing = json_is_true(json_object_get(o, "undoing"));
         return get_string(o, "name", op->want.name, sizeof(op->want.name)) &&
                get_string(o, "value", op->want.value, sizeof(op->want.value)) &&
                is_sysctl_name(op->want.name) && get_saved(json_object_get(o, "saved"), op);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "exec.h"
 #include "owner.h"
@@ -191,6 +192,17 @@ static void note_foreign_devices(const struct setup *s)
                      s->lab.node[i].ifname);
 }
 
+/* The TUN's owner needs the device file, too; some containers keep it for root. */
+static void note_device_file(const struct setup *s)
+{
+    struct stat st;
+
+    if (s->parts & PART_DEVICES && s->lab.owner != 0 && stat("/dev/net/tun", &st) == 0 &&
+        s->lab.owner != st.st_uid && (st.st_mode & 06) != 06)
+        say_note(s, "/dev/net/tun cannot be opened by every user: if the nodes may not, run "
+                    "'chmod 666 /dev/net/tun' as root");
+}
+
 static int command_up(struct setup *s)
 {
     static struct plan plan;
@@ -216,6 +228,7 @@ static int command_up(struct setup *s)
     else
         say_note(s, "up: %u change%s; 'netsetup down' undoes them", plan.ops,
                  plan.ops == 1 ? "" : "s");
+    note_device_file(s);
     if (s->json && look_around(s) == EXIT_DONE)
         status(s);
     return EXIT_DONE;

@@ -105,6 +105,7 @@ struct op {
     struct saved_value want;       /* SYSCTL */
     struct saved_value saved[OP_SAVED_MAX]; /* SYSCTL: what was, in the order of putting back */
     unsigned saved_count;
+    bool undoing; /* SYSCTL: putting back has begun, so what is there now says nothing */
 };
 
 struct plan {

@@ -58,13 +58,26 @@ static int undo_chain(struct setup *s, const struct op *op)
     return r == -EBUSY ? 0 : r;
 }
 
+/*
+ * Putting back takes several writes, and after the first one the value is not "what we left" any
+ * more. So the journal says that it has begun: a second attempt then finishes it.
+ */
 static int undo_sysctl(struct setup *s, const struct op *op)
 {
-    int r = sysctl_restore(op);
+    struct op begun = *op;
+    int r = op->undoing ? 1 : sysctl_is_ours(op);
 
-    if (r == 1)
+    if (r < 0)
+        return r;
+    if (r == 0) {
         say_note(s, "/proc/sys/%s is not what we left it: it stays as it is", op->want.name);
-    return r == 1 ? 0 : r;
+        return 0;
+    }
+    begun.undoing = true;
+    r = journal_put(s->journal, &begun);
+    if (r == 0)
+        r = journal_save(s->journal);
+    return r < 0 ? r : sysctl_restore(&begun);
 }
 
 int undo_op(struct setup *s, const struct op *op, char *said)

@@ -111,7 +111,7 @@ static bool peer_decide(void *arg, struct loop *l)
         services_stop(&p->services, p->node.st);
         life_close_all(p->node.st);
     }
-    return !p->life.forced && life_open_conns(p->node.st) == 0;
+    return !p->life.forced && !life_output_pending(&p->life) && life_open_conns(p->node.st) == 0;
 }
 
 static int peer_serve(struct peer *p)
@@ -130,6 +130,9 @@ static int peer_serve(struct peer *p)
         life_operator(&p->life, &p->services.cat.console);
     p->life.loop.node[0].event = peer_event;
     p->life.loop.node[0].arg = p;
+    r = life_settle(&p->life);
+    if (r != NODE_GO_ON)
+        return r;
     report_ready(&p->node.report, &p->node.local, p->opt.node.tun, p->services.list, p->services.n);
     report_line(&p->node.report, "waiting for %s; others are served too",
                 addr_format(&p->opt.node.remote, text));
@@ -144,7 +147,7 @@ int main(int argc, char **argv)
     static struct peer p;
     int code;
 
-    node_guard_descriptors();
+    node_prepare_descriptors();
     node_options_default(&p.opt.node);
     p.opt.session = "echo";
     code = node_options_parse(&program, &p.opt.node, PEER_NUMBER, argc, argv);

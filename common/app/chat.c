@@ -109,16 +109,34 @@ static void chat_end(struct console *console, struct stack *st)
     }
 }
 
-/*
- * What a terminal may be shown for byte `b` behind byte `before`: printable ones, tabs, line ends
- * and UTF-8, but not the control codes that UTF-8 writes as c2 80 to c2 9f.
- */
-static char chat_safe(uint8_t before, uint8_t b)
+/* How many bytes UTF-8 has behind this one; 0 too for bytes that begin nothing. */
+static uint8_t chat_behind(uint8_t b)
 {
-    bool control = (b < ' ' && b != '\n' && b != '\t') || b == 0x7f;
-    bool control_c1 = b >= 0x80 && b < 0xa0 && (before < 0x80 || before == 0xc2);
+    if (b >= 0xf0 && b <= 0xf4)
+        return 3;
+    if (b >= 0xe0 && b <= 0xef)
+        return 2;
+    return b >= 0xc2 && b <= 0xdf ? 1 : 0;
+}
 
-    return control || control_c1 ? '.' : (char)b;
+/*
+ * What a terminal may be shown for byte `b`: printable ones, tabs, line ends and UTF-8, but neither
+ * control codes, among them what UTF-8 writes as c2 80 to c2 9f, nor bytes that are no UTF-8.
+ */
+static char chat_safe(struct chat_client *cl, uint8_t b)
+{
+    bool in_place = cl->behind > 0 && b >= 0x80 && b < 0xc0;
+    bool c1 = cl->last == 0xc2 && b < 0xa0;
+
+    cl->last = b;
+    if (in_place) {
+        cl->behind--;
+        return c1 ? '.' : (char)b;
+    }
+    cl->behind = chat_behind(b);
+    if (cl->behind || b == '\n' || b == '\t')
+        return (char)b;
+    return b < ' ' || b >= 0x7f ? '.' : (char)b;
 }
 
 /* Write s into c->show, line by line behind the client's name. Returns the length. */
@@ -135,8 +153,7 @@ static uint32_t chat_show(struct chat *c, struct chat_client *cl, struct slice s
             continue;
         if (!cl->mid_line)
             n += (uint32_t)snprintf(c->show + n, sizeof(c->show) - n, "%s: ", cl->name);
-        c->show[n++] = chat_safe(cl->last, s.base[i]);
-        cl->last = s.base[i];
+        c->show[n++] = chat_safe(cl, s.base[i]);
         cl->mid_line = s.base[i] != '\n';
     }
     c->mid_line = cl->mid_line ? cl : NULL;

@@ -24,9 +24,10 @@ struct chat_client {
     struct chat *chat;
     struct conn_id conn;
     bool live;
-    bool readable; /* there may be bytes to show */
-    bool mid_line; /* the last byte shown was not the end of a line */
-    uint8_t last;  /* byte shown */
+    bool readable;  /* there may be bytes to show */
+    bool mid_line;  /* the last byte shown was not the end of a line */
+    uint8_t last;   /* byte shown */
+    uint8_t behind; /* bytes that UTF-8 has still to come */
     char name[CHAT_NAME];
 };
 

@@ -19,7 +19,8 @@ struct device_ops {
     const char *kind; /* "tun", "wire", "capture", ... */
     /*
      * Read one packet without waiting: 1 and *ret_pkt (one part, with a reference that passes to
-     * the caller), 0 if there is none, -ENOBUFS if one was lost for want of a buffer, or an error.
+     * the caller, or with a NULL buf and bytes that are lent until the next read, when the buffer
+     * budget is used up), 0 if there is none, or an error.
      */
     int (*read)(struct device *d, int64_t now, struct pkt *ret_pkt);
     /* Write one packet: 0, -EAGAIN if the device cannot take it now, or an error. */

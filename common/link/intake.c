@@ -1,12 +1,13 @@
 #include "link/intake.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 
-void intake_init(struct intake *in, struct buf_pool *pool)
+int intake_init(struct intake *in, struct buf_pool *pool)
 {
-    in->pool = pool;
-    in->cur = NULL;
+    *in = (struct intake){.pool = pool, .spare = buf_get(pool)};
+    return in->spare ? 0 : -ENOBUFS;
 }
 
 uint8_t *intake_room(struct intake *in, uint32_t need, uint32_t *ret_room)
@@ -20,8 +21,10 @@ uint8_t *intake_room(struct intake *in, uint32_t need, uint32_t *ret_room)
     }
     if (!in->cur)
         in->cur = buf_get(in->pool);
-    if (!in->cur)
-        return NULL;
+    if (!in->cur) {
+        *ret_room = in->spare->size;
+        return in->spare->data;
+    }
     *ret_room = in->cur->size - in->cur->used;
     return in->cur->data + in->cur->used;
 }
@@ -29,9 +32,8 @@ uint8_t *intake_room(struct intake *in, uint32_t need, uint32_t *ret_room)
 void intake_take(struct intake *in, uint32_t len, struct pkt *ret_pkt)
 {
     struct buf *b = in->cur;
-    uint32_t next = (b->used + len + INTAKE_ALIGN - 1) & ~(uint32_t)(INTAKE_ALIGN - 1);
+    uint32_t next;
 
-    assert(len <= b->size - b->used);
     ret_pkt->len = len;
     ret_pkt->marks = 0;
     ret_pkt->gso_size = 0;
@@ -39,6 +41,14 @@ void intake_take(struct intake *in, uint32_t len, struct pkt *ret_pkt)
     ret_pkt->why = 0;
     ret_pkt->conn = 0;
     ret_pkt->parts = 1;
+    if (!b) {
+        assert(len <= in->spare->size);
+        in->lent++;
+        ret_pkt->part[0] = (struct slice){.base = in->spare->data, .len = len};
+        return;
+    }
+    assert(len <= b->size - b->used);
+    next = (b->used + len + INTAKE_ALIGN - 1) & ~(uint32_t)(INTAKE_ALIGN - 1);
     ret_pkt->part[0] = (struct slice){.buf = buf_ref(b), .base = b->data + b->used, .len = len};
     b->used = next < b->size ? next : b->size;
 }
@@ -46,5 +56,6 @@ void intake_take(struct intake *in, uint32_t len, struct pkt *ret_pkt)
 void intake_close(struct intake *in)
 {
     buf_unref(in->cur);
-    in->cur = NULL;
+    buf_unref(in->spare);
+    in->cur = in->spare = NULL;
 }

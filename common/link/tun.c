@@ -98,17 +98,6 @@ static int read_error(int error)
     }
 }
 
-/* Take one packet off the queue and forget it, so that those behind it do not wait for ever. */
-static int discard(struct tun *t)
-{
-    uint8_t scratch[64];
-
-    if (read(t->fd, scratch, sizeof(scratch)) < 0)
-        return read_error(errno);
-    t->lost++;
-    return -ENOBUFS;
-}
-
 static int tun_read(struct device *d, int64_t now, struct pkt *ret_pkt)
 {
     struct tun *t = (struct tun *)d;
@@ -117,8 +106,6 @@ static int tun_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     ssize_t n;
 
     (void)now;
-    if (!at)
-        return discard(t);
     n = read(t->fd, at, room);
     if (n < 0)
         return read_error(errno);
@@ -201,16 +188,20 @@ int tun_open(struct tun *t, const char *name, unsigned flags, struct buf_pool *p
     int mtu, err;
 
     *t = (struct tun){.dev.ops = &tun_ops, .fd = -1};
-    intake_init(&t->intake, pool);
     if (flags != TUN_PLAIN)
         return -EOPNOTSUPP;
     err = check_name(name);
     if (err < 0)
         return err;
+    err = intake_init(&t->intake, pool);
+    if (err < 0)
+        return err;
     memcpy(t->dev.name, name, strlen(name) + 1);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (t->fd < 0)
-        return -errno;
+    if (t->fd < 0) {
+        err = -errno;
+        goto fail;
+    }
     err = attach(t->fd, name, &t->created);
     if (err < 0)
         goto fail;

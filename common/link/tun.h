@@ -31,7 +31,6 @@ struct tun {
     int fd;
     bool created; /* it did not exist and was created; it is down and has no address */
     struct intake intake;
-    uint64_t lost; /* packets read and thrown away because the pool was empty */
 };
 
 /*

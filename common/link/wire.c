@@ -102,10 +102,6 @@ static int wire_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     side->head = (side->head + 1) % side->count;
     side->queued--;
     at = intake_room(&side->intake, s->len, &room);
-    if (!at) {
-        side->lost++;
-        return -ENOBUFS;
-    }
     memcpy(at, s->data, s->len);
     intake_take(&side->intake, s->len, ret_pkt);
     ret_pkt->marks = s->marks;
@@ -148,7 +144,7 @@ size_t wire_pair_bytes(const struct wire_config *cfg)
     return 2 * stride(cfg) * cfg->queue;
 }
 
-void wire_pair_create(struct wire_pair *w, const struct wire_config *cfg, void *mem)
+int wire_pair_create(struct wire_pair *w, const struct wire_config *cfg, void *mem)
 {
     assert(cfg->queue > 0);
     assert((uintptr_t)mem % SLOT_ALIGN == 0);
@@ -167,6 +163,8 @@ void wire_pair_create(struct wire_pair *w, const struct wire_config *cfg, void *
             .forward = cfg->forward,
         };
         memcpy(side->dev.name, cfg->name[i], strlen(cfg->name[i]) + 1);
-        intake_init(&side->intake, cfg->pool[i]);
+        if (intake_init(&side->intake, cfg->pool[i]) < 0)
+            return -ENOBUFS;
     }
+    return 0;
 }

@@ -44,7 +44,6 @@ struct wire_side {
     /* what became of the packets for this side */
     uint64_t delivered; /* packets */
     uint64_t full;      /* dropped: the queue was full */
-    uint64_t lost;      /* dropped: the reader's pool was empty */
     uint64_t expired;   /* dropped: the TTL was used up */
     uint64_t no_route;  /* dropped: not a packet that a router of IPv4 forwards */
 };
@@ -59,11 +58,11 @@ size_t wire_pair_bytes(const struct wire_config *cfg);
 /*
  * Make *w a pair of devices, &w->side[0].dev and &w->side[1].dev, with their queues in `mem`:
  * wire_pair_bytes of it, aligned to 16 bytes, not touched before it is needed. The pair, its memory
- * and its pools stay the caller's.
+ * and its pools stay the caller's. 0, or -ENOBUFS if a pool has no buffer to spare even now.
  *
  * Device errors: write gives -EMSGSIZE for a packet that is too large, and 0 for one that is
  * dropped on the way, as any network would. Offload marks without packet_max are a bug and stop.
  */
-void wire_pair_create(struct wire_pair *w, const struct wire_config *cfg, void *mem);
+int wire_pair_create(struct wire_pair *w, const struct wire_config *cfg, void *mem);
 
 #endif

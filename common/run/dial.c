@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "run/clock.h"
 #include "run/exit.h"
 
 static const int64_t hint_after = 3 * SEC; /* without an answer to the SYN */
@@ -86,15 +85,16 @@ static void dial_event(void *arg, struct stack *st, const struct stack_event *ev
 
 static void dial_watch_output(struct dial *d, struct loop *l)
 {
+    const char *end = d->cat.closed ? "" : "; the connection is reset";
+
     if (!l->output_error || d->output_told)
         return;
     d->output_told = true;
     if (l->output_error == -EPIPE)
-        report_error(&d->node->report, "standard output was closed early; the connection is reset");
+        report_error(&d->node->report, "standard output was closed early%s", end);
     else
-        report_error(&d->node->report,
-                     "writing standard output failed: %s; the connection is reset",
-                     strerror(-l->output_error));
+        report_error(&d->node->report, "writing standard output failed: %s%s",
+                     strerror(-l->output_error), end);
     life_abort(&d->life);
 }
 
@@ -122,7 +122,7 @@ static bool dial_decide(void *arg, struct loop *l)
         return true;
     dial_watch_output(d, l);
     dial_watch_handshake(d, l);
-    return netcat_done(&d->cat) && (l->output_error || !operator_pending(&d->life.op));
+    return netcat_done(&d->cat) && !life_output_pending(&d->life);
 }
 
 /* ---- The whole ---- */
@@ -134,7 +134,7 @@ static int dial_open(struct dial *d)
                                    .remote_port = (uint16_t)opt->port,
                                    .user = &d->cat.app};
 
-    d->opened_at = clock_now();
+    d->opened_at = d->life.loop.now;
     return stack_open(d->node->st, &how, &d->cat.conn);
 }
 
@@ -155,9 +155,26 @@ static int dial_verdict(struct dial *d)
     return EXIT_DONE;
 }
 
+/* Connect and turn until the end. The exit code. */
+static int dial_connect(struct dial *d)
+{
+    int code = life_settle(&d->life);
+    int r;
+
+    if (code != NODE_GO_ON)
+        return code;
+    r = dial_open(d);
+    if (r < 0) {
+        explain_open(d->node, r);
+        return EXIT_FAILED;
+    }
+    code = life_run(&d->life);
+    return code == EXIT_DONE ? dial_verdict(d) : code;
+}
+
 int dial_run(struct dial *d, struct node *n, struct node *far)
 {
-    int r, code;
+    int code;
 
     d->node = n;
     d->hinted = d->output_told = false;
@@ -170,15 +187,7 @@ int dial_run(struct dial *d, struct node *n, struct node *far)
     d->life.loop.node[0].arg = d;
     if (far)
         loop_add(&d->life.loop, far->st, far->dev);
-    r = dial_open(d);
-    if (r < 0) {
-        explain_open(n, r);
-        code = EXIT_FAILED;
-    } else {
-        code = life_run(&d->life);
-        if (code == EXIT_DONE)
-            code = dial_verdict(d);
-    }
+    code = dial_connect(d);
     report_summary(&n->report, n->st, n->opt->tun, code);
     life_end(&d->life);
     return code;

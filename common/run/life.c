@@ -26,7 +26,6 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
     f->loop.decide = decide;
     f->loop.arg = arg;
     loop_add(&f->loop, n->st, n->dev);
-    stack_tick(n->st, clock_now());
     return NODE_GO_ON;
 }
 
@@ -39,16 +38,25 @@ void life_operator(struct life *f, struct console *console)
     f->loop.op = &f->op;
 }
 
-int life_run(struct life *f)
+int life_settle(struct life *f)
 {
-    const struct report *report = &f->node->report;
     int r = privs_drop();
 
     if (r < 0) {
-        report_error(report, "cannot give up privileges: %s", strerror(-r));
+        report_error(&f->node->report, "cannot give up privileges: %s", strerror(-r));
         return EXIT_PRIVILEGE;
     }
-    r = loop_run(&f->loop);
+    f->loop.now = clock_now();
+    for (unsigned i = 0; i < f->loop.nodes; i++)
+        stack_tick(f->loop.node[i].st, f->loop.now);
+    return NODE_GO_ON;
+}
+
+int life_run(struct life *f)
+{
+    const struct report *report = &f->node->report;
+    int r = loop_run(&f->loop);
+
     if (r == -ENODEV) {
         report_error(report, "%s was deleted while in use; set it up again and start anew",
                      f->node->opt->tun);
@@ -59,6 +67,11 @@ int life_run(struct life *f)
         return EXIT_FAILED;
     }
     return EXIT_DONE;
+}
+
+bool life_output_pending(const struct life *f)
+{
+    return f->loop.op && !f->loop.output_error && operator_pending(&f->op);
 }
 
 static bool counts_as_open(enum tcp_state s)
@@ -100,6 +113,7 @@ static void abort_all(struct stack *st)
 static void life_stop(struct life *f)
 {
     f->stopping = true;
+    f->loop.busy = true;
     f->grace_at = f->loop.now + grace;
     if (!f->quit)
         report_line(&f->node->report, "closing in order; once more to stop at once");
@@ -112,7 +126,7 @@ void life_abort(struct life *f)
     f->forced = true;
     for (unsigned i = 0; i < f->loop.nodes; i++)
         abort_all(f->loop.node[i].st);
-    f->loop.wake = f->loop.now;
+    f->loop.busy = true;
 }
 
 bool life_turn(struct life *f)

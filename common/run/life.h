@@ -28,7 +28,13 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
 /* Join the console to standard input and, unless a capture goes there, standard output. */
 void life_operator(struct life *f, struct console *console);
 
-/* Everything is open: drop privileges, then turn until `decide` says so. EXIT_DONE or a code. */
+/*
+ * Everything is open: drop privileges, and tell the stacks the time, which the first user calls
+ * need. NODE_GO_ON or a code.
+ */
+int life_settle(struct life *f);
+
+/* Turn until `decide` says so. EXIT_DONE or a code. */
 int life_run(struct life *f);
 
 /*
@@ -41,6 +47,9 @@ bool life_turn(struct life *f);
 
 /* Reset every connection; the next turn is the last. */
 void life_abort(struct life *f);
+
+/* Is there something to show that is not written yet, and somebody to write it for? */
+bool life_output_pending(const struct life *f);
 
 /* Close every connection in order. */
 void life_close_all(struct stack *st);

@@ -9,8 +9,8 @@
 #include "run/memory.h"
 
 enum {
-    OPEN_TURN = 64,   /* connections opened in one turn, so that no queue on the way overflows */
-    OPEN_AHEAD = 256, /* how many may wait for the end of their handshake */
+    TURN = 16, /* connections opened or closed in one turn, so that no queue on the way overflows */
+    AHEAD = 64, /* how many may wait for the end of their handshake, or of their close */
 };
 
 /* Open some more. 0, or what stack_open says. */
@@ -18,14 +18,14 @@ static int load_open(struct load *l)
 {
     const struct node_options *opt = l->node->opt;
 
-    for (unsigned i = 0; i < OPEN_TURN && l->opened < l->count; i++) {
+    for (unsigned i = 0; i < TURN && l->opened < l->count; i++) {
         struct bulk_flow *f = &l->flow[l->opened];
         const struct stack_open how = {.remote = opt->remote,
                                        .remote_port = (uint16_t)opt->port,
                                        .user = &f->app};
         int r;
 
-        if (l->opened >= l->bulk.connected + OPEN_AHEAD)
+        if (l->opened >= l->bulk.connected + AHEAD)
             return 0;
         bulk_flow_init(&l->bulk, f, l->bytes, l->bytes);
         f->hold = true;
@@ -59,21 +59,35 @@ static bool load_complete(const struct load *l)
     return true;
 }
 
-/* All are open; once all have their bytes back, close them. */
-static void load_close(struct load *l)
+static void load_told_open(struct load *l)
 {
     char took[REPORT_DURATION];
 
-    if (!l->all_open_at) {
-        l->all_open_at = l->life.loop.now;
-        report_line(&l->node->report, "%" PRIu32 " connections open at once after %s", l->count,
-                    report_duration(l->all_open_at - l->began_at, took));
-    }
-    if (!load_complete(l))
+    l->all_open_at = l->life.loop.now;
+    report_line(&l->node->report, "%" PRIu32 " connections open at once after %s", l->count,
+                report_duration(l->all_open_at - l->began_at, took));
+}
+
+/* Once all are open and have their bytes back, close some more. */
+static void load_close(struct load *l)
+{
+    if (!l->all_open_at && l->bulk.connected == l->count)
+        load_told_open(l);
+    if (!l->all_open_at || (l->closed == 0 && !load_complete(l)))
         return;
-    l->closing = true;
-    for (uint32_t i = 0; i < l->count; i++)
-        bulk_finish(&l->flow[i], l->node->st);
+    for (unsigned i = 0; i < TURN && l->closed < l->count; i++) {
+        if (l->closed >= l->bulk.ended + AHEAD)
+            return;
+        bulk_finish(&l->flow[l->closed++], l->node->st);
+    }
+}
+
+/* Is there more to open or to close at once? */
+static bool load_busy(const struct load *l)
+{
+    if (l->opened < l->count)
+        return l->opened < l->bulk.connected + AHEAD;
+    return l->closed > 0 && l->closed < l->count && l->closed < l->bulk.ended + AHEAD;
 }
 
 static bool load_decide(void *arg, struct loop *loop)
@@ -88,10 +102,9 @@ static bool load_decide(void *arg, struct loop *loop)
         life_abort(&l->life);
         return false;
     }
-    if (l->opened < l->count && l->opened < l->bulk.connected + OPEN_AHEAD)
-        loop->wake = loop->now;
-    if (!l->closing && l->bulk.connected == l->count)
-        load_close(l);
+    load_close(l);
+    if (load_busy(l))
+        loop->busy = true;
     return l->bulk.ended == l->count;
 }
 
@@ -130,6 +143,8 @@ int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, u
     }
     bulk_init(&l->bulk, NULL, 0);
     code = life_begin(&l->life, n, load_decide, l);
+    if (code == NODE_GO_ON)
+        code = life_settle(&l->life);
     if (code != NODE_GO_ON)
         return code;
     l->life.loop.node[0].event = load_event;

@@ -14,11 +14,12 @@ struct load {
     struct node *node;
     struct bulk bulk;
     struct bulk_flow *flow; /* `count` of them */
-    uint32_t count, opened;
-    uint64_t bytes; /* each way, on each connection */
+    uint32_t count;
+    uint32_t opened; /* told to open; flow[0..opened) */
+    uint32_t closed; /* told to close */
+    uint64_t bytes;  /* each way, on each connection */
     int64_t began_at, all_open_at;
     enum reason why; /* of the first connection that ended badly */
-    bool closing;    /* told all flows to close */
 };
 
 /* Returns the exit code. `far` as in dial_run. */

@@ -39,10 +39,6 @@ static int loop_input(struct loop *l, struct loop_node *n)
 
         if (r == 0)
             return 0;
-        if (r == -ENOBUFS) {
-            n->read_lost++;
-            continue;
-        }
         if (r < 0)
             return r;
         stack_input(n->st, l->now, &n->in);
@@ -205,6 +201,8 @@ static int loop_turn(struct loop *l, bool *ret_leave)
     }
     if (l->op && !l->output_error)
         l->output_error = operator_act(l->op);
+    for (unsigned i = 0; i < l->nodes; i++)
+        loop_dispatch(&l->node[i]); /* reading the end of a stream may end its connection */
     *ret_leave = l->decide(l->arg, l);
     for (unsigned i = 0; i < l->nodes; i++)
         loop_drain(l, &l->node[i]);

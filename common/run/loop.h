@@ -33,7 +33,6 @@ struct loop_node {
     bool held;           /* `out` waits for the device */
     int write_error;     /* the latest error of a write other than -EAGAIN; 0: none */
     uint64_t write_lost; /* packets that the device refused */
-    uint64_t read_lost;  /* packets lost for want of a buffer */
     struct pkt in, out;
 };
 
@@ -49,7 +48,7 @@ struct loop {
     int64_t wake;     /* when `decide` wants its next turn at the latest, or TIME_NEVER */
     unsigned asked;   /* how often signals asked us to stop */
     int output_error; /* of the operator's output, negative errno; 0: none */
-    bool busy;        /* there is more to do at once */
+    bool busy;        /* there is more to do at once: do not sleep after this turn */
 };
 
 /* A loop with one node and nothing else; more by filling in the fields. */

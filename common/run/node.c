@@ -25,12 +25,15 @@ enum {
 
 /* ---- Options ---- */
 
-void node_guard_descriptors(void)
+void node_prepare_descriptors(void)
 {
+    static char line[BUFSIZ];
+
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
+    setvbuf(stderr, line, _IOLBF, sizeof(line));
 }
 
 void node_options_default(struct node_options *opt)
@@ -205,9 +208,11 @@ static void node_check_tun(struct node *n)
 
     if (netlink_open(&nl) < 0)
         return;
-    if (netlink_link_get(nl, opt->tun, &link) == 0 && !link.up)
+    if (netlink_link_get(nl, opt->tun, &link) == 0 && !link.up) {
+        n->told_down = true;
         report_error(&n->report, "%s is down, so nothing will pass; try: ip link set %s up",
                      opt->tun, opt->tun);
+    }
     netlink_close(nl);
     addr_format(&opt->net, text);
     if (netlink_addr_present(opt->tun, &opt->net, opt->prefix_len) == 0)
@@ -320,7 +325,10 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
         report_error(&a->report, "no address space for the wire; see ulimit -v");
         return EXIT_FAILED;
     }
-    wire_pair_create(w, &cfg, mem);
+    if (wire_pair_create(w, &cfg, mem) < 0) {
+        report_error(&a->report, "no buffer for the wire; raise the buffer budget");
+        return EXIT_FAILED;
+    }
     b->file = a->file;
     a->dev = &w->side[0].dev;
     b->dev = &w->side[1].dev;

@@ -115,10 +115,11 @@ struct node {
 };
 
 /*
- * Descriptors 0, 1 and 2 must be taken before anything is opened, or a device may become somebody's
- * standard output. Call first.
+ * Call first. Descriptors 0, 1 and 2 must be taken before anything is opened, or a device may
+ * become somebody's standard output. Lines on standard error leave in one piece, because two nodes
+ * may share a terminal.
  */
-void node_guard_descriptors(void);
+void node_prepare_descriptors(void);
 
 /*
  * Parse options and the three operands TUN ADDRESS/PREFIX REMOTE into *opt, which begins as

@@ -94,6 +94,7 @@ static int operator_output(struct operator* o)
         if (o->show.len == 0)
             operator_shown(o);
     }
+    o->out_waits = true; /* there may be more: come back at once */
     return 0;
 }
 
@@ -191,7 +192,7 @@ unsigned operator_wait(struct operator* o, struct pollfd *fds)
 
     if (o->in_waits && o->in >= 0)
         fds[n++] = (struct pollfd){.fd = o->in, .events = POLLIN};
-    if (o->out_waits)
+    if (o->out_waits && o->out >= 0)
         fds[n++] = (struct pollfd){.fd = o->out, .events = POLLOUT};
     return n;
 }

@@ -228,8 +228,7 @@ static void update_send_window(struct seg *s, bool acks_new)
 {
     struct tcb *c = s->c;
     bool was_closed = c->snd_wnd == 0;
-    bool older =
-        seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
+    bool older = seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
 
     if (older && !acks_new)
         return;
