@@ -57,8 +57,11 @@ without_tun()
     say "host connects, sends a file of 4 MiB, and gets it back"
     $BIN/host --in-memory -v --pcap $OUT/host.pcapng tun0 10.0.0.1/24 $PEER \
         <$OUT/file >$OUT/back 2>$OUT/host.log || failed "host" $OUT/host.log
-    ladder $OUT/host.log
+    ladder -v alone=1 $OUT/host.log
+    say "the file"
     hashes || exit 1
+    say "what host says"
+    grep -hE '^host: .*[0-9] - [0-9]' $OUT/host.log | sed 's/^/  /'
     say "the capture, for Wireshark or tcpdump -r: $OUT/host.pcapng"
     exit 0
 }
