@@ -152,7 +152,9 @@ function sort_by_time(   i, j, k)
     # both sides are in order already: merge them
     i = j = 1
     for (k = 1; k <= n; k++) {
-        if (j > peers_n || (i <= hosts_n && sent[hosts[i]] <= sent[peers[j]]))
+        if (alone)
+            order[k] = k
+        else if (j > peers_n || (i <= hosts_n && sent[hosts[i]] <= sent[peers[j]]))
             order[k] = hosts[i++]
         else
             order[k] = peers[j++]
