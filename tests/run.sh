@@ -98,8 +98,8 @@ units()
 build
 loud lint 120 tests/lint.sh build/release
 units
-loud sim 180 build/release/sim --seeds 1..1000
-loud sim-asan 180 build/asan/sim --seeds 1..100
+loud sim 180 build/release/sim --seeds 1..5000
+loud sim-asan 180 build/asan/sim --seeds 1..1000
 for script in tests/e2e/*.sh; do
     name=$(basename "$script" .sh)
     [ "$name" = lib ] || loud "$name" 180 bash "$script"
