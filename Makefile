@@ -35,41 +35,53 @@ LIB      := $(O)/libtwintun.a
 LIB_OBJ  := $(patsubst %.c,$(O)/%.o,$(CORE_SRC) $(OS_SRC))
 PROGRAMS := $(BIN)/host $(BIN)/peer $(BIN)/netsetup
 
+# Each command is said in a word; `make V=1` shows it whole.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
+
 all: build
 build: $(PROGRAMS)
 
 $(patsubst %.c,$(O)/%.o,$(CORE_SRC)): $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(STD_CORE) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(STD_CORE) $(ALL_CFLAGS) -c -o $@ $<
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(STD_OS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(STD_OS) $(PKG_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 $(BIN)/host: $(patsubst %.c,$(O)/%.o,$(wildcard host/*.c)) $(LIB)
 $(BIN)/peer: $(patsubst %.c,$(O)/%.o,$(wildcard peer/*.c)) $(LIB)
 $(BIN)/netsetup: $(patsubst %.c,$(O)/%.o,$(wildcard netsetup/*.c)) $(LIB)
 $(PROGRAMS):
 	@mkdir -p $(@D)
-	$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS)
 
 # Every tests/unit/NAME_test.c and every tests/tools/NAME.c is a program of its own.
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*_test.c))
 TOOL_BIN := $(patsubst tests/tools/%.c,$(O)/tools/%,$(wildcard tests/tools/*.c))
 SIM_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tests/sim/*.c))
-LINK_TEST = @mkdir -p $(@D); \
-	$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
+LINK_TEST = $(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 
 $(O)/unit/%: $(O)/tests/unit/%.o $(O)/netsetup.a $(LIB)
-	$(LINK_TEST) -lcmocka
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(LINK_TEST) -lcmocka
 $(O)/tools/%: $(O)/tests/tools/%.o $(LIB)
-	$(LINK_TEST)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(LINK_TEST)
 $(O)/sim: $(SIM_OBJ) $(LIB)
-	$(LINK_TEST)
+	$(call say,LINK)
+	$(Q)$(LINK_TEST)
 tests-build: $(UNIT_BIN) $(TOOL_BIN) $(O)/sim
 units: $(UNIT_BIN)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
@@ -77,7 +89,8 @@ units: $(UNIT_BIN)
 # netsetup without its main, for its unit tests
 $(O)/netsetup.a: $(patsubst %.c,$(O)/%.o,$(filter-out netsetup/main.c,$(wildcard netsetup/*.c)))
 	@rm -f $@; mkdir -p $(@D)
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 
 # `demo`, `test` and `bench` start again after deps, so that what it installed is found.
 AGAIN := @$(MAKE) --no-print-directory -j$(shell nproc)

@@ -7,7 +7,9 @@
  * not followed.
  *
  * The lock is on the folder itself, which may be removed by the one who held the lock before: then
- * the lock is on a folder that has no name any more, and everything starts again.
+ * the lock is on a folder that has no name any more, and everything starts again. Programs that we
+ * run inherit the lock: if we are killed while iptables works for us, the next netsetup waits for
+ * that iptables and then sees what it did.
  */
 #include "journal.h"
 
@@ -112,7 +114,7 @@ static int try_lock(const char *dir)
 
     if (!made && errno != EEXIST)
         return -errno;
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW); /* inherited: see above */
     if (fd < 0)
         return errno == ENOENT ? -EAGAIN : -errno;
     r = -EIO;

@@ -57,8 +57,11 @@ without_tun()
     say "host connects, sends a file of 4 MiB, and gets it back"
     $BIN/host --in-memory -v --pcap $OUT/host.pcapng tun0 10.0.0.1/24 $PEER \
         <$OUT/file >$OUT/back 2>$OUT/host.log || failed "host" $OUT/host.log
-    ladder $OUT/host.log
+    ladder -v alone=1 $OUT/host.log
+    say "the file"
     hashes || exit 1
+    say "what host says"
+    grep -hE '^host: .*[0-9] - [0-9]' $OUT/host.log | sed 's/^/  /'
     say "the capture, for Wireshark or tcpdump -r: $OUT/host.pcapng"
     exit 0
 }
@@ -93,7 +96,7 @@ run()
     trap finish EXIT
 
     say "netsetup up: two TUNs, addresses, forwarding, and two rules that exempt them from tracking"
-    $BIN/netsetup -v up || exit 1
+    $BIN/netsetup -v up 2>&1 || exit 1
 
     say "peer serves at $PEER behind tun1; host, at $HOST behind tun0, sends it a file of 4 MiB"
     echo "   and gets it back (peer's session is an echo)"
@@ -118,7 +121,7 @@ run()
     say "what the nodes say"
     grep -hE '^(host|peer): .*[0-9] - [0-9]' $OUT/host.log $OUT/peer.log | sed 's/^/  /'
     say "netsetup down: everything is as it was"
-    $BIN/netsetup down || exit 1
+    $BIN/netsetup down 2>&1 || exit 1
     say "both captures, for Wireshark or tcpdump -r"
     echo "  $OUT/host.pcapng   what host saw on tun0"
     echo "  $OUT/peer.pcapng   what peer saw on tun1"

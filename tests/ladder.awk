@@ -6,7 +6,8 @@
 # out of the kernel. The kernel keeps the order, so the n-th Out of one side is the n-th In of the
 # other, and the difference of their times is the way through the kernel. One row is one packet; the
 # states beside it are those of RFC 9293 figure 5 after the packet was sent, or has arrived. A long
-# run of data is one row. With one log (both nodes in one process) arrivals are not known.
+# run of data is one row. With one log only (both nodes in one process; -v alone=1) what comes in
+# stands for what the other side sent, and nothing is known of the time on the way.
 
 function seconds(clock,   t)
 {
@@ -29,10 +30,12 @@ function describe(line,   flags, text, a)
         text = "RST"
     if (flags ~ /\./)
         text = text (text == "" ? "" : "+") "ACK"
-    if (match(line, /, seq [0-9:]+/))
-        text = text "  " substr(line, RSTART + 2, RLENGTH - 2)
+    if (match(line, /, seq [0-9]+/))
+        text = text " " substr(line, RSTART + 2, RLENGTH - 2)
     if (match(line, /, ack [0-9]+/))
-        text = text "  " substr(line, RSTART + 2, RLENGTH - 2)
+        text = text " " substr(line, RSTART + 2, RLENGTH - 2)
+    if (length_of(line))
+        text = text " "  length_of(line) " bytes"
     return text
 }
 
@@ -47,7 +50,7 @@ function length_of(line)
     match($0, / (Out|In) /)
     way = substr($0, RSTART + 1, RLENGTH - 2)
     from_host = index($0, "IP " host ".") > 0
-    if (way == "Out") {
+    if (way == "Out" || alone) {
         n++
         sent[n] = seconds($1)
         line[n] = $0
@@ -108,11 +111,14 @@ function dashes(k,   t)
     return t
 }
 
-function row(when, left, text, to_right, arrow_state,   body)
+# One packet; `way` is its time through the kernel, or "".
+function row(when, left, text, to_right, way, right_state,   body)
 {
-    body = to_right ? "--- " text " " dashes(46 - length(text)) ">" \
-                    : "<-- " text " " dashes(47 - length(text))
-    printf "%9s  %-12s %s  %s\n", when, left, body, arrow_state
+    text = text " "
+    way = way == "" ? "" : " " sprintf("%.0f", way * 1e6) " us "
+    body = to_right ? "--- " text dashes(54 - length(text) - length(way)) way "-->" \
+                    : "<--" way dashes(54 - length(text) - length(way)) " " text "---"
+    printf "%9s  %-12s %s  %s\n", when, left, body, right_state
 }
 
 # Rows of data between the first and the last are counted, not drawn.
@@ -146,7 +152,9 @@ function sort_by_time(   i, j, k)
     # both sides are in order already: merge them
     i = j = 1
     for (k = 1; k <= n; k++) {
-        if (j > peers_n || (i <= hosts_n && sent[hosts[i]] <= sent[peers[j]]))
+        if (alone)
+            order[k] = k
+        else if (j > peers_n || (i <= hosts_n && sent[hosts[i]] <= sent[peers[j]]))
             order[k] = hosts[i++]
         else
             order[k] = peers[j++]
@@ -156,16 +164,17 @@ function sort_by_time(   i, j, k)
 END {
     if (n == 0)
         exit 1
-    for (i = 1; i <= hosts_n; i++)
+    # Only if nothing was lost on the way is the n-th the n-th.
+    for (i = 1; i <= hosts_n && host_in_n == hosts_n; i++)
         arrived[hosts[i]] = host_in[i]
-    for (i = 1; i <= peers_n; i++)
+    for (i = 1; i <= peers_n && peer_in_n == peers_n; i++)
         arrived[peers[i]] = peer_in[i]
     sort_by_time()
     begin = sent[order[1]]
     left = "CLOSED"
     there = "LISTEN"
-    printf "%9s  %-12s %-52s  %s\n", "ms", "host " host, "", "peer " peer
-    printf "%9s  %-12s %-52s  %s\n", "", left, "", there
+    printf "%9s  %-28s%-47s%s\n", "ms", "host " host, "", "peer " peer
+    printf "%9s  %-12s %-62s%s\n", "", left, "", there
     for (k = 1; k <= n; k++) {
         i = order[k]
         l = line[i]
@@ -173,7 +182,7 @@ END {
         fin = l ~ /Flags \[F/
         # The acknowledgment of a FIN is the first that covers it: relative numbers tell.
         ack = match(l, /, ack [0-9]+/) ? substr(l, RSTART + 6, RLENGTH - 6) + 0 : -1
-        acks_fin = fin_at[!right[i]] != "" && ack > fin_at[!right[i]]
+        acks_fin = fin_at[!right[i]] != "" && ack > fin_at[!right[i]] && !fin_acked[!right[i]]++
         if (fin) {
             match(l, /, seq [0-9:]+/)
             s = substr(l, RSTART + 6, RLENGTH - 6)
@@ -193,14 +202,10 @@ END {
             continue
         }
         flush_run()
-        row(sprintf("%.3f", (sent[i] - begin) * 1000), shown(left), describe(l), right[i], there)
-        if (arrived[i] != "") {
-            way_sum += arrived[i] - sent[i]
-            way_n++
-        }
+        row(sprintf("%.3f", (sent[i] - begin) * 1000), shown(left), describe(l), right[i], \
+            arrived[i] == "" ? "" : arrived[i] - sent[i], there)
     }
     flush_run()
-    if (way_n)
-        printf "\n%9s  A packet takes %.0f microseconds from node to node, through the kernel.\n", \
-            "", way_sum / way_n * 1e6
+    if (arrived[order[1]] != "")
+        printf "\n%9s  Beside each arrow: microseconds from node to node, through the kernel.\n", ""
 }

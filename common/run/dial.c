@@ -85,15 +85,16 @@ static void dial_event(void *arg, struct stack *st, const struct stack_event *ev
 
 static void dial_watch_output(struct dial *d, struct loop *l)
 {
+    const char *end = d->cat.closed ? "" : "; the connection is reset";
+
     if (!l->output_error || d->output_told)
         return;
     d->output_told = true;
     if (l->output_error == -EPIPE)
-        report_error(&d->node->report, "standard output was closed early; the connection is reset");
+        report_error(&d->node->report, "standard output was closed early%s", end);
     else
-        report_error(&d->node->report,
-                     "writing standard output failed: %s; the connection is reset",
-                     strerror(-l->output_error));
+        report_error(&d->node->report, "writing standard output failed: %s%s",
+                     strerror(-l->output_error), end);
     life_abort(&d->life);
 }
 

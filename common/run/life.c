@@ -142,6 +142,8 @@ bool life_turn(struct life *f)
         return false;
     if (!f->stopping)
         life_stop(f);
+    if (l->asked == 0 && life_output_pending(f))
+        f->grace_at = l->now + grace; /* nobody hurries us: a slow reader gets all of it */
     l->wake = f->grace_at;
     if (l->asked > 1 || l->now >= f->grace_at)
         life_abort(f);

@@ -208,9 +208,11 @@ static void node_check_tun(struct node *n)
 
     if (netlink_open(&nl) < 0)
         return;
-    if (netlink_link_get(nl, opt->tun, &link) == 0 && !link.up)
+    if (netlink_link_get(nl, opt->tun, &link) == 0 && !link.up) {
+        n->told_down = true;
         report_error(&n->report, "%s is down, so nothing will pass; try: ip link set %s up",
                      opt->tun, opt->tun);
+    }
     netlink_close(nl);
     addr_format(&opt->net, text);
     if (netlink_addr_present(opt->tun, &opt->net, opt->prefix_len) == 0)

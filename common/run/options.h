@@ -24,7 +24,7 @@ struct option_spec {
     const char *name; /* "pcap" for --pcap */
     const char *arg;  /* "FILE"; NULL where there is none */
     enum option_kind kind;
-    size_t offset; /* of the field in the struct that options_parse fills */
+    size_t offset;    /* of the field in the struct that options_parse fills */
     int64_t min, max; /* max 0: as much as the kind can hold */
     const char *help;
 };

@@ -165,7 +165,7 @@ int stack_send_copy(struct stack *st, struct conn_id conn, const void *bytes, ui
 /*
  * RECEIVE: the next bytes in order, at most `max`, as a slice whose reference passes to the caller
  * (buf_unref it). Returns their number, 0 at the end of the stream, -EAGAIN when there are none
- * yet, -EBADF. The window opens as bytes are taken.
+ * yet, -ECONNRESET after an end that was not orderly, -EBADF. The window opens as bytes are taken.
  */
 int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct slice *ret_slice);
 

@@ -47,12 +47,25 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
     return true;
 }
 
+/*
+ * The sequence number of a segment without text: SND.NXT, but not beyond the remote end's window.
+ * To a closed window only SEG.SEQ = RCV.NXT is acceptable; after a probe whose octet was refused,
+ * SND.NXT is one further, and an ACK there would be dropped, with the window update that it brings.
+ * Where both ends probe each other's closed window, neither would ever learn that one is open.
+ */
+static uint32_t bare_seq(const struct tcb *c)
+{
+    uint32_t edge = c->snd_una + c->snd_wnd;
+
+    return c->state > TCP_SYN_RECEIVED && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
+}
+
 static bool send_reset(struct out *o)
 {
     struct tcb *c = o->c;
 
     c->send_rst = false;
-    begin(o, c->snd_nxt, TCP_RST | TCP_ACK, REASON_SEND_RST);
+    begin(o, bare_seq(c), TCP_RST | TCP_ACK, REASON_SEND_RST);
     o->hdr->wnd = 0;
     return true;
 }
@@ -250,11 +263,11 @@ static bool send_owed_ack(struct out *o)
 
     if (c->dup_ack_debt) {
         c->dup_ack_debt--;
-        return begin(o, c->snd_nxt, TCP_ACK, REASON_SEND_ACK_DUPLICATE);
+        return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_ACK_DUPLICATE);
     }
     if (c->challenge) {
         c->challenge = false;
-        return begin(o, c->snd_nxt, TCP_ACK, REASON_SEND_ACK_CHALLENGE);
+        return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_ACK_CHALLENGE);
     }
     return false;
 }
@@ -278,7 +291,7 @@ static bool output(struct out *o)
     if (sends_text(c) && send_from_queue(o))
         return true;
     if (c->ack_now)
-        return begin(o, c->snd_nxt, TCP_ACK, (enum reason)c->ack_reason);
+        return begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
     return false;
 }
 

@@ -127,6 +127,8 @@ int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_sl
 {
     bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 
+    if (c->rcv_q.bytes == 0 && c->end_reason && c->end_reason != REASON_END_ORDERLY)
+        return -ECONNRESET; /* no end of the stream: something may be missing */
     if (c->rcv_q.bytes == 0)
         return opening || may_receive(c) ? -EAGAIN : 0;
     if (max == 0)
@@ -188,6 +190,8 @@ void tcp_abort(struct tcp *t, struct tcb *c, int64_t now)
     }
     if (c->state != TCP_CLOSED)
         tcp_end(t, c, now, REASON_END_ABORTED);
+    else
+        tcp_drop_queues(t, c); /* what is unread would hold back the end that is still to be told */
 }
 
 void tcp_release(struct tcp *t, struct tcb *c, int64_t now)

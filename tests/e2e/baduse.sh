@@ -35,10 +35,9 @@ done
 wrong "netsetup: an unknown command" 2 "sideways" $BIN/netsetup sideways
 wrong "netsetup: an unknown option" 2 "--frobnicate" $BIN/netsetup --frobnicate
 wrong "host: no privilege to make a TUN" 4 "privilege|permission|permitted|root|netsetup" \
-    setpriv --bounding-set -all --inh-caps -all --reuid 65534 --clear-groups \
-    $BIN/host tun0 10.0.0.1/24 10.0.1.5
+    setpriv --bounding-set -all --inh-caps -all $BIN/host tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup up: no privilege" 4 "privilege|permission|permitted|root" \
-    setpriv --bounding-set -all --inh-caps -all --reuid 65534 --clear-groups $BIN/netsetup up
+    setpriv --bounding-set -all --inh-caps -all $BIN/netsetup up
 
 # /dev/net without tun, in a mount namespace of its own.
 no_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh)

@@ -8,7 +8,8 @@
 # both devices, with one TTL where it was sent and the next lower where it arrives.
 
 . "$(dirname "$0")/lib.sh"
-need tcpdump ping
+need_tcpdump
+need ping
 need_tun
 
 net_up

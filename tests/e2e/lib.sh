@@ -113,10 +113,21 @@ need()
     done
 }
 
+# tcpdump gives up root for another user, which a namespace of one user does not have.
+need_tcpdump()
+{
+    need tcpdump
+    [ "$(awk '{ n += $3 } END { print (n > 1) }' /proc/self/uid_map)" = 1 ] && return
+    echo "skip - $NAME # tcpdump does not run as the only user of a namespace; run this as root"
+    exit 77
+}
+
 need_tun()
 {
-    if ! ip tuntap add dev probe0 mode tun 2>"$WORK/tun.err"; then
-        echo "skip - $NAME # no TUN here: $(cat "$WORK/tun.err")"
+    local why
+
+    if ! why=$(ip tuntap add dev probe0 mode tun 2>&1); then
+        echo "skip - $NAME # no TUN here: $why"
         exit 77
     fi
     ip link del probe0

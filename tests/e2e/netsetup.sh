@@ -115,7 +115,7 @@ snapshot() {
             /proc/sys/net/ipv4/conf/*/accept_redirects
         for save in iptables-nft-save iptables-legacy-save; do
             # asking the legacy variant for a table would create it
-            have $save && [ $save = iptables-nft-save -o -s /proc/net/ip_tables_names ] &&
+            have $save && { [ $save = iptables-nft-save ] || [ -s /proc/net/ip_tables_names ]; } &&
                 echo "== $save" && $save 2>/dev/null | strip
         done
         if have nft; then
@@ -228,7 +228,7 @@ case_foreign_rules() {
     "$NETSETUP" -q up
     snapshot "$TMP/up"
     check "$ipt: both rules are there once" \
-        test "$(grep -c -- '--comment twintun' <(${ipt}-save -t raw))" = 2
+        test "$(grep -c -- '--comment twintun' <("$ipt-save" -t raw))" = 2
     # the one that we added goes, though others were added and removed around it
     $ipt -w -t raw -I PREROUTING 1 -i eth8 -j DROP
     $ipt -w -t raw -D PREROUTING -i eth9 -j DROP
@@ -501,6 +501,54 @@ PYTHON
         'import json,sys; assert all(o["undo"] for o in json.load(open(sys.argv[1])))' "$TMP/json"
 }
 
+# killed NAME COMMAND...: run it until it is killed, then take down and compare with $TMP/before
+killed() {
+    local name=$1
+    shift
+    { "$@" >/dev/null 2>&1; } 2>/dev/null # where the shell would report the death
+    "$NETSETUP" -q down >"$TMP/out" 2>&1
+    snapshot "$TMP/after"
+    if ! cmp -s "$TMP/before" "$TMP/after"; then
+        not_ok "$name" "$(cat "$TMP/out")" "$(diff "$TMP/before" "$TMP/after")"
+        return 1
+    fi
+}
+
+# netsetup dies by SIGKILL: at each call of iptables, before and after it took effect, and at
+# moments spread over its whole run
+case_killed() {
+    local real n when bad=0
+    real=$(type -P iptables) || return 0
+    snapshot "$TMP/before"
+    for n in 3 6 9 13 17 22 28 35 45; do
+        n=$(printf '0.%03d' "$n")
+        killed "up killed after $n s" timeout -s KILL "$n" "$NETSETUP" -q up || bad=1
+        "$NETSETUP" -q up
+        killed "down killed after $n s" timeout -s KILL "$n" "$NETSETUP" -q down || bad=1
+    done
+    [ $bad = 0 ] && ok "killed at any moment, the next down restores everything"
+    bad=0
+    shim
+    cat >"$TMP/shim/iptables" <<SHIM
+#!/bin/sh
+verb=none
+for a; do case \$a in -A|-D) verb=\$a; esac; done
+[ "\$KILL" = before\$verb ] && kill -9 \$PPID && exit 9
+$real "\$@"; code=\$?
+[ "\$KILL" = after\$verb ] && kill -9 \$PPID
+exit \$code
+SHIM
+    chmod +x "$TMP/shim/iptables"
+    for when in before after; do
+        killed "up killed $when iptables -A" \
+            env KILL=$when-A PATH="$TMP/shim:$PATH" "$NETSETUP" -q up || bad=1
+        "$NETSETUP" -q up
+        killed "down killed $when iptables -D" \
+            env KILL=$when-D PATH="$TMP/shim:$PATH" "$NETSETUP" -q down || bad=1
+    done
+    [ $bad = 0 ] && ok "killed while iptables runs, the next down restores everything"
+}
+
 # a journal about a namespace that is gone, with our inode, must not be believed
 case_stale_journal() {
     local file
@@ -532,6 +580,7 @@ case_failing_iptables
 case_usage
 case_json
 case_stale_journal
+case_killed
 case_legacy
 
 echo "netsetup: $passed passed, $failed failed"

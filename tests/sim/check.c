@@ -154,7 +154,10 @@ static void check_syn(struct check *c, struct flow *f, const struct tcp_hdr *tcp
     f->syn_seen = true;
 }
 
-/* Acknowledgments and the right edge of the window only grow (RFC 9293 SHLD-14). */
+/*
+ * Acknowledgments only grow, and so does the right edge of the window (RFC 9293 SHLD-14), but for
+ * less than a unit of a scaled window, and then what was promised still holds (RFC 7323 2.4).
+ */
 static void check_ack(struct check *c, struct flow *f, const struct flow *other,
                       const struct tcp_hdr *tcp)
 {
@@ -168,12 +171,12 @@ static void check_ack(struct check *c, struct flow *f, const struct flow *other,
     if (f->acked && seq_lt(tcp->ack, f->ack))
         check_fail(c, "port %u: the acknowledgment went back to %u from %u", tcp->sport,
                    tcp->ack - other->isn, f->ack - other->isn);
-    if (f->acked && seq_lt(edge, f->right_edge))
+    if (f->acked && seq_lt(edge + (1U << shift) - 1, f->right_edge))
         check_fail(c, "port %u: the window's right edge went back to %u from %u", tcp->sport,
                    edge - other->isn, f->right_edge - other->isn);
+    f->right_edge = f->acked ? seq_max(f->right_edge, edge) : edge;
     f->acked = true;
     f->ack = tcp->ack;
-    f->right_edge = edge;
 }
 
 /* What it sends lies in the window, is what was written, and stays the same when sent again. */

@@ -65,7 +65,9 @@ static void draw_node(struct dice *d, const struct kind *k, unsigned number,
     sc->tcp.wscale = dice_chance(d, 750000);
     sc->tcp.nagle = dice_chance(d, 500000);
     sc->tcp.delayed_ack = dice_chance(d, 750000);
-    sc->tcp.msl_ns = (int64_t)dice_range(d, 1, 30) * SEC;
+    /* Where packets get lost, TIME-WAIT must outlast the repetitions of the other side's FIN. */
+    sc->tcp.msl_ns =
+        (int64_t)(k->loss || k->corrupt ? dice_range(d, 30, 60) : dice_range(d, 1, 30)) * SEC;
     ret_node->grain = (int64_t)dice_below(d, (uint64_t)k->grain_max + 1);
     ret_node->batch = (unsigned)dice_spread(d, 1, CHECK_BATCH);
     ret_node->lend = dice_chance(d, 750000);

@@ -149,6 +149,11 @@ static void a_request_may_fill_4_kib_and_no_more(void **state)
     memcpy(request + HTTP_REQUEST_MAX - 4, "\r\n\r\n", 5);
     assert_int_equal(strlen(request), HTTP_REQUEST_MAX);
     assert_answer(request, 200);
+    fake_accept(0, &http.app);
+    fake_arrive(0, request, HTTP_REQUEST_MAX - 1);
+    assert_int_equal(fake.conn[0].tx_n, 0); /* there is room for one byte more */
+    fake_arrive(0, "\n", 1);
+    assert_memory_equal(fake.conn[0].tx, "HTTP/1.1 200", 12);
     memcpy(request + HTTP_REQUEST_MAX - 4, "x\r\n\r\n", 6);
     assert_answer(request, 400);
 }

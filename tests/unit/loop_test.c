@@ -218,14 +218,6 @@ static void a_device_that_is_gone_ends_the_loop(void **state)
     assert_int_equal(loop_run(&loop), -ENODEV);
 }
 
-static void packets_lost_for_want_of_buffers_do_not_end_it(void **state)
-{
-    (void)state;
-    dev.read_error = -ENOBUFS;
-    assert_int_equal(loop_run(&loop), 0);
-    assert_int_equal(loop.node[0].read_lost, LOOP_READ_BATCH);
-}
-
 static struct stack_event seen;
 
 static void see(void *arg, struct stack *st, const struct stack_event *ev)
@@ -473,7 +465,6 @@ int main(void)
         T(nothing_is_drained_past_a_refused_packet),
         T(a_packet_that_the_device_cannot_have_is_counted_and_gone),
         T(a_device_that_is_gone_ends_the_loop),
-        T(packets_lost_for_want_of_buffers_do_not_end_it),
         T(events_are_seen_by_the_program_too),
         T(an_end_that_the_operators_reading_brings_is_seen_in_the_same_turn),
         T(it_sleeps_until_the_stacks_deadline),

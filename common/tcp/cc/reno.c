@@ -53,7 +53,8 @@ static void reno_on_recovered(struct cc *cc, const struct cc_sample *s)
 
 static void reno_on_rto(struct cc *cc, const struct cc_sample *s)
 {
-    cc->ssthresh = half_flight(s);
+    if (!s->in_recovery) /* once, not for each timeout of the same segment */
+        cc->ssthresh = half_flight(s);
     cc->cwnd = s->mss;
     cc->priv[0] = 0;
 }
