@@ -254,13 +254,20 @@ static void an_unused_window_does_not_grow(void **state)
 {
     (void)state;
     begin_with_rtt(100 * MSEC);
-    for (uint32_t i = 0; i < 30; i++) {
+    app_send(11 * MSS);
+    expect_segments(0, 10); /* once it was used, */
+    expect_nothing();
+    ack_segments(10);
+    expect_segments(10, 11);
+    expect_nothing();
+    assert_int_equal(tcb()->cc.cwnd, 12 * MSS);
+    for (uint32_t i = 11; i < 40; i++) { /* and not any more */
+        ack_segments(i);
         app_send(MSS);
         expect_segments(i, i + 1);
         expect_nothing();
-        ack_segments(i + 1);
     }
-    assert_int_equal(tcb()->cc.cwnd, 10 * MSS);
+    assert_int_equal(tcb()->cc.cwnd, 12 * MSS);
     end();
 }
 
@@ -506,6 +513,25 @@ static void recovery_over_gigabytes(void **state)
     }
 }
 
+/* Karn again: a retransmission spoils the sample of what was in flight beside it. */
+static void no_sample_across_a_retransmission(void **state)
+{
+    (void)state;
+    to_ten_in_flight();
+    for (unsigned i = 0; i < 7; i++)
+        ack_segments(0);
+    expect_segments(0, 1);
+    while (rig_take())
+        continue;
+    ack_segments(4);
+    expect_segments(4, 5);
+    advance(100 * MSEC);
+    counted(RTT_SAMPLE, 1);
+    inject(ACK, 1, tcb()->snd_nxt - flow.iss, FULL_WND, 0);
+    counted(RTT_SAMPLE, 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -531,6 +557,7 @@ int main(void)
         cmocka_unit_test(a_lost_retransmission),
         cmocka_unit_test(what_is_no_duplicate),
         cmocka_unit_test(recovery_over_gigabytes),
+        cmocka_unit_test(no_sample_across_a_retransmission),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

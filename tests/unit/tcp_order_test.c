@@ -211,6 +211,19 @@ static void memory_of_reassembly_is_bounded(void **state)
     end();
 }
 
+/* What the duplicates would repeat is old when the hole is filled before they leave. */
+static void a_hole_filled_in_the_same_batch(void **state)
+{
+    (void)state;
+    begin_open();
+    for (uint32_t i = 1; i < 5; i++)
+        inject(ACK, 1 + i * MSS, 1, FULL_WND, MSS);
+    inject(ACK, 1, 1, FULL_WND, MSS);
+    expect(ACK, 1, 1 + 5 * MSS, 0);
+    expect_nothing();
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +233,7 @@ int main(void)
         cmocka_unit_test(permutations_and_overlaps),
         cmocka_unit_test(bytes_that_came_first_stay),
         cmocka_unit_test(memory_of_reassembly_is_bounded),
+        cmocka_unit_test(a_hole_filled_in_the_same_batch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
