@@ -452,6 +452,9 @@ static void time_does_not_go_back(void **state)
     stack_tick(rig.st, 0);
     expect(SYN, 0, 0, 0);
     expect_nothing();
+    flow.local_port++;
+    app_open();
+    assert_int_equal(tcb()->opened_at, rig.now);
     end();
 }
 
