@@ -187,6 +187,7 @@ static void establish(struct seg *s)
     c->snd_wnd = c->max_snd_wnd = s->wnd;
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
+    rtt_established(&c->rtt, &s->t->cfg);
     c->events |= TCP_EVENT_OPENED;
     tcp_set_state(s->t, c, s->now, TCP_ESTABLISHED);
     if (c->fin_queued)

@@ -10,6 +10,9 @@ enum {
 /* G of RFC 6298: our clock counts nanoseconds, our timers are finer than this. */
 static const int64_t granularity_ns = MSEC;
 
+/* RFC 6298 5.7: where data begins after a SYN that timed out. */
+static const int64_t after_syn_loss_ns = 3 * SEC;
+
 static int64_t clamp(int64_t v, int64_t low, int64_t high)
 {
     return time_min(time_max(v, low), high);
@@ -23,6 +26,8 @@ static void compute_rto(struct rtt *r, const struct tcp_config *cfg)
     if (r->srtt)
         rto = clamp(r->srtt + time_max(granularity_ns, 4 * r->rttvar), cfg->rto_min_ns,
                     cfg->rto_max_ns);
+    else if (r->syn_lost)
+        rto = time_max(rto, after_syn_loss_ns);
     for (unsigned i = 0; i < r->backoff && rto < cfg->rto_max_ns; i++)
         rto *= 2;
     r->rto = time_min(rto, cfg->rto_max_ns);
@@ -79,6 +84,15 @@ void rtt_backoff(struct rtt *r, const struct tcp_config *cfg)
 {
     if (r->backoff < BACKOFF_MAX)
         r->backoff++;
+    compute_rto(r, cfg);
+}
+
+void rtt_established(struct rtt *r, const struct tcp_config *cfg)
+{
+    if (r->srtt)
+        return;
+    r->syn_lost = r->backoff > 0;
+    r->backoff = 0;
     compute_rto(r, cfg);
 }
 
