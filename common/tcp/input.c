@@ -187,23 +187,14 @@ static enum reason step_syn(struct seg *s)
 
 /* ---- fifth: the ACK field (3.10.7.4) ---- */
 
-/* What the SYN's time-outs leave behind for the data. */
-static void account_for_lost_syn(struct seg *s)
-{
-    struct tcb *c = s->c;
-
-    if (c->rtt.backoff > 1) /* RFC 5681 3.1; one loss is forgiven by RFC 6928 section 2 */
-        c->cc.cwnd = c->snd_mss;
-    if (c->rtt.backoff > 0)
-        rtt_syn_lost(&c->rtt, &s->t->cfg);
-}
-
 /* The SYN is acknowledged: on to ESTABLISHED. */
 static void establish(struct seg *s)
 {
     struct tcb *c = s->c;
 
-    account_for_lost_syn(s);
+    if (c->rtt.backoff > 1) /* RFC 5681 3.1; one lost SYN is forgiven by RFC 6928 section 2 */
+        c->cc.cwnd = c->snd_mss;
+    rtt_established(&c->rtt, &s->t->cfg);
     c->snd_wnd = c->max_snd_wnd = s->wnd;
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
