@@ -1,4 +1,5 @@
-/* The stack as its users see it: handles, events, many connections, limits of sending, the doors. */
+/* The stack as its users see it: handles, events, many connections, limits of sending, the doors.
+ */
 #include "tcp_kit.h"
 
 /* ---- making one ---- */
