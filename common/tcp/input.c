@@ -519,14 +519,16 @@ static enum reason syn_sent(struct seg *s)
     }
     if (!(s->flags & TCP_SYN))
         return REASON_TCP_SYN_SENT_OTHER;
-    /* Text behind a SYN is not acknowledged and so comes again. */
     tcp_take_syn(s->t, c, s->hdr);
     if (acks_syn) {
         process_ack(s);
         establish(s);
         tcp_ack_now(c, REASON_SEND_HANDSHAKE_ACK);
-        return REASON_NONE;
+        s->flags &= (uint8_t)~TCP_SYN;
+        s->seq++;
+        return step_text(s); /* what the SYN-ACK may have brought */
     }
+    /* Text behind a SYN alone is not acknowledged and so comes again. */
     rtt_cancel(&c->rtt);
     c->send_syn = true;
     c->output_due = true;
