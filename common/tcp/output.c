@@ -153,8 +153,10 @@ static bool send_lost(struct out *o)
     len = min32(min32(r->lost_end - r->lost_start, c->snd_mss), window_from(c, r->lost_start));
     if (len == 0)
         return false;
-    if (r->phase == RECOVERY_RTO && pipe > 0 && pipe + len > c->cc.cwnd)
+    if (r->phase == RECOVERY_RTO && pipe > 0 && pipe + len > c->cc.cwnd) {
+        c->cwnd_limited = true;
         return false;
+    }
     rtt_cancel(&c->rtt);
     c->retransmits++;
     recovery_sent(r, send_space(o, r->lost_start, len, r->why));
