@@ -33,6 +33,7 @@ test  | tcpdump       | tcpdump            | tcpdump             | tcpdump
 test  | nc            | netcat-openbsd     | netcat              | openbsd-netcat
 test  | ping          | iputils-ping       | iputils             | iputils
 test  | curl          | curl               | curl                | curl
+test  | pgrep         | procps             | procps-ng           | procps-ng
 extra | clang         | clang              | clang               | clang
 extra | clang-format  | clang-format       | clang-tools-extra   | clang
 extra | cppcheck      | cppcheck           | cppcheck            | cppcheck

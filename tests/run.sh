@@ -95,11 +95,24 @@ units()
     done
 }
 
+# The sanitizers' build must play the same seeds to the same last bit.
+same_traces()
+{
+    if [ "$(build/release/sim --seeds 1..1000 | grep hash)" = "$(grep hash $logs/sim-asan.log)" ]; then
+        echo "ok - both builds give the same traces"
+    else
+        echo "not ok - the release and the asan build give different traces"
+    fi
+}
+export -f same_traces
+export logs
+
 build
 loud lint 120 tests/lint.sh build/release
 units
-loud sim 180 build/release/sim --seeds 1..1000
-loud sim-asan 180 build/asan/sim --seeds 1..100
+loud sim 180 build/release/sim --seeds 1..5000
+loud sim-asan 180 build/asan/sim --seeds 1..1000
+loud sim-both 60 bash -c same_traces
 for script in tests/e2e/*.sh; do
     name=$(basename "$script" .sh)
     [ "$name" = lib ] || loud "$name" 180 bash "$script"

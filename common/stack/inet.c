@@ -37,6 +37,13 @@ static struct listener *find_listener(struct stack *st, const struct addr *local
     return any;
 }
 
+static bool would_accept(struct stack *st, const struct addr *local, uint16_t port)
+{
+    const struct listener *l = find_listener(st, local, port);
+
+    return l && l->pending < l->backlog;
+}
+
 /* A SYN for a listener: LISTEN -> SYN-RECEIVED, in a connection of its own. */
 static enum reason accept_syn(struct stack *st, struct listener *l, const struct ip_hdr *ip,
                               const struct tcp_hdr *hdr, uint32_t iss_least)
@@ -91,7 +98,7 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
         return why;
     data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
     c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
-    if (c && tcp_time_wait_reusable(&c->tcb, &hdr) && find_listener(st, &ip->dst, hdr.dport)) {
+    if (c && tcp_time_wait_reusable(&c->tcb, &hdr) && would_accept(st, &ip->dst, hdr.dport)) {
         /* MAY-2: a new connection, whose numbers go on where the old one's ended */
         iss_least = c->tcb.snd_nxt + 65536;
         tcp_end(&st->tcp, &c->tcb, st->now, REASON_END_ORDERLY);

@@ -25,6 +25,7 @@ struct seg {
     uint32_t seq;      /* of the first byte in data, or of the SYN */
     uint32_t ack, wnd; /* the window in bytes */
     uint8_t flags;
+    bool bare; /* it came with neither data nor SYN nor FIN */
     struct slice data;
     const struct tcp_hdr *hdr;
     bool *ret_reply;
@@ -109,9 +110,15 @@ static enum reason unacceptable(struct seg *s)
     return REASON_TCP_SEQUENCE;
 }
 
-/* In SYN-RECEIVED the remote end's SYN may come again: ours was lost, or we opened together. */
+/*
+ * In SYN-RECEIVED the remote end's SYN may come again: ours was lost, or we opened together and
+ * then it acknowledges ours (figure 8 in section 3.5). After a passive open nobody has cause to
+ * acknowledge with a SYN: that is outside the window like any old segment.
+ */
 static enum reason syn_again(struct seg *s)
 {
+    if ((s->flags & TCP_ACK) && s->c->passive)
+        return challenge(s, REASON_TCP_SYN_CHALLENGED);
     if (!(s->flags & TCP_ACK)) {
         s->c->send_syn = true;
         s->c->output_due = true;
@@ -180,14 +187,26 @@ static enum reason step_syn(struct seg *s)
 
 /* ---- fifth: the ACK field (3.10.7.4) ---- */
 
+/* What the SYN's time-outs leave behind for the data. */
+static void account_for_lost_syn(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    if (c->rtt.backoff > 1) /* RFC 5681 3.1; one loss is forgiven by RFC 6928 section 2 */
+        c->cc.cwnd = c->snd_mss;
+    if (c->rtt.backoff > 0)
+        rtt_syn_lost(&c->rtt, &s->t->cfg);
+}
+
+/* The SYN is acknowledged: on to ESTABLISHED. */
 static void establish(struct seg *s)
 {
     struct tcb *c = s->c;
 
+    account_for_lost_syn(s);
     c->snd_wnd = c->max_snd_wnd = s->wnd;
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
-    rtt_established(&c->rtt, &s->t->cfg);
     c->events |= TCP_EVENT_OPENED;
     tcp_set_state(s->t, c, s->now, TCP_ESTABLISHED);
     if (c->fin_queued)
@@ -199,8 +218,7 @@ static bool is_duplicate(const struct seg *s)
 {
     const struct tcb *c = s->c;
 
-    return c->snd_una != c->snd_nxt && seg_len(s) == 0 && s->ack == c->snd_una &&
-           s->wnd == c->snd_wnd;
+    return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una && s->wnd == c->snd_wnd;
 }
 
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
@@ -211,7 +229,6 @@ static void advance_una(struct seg *s)
 
     chunkq_drop(&c->snd_q, s->t->cells, bytes, &c->snd_cursor);
     c->snd_una = s->ack;
-    c->syn_acked = true;
     c->bytes_acked += bytes;
     c->progress_at = s->now;
     if (c->want_space && tcp_send_space(s->t, c) > 0) {
@@ -229,7 +246,7 @@ static void advance_una(struct seg *s)
 static void update_send_window(struct seg *s, bool acks_new)
 {
     struct tcb *c = s->c;
-    bool was_closed = c->snd_wnd == 0;
+    bool was_closed = tcb_synchronized(c) && c->snd_wnd == 0;
     bool older = seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
 
     if (older && !acks_new)
@@ -244,6 +261,7 @@ static void update_send_window(struct seg *s, bool acks_new)
         rtt_reset_backoff(&c->rtt, &s->t->cfg);
         if (c->snd_una != c->snd_nxt)
             recovery_reopened(&c->recovery, c->snd_una, c->snd_nxt);
+        tcp_restart_rtx(c, s->now); /* what is sent now must not wait for a late probe's timer */
     }
 }
 
@@ -328,19 +346,19 @@ static void fin_acked(struct seg *s)
 static enum reason step_ack(struct seg *s)
 {
     struct tcb *c = s->c;
+    bool opening = c->state == TCP_SYN_RECEIVED;
 
     if (!(s->flags & TCP_ACK))
         return REASON_TCP_NO_ACK;
-    if (c->state == TCP_SYN_RECEIVED) {
-        if (seq_leq(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_nxt))
-            return reply_reset(s, REASON_TCP_SYN_RECEIVED_ACK);
-        establish(s);
-    }
+    if (opening && (seq_leq(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_nxt)))
+        return reply_reset(s, REASON_TCP_SYN_RECEIVED_ACK);
     if (seq_gt(s->ack, c->snd_nxt))
         return challenge(s, REASON_TCP_ACK_FUTURE);
     if (seq_lt(s->ack, c->snd_una - c->max_snd_wnd))
         return challenge(s, REASON_TCP_ACK_OLD); /* RFC 5961 section 5.2, MAY-12 */
     process_ack(s);
+    if (opening)
+        establish(s);
     fin_acked(s);
     return REASON_NONE;
 }
@@ -554,6 +572,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
         .ack = hdr->ack,
         .wnd = (uint32_t)hdr->wnd << (hdr->flags & TCP_SYN ? 0 : c->snd_wscale),
         .flags = hdr->flags,
+        .bare = data.len == 0 && !(hdr->flags & (TCP_SYN | TCP_FIN)),
         .data = data,
         .hdr = hdr,
         .ret_reply = ret_reply,

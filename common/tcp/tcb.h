@@ -51,7 +51,6 @@ struct tcb {
     bool passive : 1;     /* SYN-RECEIVED was reached from LISTEN (MUST-11) */
     bool released : 1;    /* the application has no more interest */
     bool output_due : 1;  /* tcp_output may have something to send */
-    bool syn_acked : 1;   /* our SYN is acknowledged: snd_una is the number of a byte or a FIN */
     bool send_syn : 1;    /* a SYN or SYN-ACK is to be sent (again) */
     bool send_rst : 1;    /* a reset is to be sent; the state is CLOSED already */
     bool probe_due : 1;   /* the persist timer expired */
@@ -100,10 +99,15 @@ static inline uint32_t tcb_rcv_wnd(const struct tcb *c)
     return c->rcv_adv - c->rcv_nxt;
 }
 
-/* The sequence number of the first byte in snd_q. */
+/*
+ * The sequence number of the first byte in snd_q: behind the SYN, as long as that is not
+ * acknowledged. (Later SND.UNA may be the number of the SYN again, every 4 GiB.)
+ */
 static inline uint32_t tcb_snd_base(const struct tcb *c)
 {
-    return c->syn_acked ? c->snd_una : c->iss + 1;
+    bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+
+    return opening ? c->iss + 1 : c->snd_una;
 }
 
 /* The sequence number behind the last byte in snd_q; a FIN stands there. */

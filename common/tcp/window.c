@@ -3,13 +3,11 @@
  *
  * The right edge rcv_adv is a promise and never moves to the left (SHLD-14). It moves to the right
  * only by a full segment or half the buffer, so that a slow reader does not draw tiny segments
- * (MUST-39).
- *
- * The header's field counts in units of 2^scale, so the edge is rounded up to what the field can
- * say. Each segment of an odd length might round it up once more, and a remote end that sends byte
- * by byte would never find the window closed; so nothing is rounded up beyond the buffer and one
- * unit. There the field is rounded down, and what was promised before is still taken (RFC 7323
- * section 2.4).
+ * (MUST-39). Because the header's field counts in units of 2^scale, the edge is rounded up to what
+ * the field can say. Each rounding gives away up to a unit; a remote end that sends single bytes to
+ * an application that does not read would get them for ever. So rounding may add an eighth to the
+ * buffer and no more; from there on the field is rounded down, by which the window that is offered,
+ * though not the edge that is honoured, shrinks by less than a unit (RFC 7323 section 2.4).
  */
 #include "base/bytes.h"
 #include "tcp/tcp.h"
@@ -37,6 +35,12 @@ static uint32_t gain(const struct tcp *t, const struct tcb *c)
     return offer > offered ? offer - offered : 0;
 }
 
+/* May the window become so large by rounding? */
+static bool may_round_up(const struct tcp *t, const struct tcb *c, uint32_t wnd)
+{
+    return wnd + c->rcv_q.bytes <= t->cfg.rcv_buf + t->cfg.rcv_buf / 8;
+}
+
 void tcp_window_init(struct tcp *t, struct tcb *c)
 {
     /* A SYN's window is not scaled (RFC 7323 section 2.2), so this is the first promise. */
@@ -45,18 +49,19 @@ void tcp_window_init(struct tcp *t, struct tcb *c)
 
 uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn)
 {
+    uint32_t moved = gain(t, c), wnd, field;
     uint8_t scale = syn ? 0 : c->rcv_wscale;
-    uint32_t moved = gain(t, c), unit = 1u << scale, wnd, field;
 
     if (moved >= min32(t->cfg.rcv_buf / 2, c->rcv_mss) && !syn)
         c->rcv_adv += moved;
     wnd = tcb_rcv_wnd(c);
-    field = min32((wnd + unit - 1) >> scale, WINDOW_FIELD_MAX);
-    if (syn || field << scale <= wnd)
-        return (uint16_t)field;
-    if (c->rcv_q.bytes + (field << scale) >= t->cfg.rcv_buf + unit)
-        return (uint16_t)(wnd >> scale);
-    c->rcv_adv = c->rcv_nxt + (field << scale);
+    field = min32((wnd + (1u << scale) - 1) >> scale, WINDOW_FIELD_MAX);
+    if (field << scale > wnd) {
+        if (may_round_up(t, c, field << scale))
+            c->rcv_adv = c->rcv_nxt + (field << scale);
+        else
+            field--;
+    }
     return (uint16_t)field;
 }
 

@@ -22,4 +22,5 @@ for round in 1 2 3; do
     echo "round $round: 256 MiB in $((took / 1000)) ms, $((rate / 1000)).$(printf '%03d' $((rate % 1000))) Gbit/s"
 done
 echo "best: $((best / 1000)).$(printf '%03d' $((best % 1000))) Gbit/s host to peer (one connection, no offload, $(nproc) CPUs, Linux $(uname -r))"
+rm -f "$WORK/zeros"
 [ "$failed" -eq 0 ]

@@ -117,7 +117,7 @@ need()
 need_tcpdump()
 {
     need tcpdump
-    [ "$(awk '{ n += $3 } END { print n > 1 }' /proc/self/uid_map)" = 1 ] && return
+    [ "$(awk '{ n += $3 } END { print (n > 1) }' /proc/self/uid_map)" = 1 ] && return
     echo "skip - $NAME # tcpdump does not run as the only user of a namespace; run this as root"
     exit 77
 }

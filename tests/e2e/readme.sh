@@ -4,7 +4,8 @@
 # private namespace in which the network is up and peer runs. A recipe passes if it exits with 0.
 
 . "$(dirname "$0")/lib.sh"
-need nc ping curl tcpdump
+need_tcpdump
+need nc ping curl
 need_tun
 net_up
 peer_start

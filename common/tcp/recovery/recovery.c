@@ -42,9 +42,9 @@ static enum recovery_action on_progress(struct recovery *r, const struct ack_sam
     if (seq_lt(r->lost_end, r->lost_start))
         r->lost_end = r->lost_start;
     if (r->phase == RECOVERY_OPEN) {
+        if (seq_lt(r->recover, s->una))
+            r->recover = s->una - 1; /* what is behind is all the same; ahead it would be wrong */
         r->dupacks = 0;
-        if (seq_gt(s->una, r->recover))
-            r->recover = s->una - 1; /* or it would come to lie ahead after half the number space */
         return RECOVERY_NONE;
     }
     if (seq_geq(s->una, r->recover)) {

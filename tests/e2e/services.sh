@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+#
+# What peer serves, from outside: the small services over TCP and UDP, the chat, the status page; and
+# what both programs say: packet lines, bytes, JSON, a capture on a live pipe.
+
+. "$(dirname "$0")/lib.sh"
+need nc curl ping
+need_tun
+
+net_up
+peer_start
+
+udp()
+{
+    printf '%s' "$2" | timeout 5 nc -u -w 1 10.0.1.5 "$1"
+}
+is "tcp echo" "$(echo over and out | nc -N -w 5 10.0.1.5 7)" "over and out"
+is "tcp discard" "$(echo gone | nc -N -w 5 10.0.1.5 9)" ""
+is "tcp chargen: RFC 864's lines of 72" \
+    "$(timeout 2 nc -d 10.0.1.5 19 2>/dev/null | head -c 7400 | awk 'length($0) != 73 { bad = 1 }
+        NR == 2 { first = substr($0, 1, 3) } END { print bad + 0, NR, first }')" '0 100 !"#'
+is "udp echo" "$(udp 7 'a datagram')" "a datagram"
+is "udp discard" "$(udp 9 'a datagram')" ""
+is "udp chargen answers" "$([ "$(udp 19 x | wc -c)" -gt 0 ] && echo some)" some
+is "udp reverse" "$(udp 6969 drawer)" reward
+is "a large datagram there and back" \
+    "$(head -c 1472 /dev/zero | tr '\0' x | timeout 5 nc -u -w 1 10.0.1.5 7 | wc -c)" 1472
+check "the page is HTML" grep -q '<html' <(curl -s http://10.0.1.5/)
+is "what is not there is 404" "$(curl -s -o /dev/null -w '%{http_code}' http://10.0.1.5/nothing)" 404
+is "what is not asked for rightly is 405" \
+    "$(curl -s -o /dev/null -w '%{http_code}' -X PUT http://10.0.1.5/)" 405
+check "a port that nobody serves refuses" \
+    bash -c '! nc -w 2 10.0.1.5 4444 </dev/null'
+check "no udp port: the kernel hears of it" \
+    grep -q refused <(nc -u -v -w 2 10.0.1.5 4444 <<<x 2>&1; echo x | nc -u -v -w 2 10.0.1.5 4444 2>&1;
+        curl -s http://10.0.1.5/status.json | grep -o send.icmp.unreachable | sed 's/.*/refused/')
+stop $peer
+is "peer exits 0" $? 0
+
+# The chat: two clients, and an operator.
+mkfifo "$WORK/operator"
+"$BIN/peer" --session chat tun1 10.0.1.1/24 10.0.0.7 <"$WORK/operator" >"$WORK/chat.out" \
+    2>"$WORK/chat.err" &
+peer=$!
+exec 7>"$WORK/operator"
+wait_for 5 answers 10.0.1.5
+(echo "hello from one"; sleep 2) | nc -N -w 4 10.0.1.5 8000 >"$WORK/one" &
+one=$!
+(echo "hello from two"; sleep 2) | host >"$WORK/two" 2>"$WORK/host.err" &
+two=$!
+check "the operator sees what the kernel's client says, and whose it is" \
+    wait_for 5 grep -q '10.0.1.1:[0-9]*.*hello from one' "$WORK/chat.out"
+check "the operator sees what host says" \
+    wait_for 5 grep -q '10.0.0.7:[0-9]*.*hello from two' "$WORK/chat.out"
+echo "welcome, all" >&7
+check "one client gets what the operator types" wait_for 5 grep -qx "welcome, all" "$WORK/one"
+check "and the other, too" wait_for 5 grep -qx "welcome, all" "$WORK/two"
+exec 7>&-
+wait $one $two
+stop $peer
+is "peer exits 0 after the chat" $? 0
+
+# What the programs say.
+peer_start
+echo hello | host -v >/dev/null 2>"$WORK/lines"
+check "-v: a line in tcpdump's format, with the reason" grep -Eq \
+    '^[0-9:.]+ tun0 Out IP 10\.0\.0\.7\.[0-9]+ > 10\.0\.1\.5\.8000: Flags \[S\], seq .*\(send\.syn\)$' \
+    "$WORK/lines"
+echo hello | host -vv >/dev/null 2>"$WORK/lines"
+check "-vv: the bytes beneath" grep -Eq '^[[:space:]]0x0000:  4500 ' "$WORK/lines"
+echo hello | host --json >/dev/null 2>"$WORK/json"
+is "--json: an object on each line, three of them" \
+    "$(grep -cE '^\{"event":"(connected|closed|summary)",.*\}$' "$WORK/json")" \
+    "$(wc -l <"$WORK/json")"
+echo hello | host --quiet --pcap - 2>/dev/null >"$WORK/live.pcapng"
+is "--pcap -: a capture on standard output" "$(od -An -tx1 -N4 "$WORK/live.pcapng" | tr -d ' ')" \
+    0a0d0d0a
+stop $peer
+finish

@@ -1,0 +1,913 @@
+/* Opening a connection, in every way that RFC 9293 section 3.5 knows, and all that can go wrong. */
+#include "tcp_kit.h"
+
+/* ---- the ordinary ways ---- */
+
+static void passive_open(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    assert_int_equal(inject_opt(SYN, 0, 0, FULL_WND, .has_mss = true, .mss = MSS), REASON_NONE);
+    expect_syn_ack();
+    expect_why(REASON_SEND_SYN_ACK);
+    assert_true(rig.seg.opt.has_mss);
+    assert_int_equal(rig.seg.opt.mss, MSS);
+    expect_state(TCP_SYN_RECEIVED);
+    expect_no_event();
+    inject(ACK, 1, 1, FULL_WND, 0);
+    expect_event(EV_ACCEPTED);
+    expect_state(TCP_ESTABLISHED);
+    expect_nothing();
+    end();
+}
+
+static void active_open(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    expect_why(REASON_SEND_SYN);
+    expect_state(TCP_SYN_SENT);
+    expect_no_event();
+    inject(SYN | ACK, 0, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, 0);
+    expect_why(REASON_SEND_HANDSHAKE_ACK);
+    expect_event(EV_CONNECTED);
+    expect_no_event();
+    expect_nothing();
+    end();
+}
+
+/* What is sent and received before the connection is open waits, and then goes. */
+static void user_calls_wait_for_the_handshake(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    app_send(10);
+    app_read_says(-EAGAIN);
+    expect_syn();
+    expect_nothing();
+    inject(SYN | ACK, 0, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, 10);
+    expect_nothing();
+    inject(ACK, 1, 11, FULL_WND, 0);
+    assert_int_equal(tcb()->snd_q.bytes, 0);
+    end();
+}
+
+/* Close before the SYN-ACK: the connection is deleted, and what comes then is answered by RST. */
+static void close_in_syn_sent(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    app_close();
+    expect_closed(REASON_END_ABORTED);
+    expect_nothing();
+    inject_drop(REASON_TCP_NO_CONNECTION, SYN | ACK, 0, 1, FULL_WND, 0);
+    expect(RST, 1, 0, 0);
+    end();
+}
+
+/* Text behind a SYN may wait for its retransmission, but must not be lost or acknowledged. */
+static void data_on_the_syn(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 5);
+    expect_syn_ack();
+    inject(ACK, 1, 1, FULL_WND, 5);
+    expect_event(EV_ACCEPTED);
+    expect_event(EV_READABLE);
+    app_read(5);
+    end();
+}
+
+static void data_on_the_syn_ack(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    inject(SYN | ACK, 0, 1, FULL_WND, 5);
+    assert_true(rig_take_tcp());
+    assert_true(rig.seg.ack == flow.irs + 1 || rig.seg.ack == flow.irs + 6);
+    if (rig.seg.ack == flow.irs + 1)
+        inject(ACK, 1, 1, FULL_WND, 5);
+    expect_event(EV_CONNECTED);
+    expect_event(EV_READABLE);
+    app_read(5);
+    end();
+}
+
+/* ---- retransmission of SYN and SYN-ACK, R2 ---- */
+
+static const int syn_waits[] = {1, 2, 4, 8, 16, 32, 60}; /* s: doubled up to rto_max */
+
+static void syn_schedule(void **state)
+{
+    (void)state;
+    defaults();
+    rig.cfg.tcp.r2_syn_ns = 183 * SEC; /* the eighth time-out falls on it */
+    begin();
+    app_open();
+    expect_syn();
+    for (unsigned i = 0; i < 7; i++) {
+        expect_silence(syn_waits[i] * SEC);
+        expect(SYN, 0, 0, 0);
+        expect_nothing();
+        expect_no_event();
+    }
+    advance(60 * SEC - 1);
+    expect_no_event();
+    expect_state(TCP_SYN_SENT);
+    advance(1);
+    expect_closed(REASON_END_TIMED_OUT);
+    expect_nothing();
+    end();
+}
+
+/* One nanosecond more, and the same time-out sends once more. */
+static void syn_r2_is_not_early(void **state)
+{
+    (void)state;
+    defaults();
+    rig.cfg.tcp.r2_syn_ns = 183 * SEC + 1;
+    begin();
+    app_open();
+    expect_syn();
+    for (unsigned i = 0; i < 7; i++) {
+        advance(syn_waits[i] * SEC);
+        expect(SYN, 0, 0, 0);
+    }
+    expect_silence(60 * SEC);
+    expect(SYN, 0, 0, 0);
+    expect_no_event();
+    end();
+}
+
+/* MUST-23: by default a SYN is sent for three minutes at least. */
+static void syn_default_r2(void **state)
+{
+    (void)state;
+    defaults();
+    assert_true(rig.cfg.tcp.r2_syn_ns >= 180 * SEC);
+    begin();
+    app_open();
+    expect_syn();
+    advance(180 * SEC - 1);
+    expect_no_event();
+    expect_state(TCP_SYN_SENT);
+    advance(60 * SEC);
+    drain();
+    expect_state(TCP_CLOSED);
+    end();
+}
+
+static void syn_ack_schedule(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    for (unsigned i = 0; i < 7; i++) {
+        expect_silence(syn_waits[i] * SEC);
+        expect(SYN | ACK, 0, 1, 0);
+    }
+    advance(60 * SEC);
+    expect_nothing();
+    expect_no_event();
+    expect_state(TCP_CLOSED);
+    inject(SYN, 0, 0, FULL_WND, 0); /* the backlog of one is free again */
+    expect_syn_ack();
+    end();
+}
+
+/* RFC 6298 5.7: a SYN that was sent again leaves an RTO of 3 s for the data. */
+static void rto_after_a_lost_syn(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    advance(1 * SEC);
+    expect(SYN, 0, 0, 0);
+    inject(SYN | ACK, 0, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, 0);
+    app_send(10);
+    expect(ACK, 1, 1, 10);
+    expect_silence(3 * SEC);
+    expect(ACK, 1, 1, 10);
+    end();
+}
+
+/* The same for a SYN-ACK. */
+static void rto_after_a_lost_syn_ack(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    advance(1 * SEC);
+    expect(SYN | ACK, 0, 1, 0);
+    inject(ACK, 1, 1, FULL_WND, 0);
+    expect_event(EV_ACCEPTED);
+    app_send(10);
+    expect(ACK, 1, 1, 10);
+    expect_silence(3 * SEC);
+    expect(ACK, 1, 1, 10);
+    end();
+}
+
+/* RFC 5681 3.1 as RFC 6928 relaxes it: one lost SYN is forgiven, two leave one segment. */
+static void initial_window_after_lost_syns(void **state)
+{
+    (void)state;
+    for (uint32_t lost = 0; lost < 3; lost++) {
+        uint32_t sent = 0;
+
+        defaults();
+        begin();
+        app_open();
+        expect_syn();
+        for (uint32_t i = 0; i < lost; i++) {
+            advance(syn_waits[i] * SEC);
+            expect(SYN, 0, 0, 0);
+        }
+        inject_opt(SYN | ACK, 0, 1, FULL_WND, .has_mss = true, .mss = MSS);
+        app_send(20 * MSS);
+        while (rig_take_tcp())
+            sent += rig.len;
+        assert_int_equal(sent, lost < 2 ? 10 * MSS : MSS);
+        end();
+    }
+}
+
+/* ---- SYN-SENT: what is refused, ignored, answered ---- */
+
+static void refused(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    inject(RST | ACK, 0, 1, 0, 0);
+    expect_closed(REASON_END_REFUSED);
+    expect_state(TCP_CLOSED);
+    expect_nothing();
+    end();
+}
+
+static void resets_in_syn_sent_that_do_not_count(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    inject_drop(REASON_TCP_SYN_SENT_RST, RST, 0, 0, 0, 0);
+    inject_drop(REASON_TCP_SYN_SENT_ACK, RST | ACK, 0, 0, 0, 0);
+    inject_drop(REASON_TCP_SYN_SENT_ACK, RST | ACK, 0, 2, 0, 0);
+    expect_nothing();
+    expect_no_event();
+    expect_state(TCP_SYN_SENT);
+    end();
+}
+
+/* An ACK for something never sent gets RST with its number; the opening goes on. */
+static void wrong_acks_in_syn_sent(void **state)
+{
+    static const uint32_t wrong[] = {0, 2, (uint32_t)-1, 0x80000000};
+
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    for (unsigned i = 0; i < 4; i++) {
+        inject_drop(REASON_TCP_SYN_SENT_ACK, SYN | ACK, 0, wrong[i], FULL_WND, 0);
+        expect(RST, wrong[i], 0, 0);
+        inject_drop(REASON_TCP_SYN_SENT_ACK, ACK, 0, wrong[i], FULL_WND, 0);
+        expect(RST, wrong[i], 0, 0);
+        expect_state(TCP_SYN_SENT);
+    }
+    inject_drop(REASON_TCP_SYN_SENT_OTHER, ACK, 1, 1, FULL_WND, 0);
+    inject_drop(REASON_TCP_SYN_SENT_OTHER, FIN | ACK, 1, 1, FULL_WND, 0);
+    inject_drop(REASON_TCP_SYN_SENT_OTHER, ACK, 1, 1, FULL_WND, 10);
+    inject_drop(REASON_TCP_SYN_SENT_OTHER, FIN, 1, 0, FULL_WND, 0);
+    expect_nothing();
+    inject(SYN | ACK, 0, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, 0);
+    expect_event(EV_CONNECTED);
+    end();
+}
+
+/* ---- SYN-RECEIVED ---- */
+
+static void wrong_acks_in_syn_received(void **state)
+{
+    static const uint32_t wrong[] = {0, 2, (uint32_t)-1};
+
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    for (unsigned i = 0; i < 3; i++) {
+        inject_drop(REASON_TCP_SYN_RECEIVED_ACK, ACK, 1, wrong[i], FULL_WND, 0);
+        expect(RST, wrong[i], 0, 0);
+        expect_state(TCP_SYN_RECEIVED);
+    }
+    inject(ACK, 1, 1, FULL_WND, 0);
+    expect_event(EV_ACCEPTED);
+    end();
+}
+
+static void the_same_syn_again(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect(SYN | ACK, 0, 1, 0);
+    inject(ACK, 1, 1, FULL_WND, 0);
+    expect_event(EV_ACCEPTED);
+    inject(SYN, 0, 0, FULL_WND, 0); /* a late copy */
+    expect(ACK, 1, 1, 0);
+    expect_state(TCP_ESTABLISHED);
+    end();
+}
+
+/* A different SYN within the window returns a passive connection to LISTEN (3.10.7.4). */
+static void another_syn_in_the_window(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    inject(SYN, 10, 0, FULL_WND, 0);
+    expect_nothing();
+    expect_state(TCP_CLOSED);
+    expect_no_event();
+    flow.irs += 10;
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    end();
+}
+
+/* Outside the window it is asked about; the RST that answers leads back to LISTEN. */
+static void an_old_syn(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    inject(SYN, (uint32_t)-100, 0, FULL_WND, 0);
+    expect(ACK, 1, 1, 0);
+    expect_state(TCP_SYN_RECEIVED);
+    inject(RST, 1, 0, 0, 0);
+    expect_state(TCP_CLOSED);
+    expect_no_event();
+    end();
+}
+
+/* Nobody but one who opens himself answers a SYN-ACK with a SYN-ACK. */
+static void a_syn_ack_for_a_passive_open(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    inject_drop(REASON_TCP_SYN_CHALLENGED, SYN | ACK, 0, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, 0);
+    expect_state(TCP_SYN_RECEIVED);
+    end();
+}
+
+/* RFC 9293 3.10.7.4 with RFC 5961: exact ends it and tells nobody, in the window is challenged. */
+static void reset_of_a_passive_open(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    inject_drop(REASON_TCP_RST_CHALLENGED, RST, 2, 0, 0, 0);
+    expect(ACK, 1, 1, 0);
+    inject_drop(REASON_TCP_SEQUENCE, RST, 0, 0, 0, 0);
+    inject_drop(REASON_TCP_SEQUENCE, RST, 1 + FULL_WND, 0, 0, 0);
+    expect_nothing();
+    expect_state(TCP_SYN_RECEIVED);
+    inject(RST, 1, 0, 0, 0);
+    expect_state(TCP_CLOSED);
+    expect_no_event();
+    expect_nothing();
+    inject(SYN, 0, 0, FULL_WND, 0); /* the listener is there as before */
+    expect_syn_ack();
+    inject(RST | ACK, 1, 1, 0, 0); /* with ACK it is no different */
+    expect_state(TCP_CLOSED);
+    expect_no_event();
+    end();
+}
+
+/* FIN and data may come with the ACK that completes the handshake, or before it. */
+static void fin_completes_the_handshake(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(1);
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect_syn_ack();
+    inject_drop(REASON_TCP_NO_ACK, FIN, 1, 0, FULL_WND, 3);
+    expect_nothing();
+    inject(FIN | ACK, 1, 1, FULL_WND, 3);
+    expect(ACK, 1, 5, 0);
+    expect_event(EV_ACCEPTED);
+    expect_event(EV_READABLE);
+    expect_event(EV_PEER_CLOSED);
+    app_read(3);
+    app_read_says(0);
+    expect_state(TCP_CLOSE_WAIT);
+    end();
+}
+
+/* ---- simultaneous open (MUST-10) ---- */
+
+static void to_simultaneous(void)
+{
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    inject_opt(SYN, 0, 0, FULL_WND, .has_mss = true, .mss = MSS);
+    expect(SYN | ACK, 0, 1, 0);
+    expect_state(TCP_SYN_RECEIVED);
+    expect_no_event();
+}
+
+static void simultaneous_open(void **state)
+{
+    (void)state;
+    to_simultaneous();
+    inject(SYN | ACK, 0, 1, FULL_WND, 0);
+    expect_event(EV_CONNECTED);
+    expect_state(TCP_ESTABLISHED);
+    assert_int_equal(tcb()->snd_wnd, FULL_WND);
+    app_send(5);
+    expect(ACK, 1, 1, 5);
+    end();
+}
+
+/* A remote node whose SYN-ACK was lost may already be sending. */
+static void simultaneous_open_ended_by_an_ack(void **state)
+{
+    (void)state;
+    to_simultaneous();
+    inject(ACK, 1, 1, FULL_WND, 5);
+    expect_event(EV_CONNECTED);
+    expect_event(EV_READABLE);
+    app_read(5);
+    end();
+}
+
+/* Our SYN-ACK was lost: the remote SYN comes again, and our own timer repeats it, too. */
+static void simultaneous_open_losing_our_syn_ack(void **state)
+{
+    (void)state;
+    to_simultaneous();
+    inject(SYN, 0, 0, FULL_WND, 0);
+    expect(SYN | ACK, 0, 1, 0);
+    expect_silence(1 * SEC);
+    expect(SYN | ACK, 0, 1, 0);
+    inject(SYN | ACK, 0, 1, FULL_WND, 0);
+    expect_event(EV_CONNECTED);
+    inject(SYN | ACK, 0, 1, FULL_WND, 0); /* again: it missed ours */
+    expect(ACK, 1, 1, 0);
+    expect_state(TCP_ESTABLISHED);
+    end();
+}
+
+/* MUST-11: reached by an active open, a reset is a refusal, and is told. */
+static void simultaneous_open_reset(void **state)
+{
+    (void)state;
+    to_simultaneous();
+    inject_drop(REASON_TCP_RST_CHALLENGED, RST, 2, 0, 0, 0);
+    expect(ACK, 1, 1, 0);
+    inject(RST, 1, 0, 0, 0);
+    expect_closed(REASON_END_REFUSED);
+    expect_nothing();
+    end();
+}
+
+/* An old SYN makes SYN-RECEIVED; a SYN in the window is challenged, not obeyed (RFC 5961 4.2). */
+static void simultaneous_open_other_syn(void **state)
+{
+    (void)state;
+    to_simultaneous();
+    inject_drop(REASON_TCP_SYN_CHALLENGED, SYN, 5, 0, FULL_WND, 0);
+    expect(ACK, 1, 1, 0);
+    expect_state(TCP_SYN_RECEIVED);
+    end();
+}
+
+static void simultaneous_open_wrong_ack(void **state)
+{
+    (void)state;
+    to_simultaneous();
+    inject_drop(REASON_TCP_SYN_RECEIVED_ACK, SYN | ACK, 0, 2, FULL_WND, 0);
+    expect(RST, 2, 0, 0);
+    inject_drop(REASON_TCP_SYN_RECEIVED_ACK, ACK, 1, 0, FULL_WND, 0);
+    expect(RST, 0, 0, 0);
+    expect_state(TCP_SYN_RECEIVED);
+    end();
+}
+
+/* A close in SYN-RECEIVED sends the FIN when the handshake is done. */
+static void close_in_syn_received(void **state)
+{
+    (void)state;
+    to_simultaneous();
+    app_send(5);
+    app_close();
+    expect_nothing();
+    inject(SYN | ACK, 0, 1, FULL_WND, 0);
+    expect(FIN | ACK, 1, 1, 5);
+    expect_state(TCP_FIN_WAIT_1);
+    expect_event(EV_CONNECTED);
+    inject(ACK, 1, 7, FULL_WND, 0);
+    expect_state(TCP_FIN_WAIT_2);
+    end();
+}
+
+static void abort_while_opening(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    app_abort(); /* SYN-SENT: nobody is told */
+    expect_nothing();
+    expect_closed(REASON_END_ABORTED);
+    end();
+    to_simultaneous();
+    app_abort();
+    expect(RST | ACK, 1, 1, 0);
+    expect_nothing();
+    expect_closed(REASON_END_ABORTED);
+    end();
+}
+
+/* ---- limits ---- */
+
+static void backlog(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_listen(2);
+    for (uint16_t i = 0; i < 3; i++) {
+        flow.remote_port = (uint16_t)(REMOTE_PORT + i);
+        if (i < 2)
+            assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
+        else
+            inject_drop(REASON_TCP_BACKLOG, SYN, 0, 0, FULL_WND, 0);
+        if (i < 2)
+            expect_syn_ack();
+        expect_nothing(); /* dropped, not refused: it will come again */
+    }
+    flow.remote_port = REMOTE_PORT + 1;
+    inject(ACK, 1, 1, FULL_WND, 0);
+    flow.remote_port = REMOTE_PORT + 2;
+    inject_drop(REASON_TCP_BACKLOG, SYN, 0, 0, FULL_WND, 0); /* open, but not yet told */
+    expect_event(EV_ACCEPTED);
+    assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
+    expect_syn_ack();
+    flow.remote_port = REMOTE_PORT + 3;
+    inject_drop(REASON_TCP_BACKLOG, SYN, 0, 0, FULL_WND, 0);
+    flow.remote_port = REMOTE_PORT + 2;
+    inject(RST, 1, 0, 0, 0); /* an embryo that is reset makes room as well */
+    flow.remote_port = REMOTE_PORT + 3;
+    assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
+    counted(TCP_BACKLOG, 3);
+    end();
+}
+
+static void table_full(void **state)
+{
+    struct stack_open how = {.remote = REMOTE_ADDR, .remote_port = 9};
+    struct conn_id id;
+
+    (void)state;
+    defaults();
+    rig.cfg.max_conns = 2;
+    begin();
+    app_listen(8);
+    open_passive();
+    flow.remote_port++;
+    assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
+    expect_syn_ack();
+    flow.remote_port++;
+    inject_drop(REASON_TCP_TABLE_FULL, SYN, 0, 0, FULL_WND, 0);
+    expect_nothing();
+    assert_int_equal(stack_open(rig.st, &how, &id), -ENFILE);
+    flow.remote_port--;
+    inject(RST, 1, 0, 0, 0);
+    flow.remote_port++;
+    assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
+    expect_syn_ack();
+    assert_int_equal(stack_totals(rig.st)->conns_peak, 2);
+    end();
+}
+
+/* ---- options of the SYN ---- */
+
+/* The size of a full segment towards a remote node with these options. */
+static uint32_t full_segment(const struct tcp_options *opt)
+{
+    uint32_t len;
+
+    begin();
+    open_passive_with(opt, FULL_WND, FULL_WND);
+    app_send(4000);
+    assert_true(rig_take_tcp());
+    len = rig.len;
+    end();
+    return len;
+}
+
+static void mss(void **state)
+{
+    static const struct {
+        bool has;
+        uint16_t mss;
+        uint32_t segment;
+    } cases[] = {
+        {false, 0, 536}, /* MUST-15 */
+        {true, 536, 536},   {true, 1460, 1460}, {true, 1461, 1460}, {true, 65535, 1460},
+        {true, 1459, 1459}, {true, 0, 48},      {true, 1, 48},      {true, 47, 48},
+        {true, 48, 48},     {true, 49, 49},     {true, 100, 100},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tcp_options opt = {.has_mss = cases[i].has, .mss = cases[i].mss};
+
+        defaults();
+        rig.line = (int)i;
+        assert_int_equal(full_segment(&opt), cases[i].segment);
+    }
+}
+
+/* MUST-67 and MUST-16: what the MTU leaves is announced and is the most that is sent. */
+static void mss_and_mtu(void **state)
+{
+    static const uint32_t mtus[] = {68, 576, 1280, 1500, 9000, 65535};
+    static const uint8_t zeros[100000];
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        defaults();
+        rig.cfg.mtu = mtus[i];
+        begin();
+        app_open();
+        expect_syn();
+        assert_true(rig.seg.opt.has_mss);
+        assert_int_equal(rig.seg.opt.mss, mtus[i] - 40);
+        inject_opt(SYN | ACK, 0, 1, FULL_WND, .has_mss = true, .mss = 65535);
+        expect(ACK, 1, 1, 0);
+        assert_int_equal(stack_send(rig.st, flow.id, (struct slice){NULL, zeros, sizeof(zeros)}),
+                         0);
+        assert_true(rig_take_tcp());
+        assert_int_equal(rig.ip.total_len, mtus[i]);
+        assert_false(rig.seg.opt.has_mss); /* MUST-65 */
+        end();
+    }
+    defaults();
+    rig.cfg.tcp.mss = 1000; /* the operator wants less */
+    assert_int_equal(full_segment(&mss_only), 1000);
+}
+
+static void window_scale(void **state)
+{
+    static const struct {
+        bool has;
+        uint8_t shift;
+        uint32_t wnd;
+    } cases[] = {
+        {false, 0, 100},
+        {true, 0, 100},
+        {true, 1, 200},
+        {true, 14, 100 << 14},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tcp_options opt = {.has_wscale = cases[i].has, .wscale = cases[i].shift};
+
+        defaults();
+        begin();
+        app_listen(1);
+        rig_inject(SYN, 0, 0, 100, 0, &opt);
+        expect_syn_ack();
+        if (!cases[i].has) /* only what was offered is answered */
+            assert_false(rig.seg.opt.has_wscale);
+        inject(ACK, 1, 1, 100, 0);
+        assert_int_equal(tcb()->snd_wnd, cases[i].wnd);
+        end();
+    }
+}
+
+/* RFC 7323 2.3: shifts above 14 count as 14. Such options are made by hand. */
+static void window_scale_beyond_14(void **state)
+{
+    (void)state;
+    for (unsigned shift = 15; shift < 256; shift += 48) {
+        uint8_t b[44] = {0x45, 0, 0, 44, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 7, 10, 0, 1, 5};
+        struct ip_hdr ip = {.src = REMOTE_ADDR, .dst = LOCAL_ADDR};
+
+        defaults();
+        begin();
+        app_listen(1);
+        put16(b + 20, REMOTE_PORT);
+        put16(b + 22, LOCAL_PORT);
+        put32(b + 24, REMOTE_ISS);
+        b[32] = 6 << 4;
+        b[33] = SYN;
+        put16(b + 34, 100);
+        b[40] = TCP_OPT_NOP;
+        b[41] = TCP_OPT_WSCALE;
+        b[42] = 3;
+        b[43] = (uint8_t)shift;
+        put16(b + 36,
+              checksum_finish(
+                  checksum_add(ip_pseudo_sum(&ip.src, &ip.dst, IP_PROTO_TCP, 24), b + 20, 24)));
+        put16(b + 10, checksum_finish(checksum_add(0, b, 20)));
+        assert_int_equal(rig_input(b, 44), REASON_NONE);
+        expect_syn_ack();
+        assert_true(rig.seg.opt.has_wscale);
+        inject(ACK, 1, 1, 100, 0);
+        assert_int_equal(tcb()->snd_wnd, 100 << 14);
+        end();
+    }
+}
+
+static void window_scale_switched_off(void **state)
+{
+    (void)state;
+    defaults();
+    rig.cfg.tcp.wscale = false;
+    begin();
+    app_listen(1);
+    inject_opt(SYN, 0, 0, 100, .has_wscale = true, .wscale = 7);
+    expect_syn_ack();
+    assert_false(rig.seg.opt.has_wscale);
+    inject(ACK, 1, 1, 100, 0);
+    assert_int_equal(tcb()->snd_wnd, 100);
+    flow.remote_port++;
+    flow.local_port = 5000;
+    app_open();
+    expect_syn();
+    assert_false(rig.seg.opt.has_wscale);
+    end();
+}
+
+/* RFC 7323 2.2: the window field of a SYN is never scaled, in either direction. */
+static void windows_in_syns_are_unscaled(void **state)
+{
+    (void)state;
+    defaults();
+    rig.cfg.tcp.rcv_buf = 1 << 20;
+    begin();
+    app_open();
+    expect_syn();
+    expect_wnd(65535);
+    assert_int_equal(rig.seg.opt.wscale, 5); /* 1 MiB in 16 bits */
+    inject_opt(SYN | ACK, 0, 1, 1000, .has_wscale = true, .wscale = 7);
+    assert_int_equal(tcb()->snd_wnd, 1000);
+    expect(ACK, 1, 1, 0);
+    expect_wnd((1 << 20) >> 5);
+    inject(ACK, 1, 1, 1000, 0);
+    assert_int_equal(tcb()->snd_wnd, 1000 << 7);
+    end();
+}
+
+/* In a simultaneous open the window of the remote SYN-ACK is unscaled as well. */
+static void scale_of_a_simultaneous_open(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    inject_opt(SYN, 0, 0, 1000, .has_wscale = true, .wscale = 7);
+    expect(SYN | ACK, 0, 1, 0);
+    assert_true(rig.seg.opt.has_wscale);
+    inject_opt(SYN | ACK, 0, 1, 1000, .has_wscale = true, .wscale = 7);
+    assert_int_equal(tcb()->snd_wnd, 1000);
+    inject(ACK, 1, 1, 1000, 0);
+    assert_int_equal(tcb()->snd_wnd, 1000 << 7);
+    end();
+}
+
+/* A window of zero in the SYN, then a large one: nothing before, everything after. */
+static void zero_window_in_the_syn(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    app_send(10);
+    expect_syn();
+    inject(SYN | ACK, 0, 1, 0, 0);
+    expect(ACK, 1, 1, 0);
+    expect_nothing();
+    inject(ACK, 1, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, 10);
+    end();
+    defaults();
+    begin();
+    open_passive_with(&mss_only, 0, 1000);
+    app_send(10);
+    expect(ACK, 1, 1, 10);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passive_open),
+        cmocka_unit_test(active_open),
+        cmocka_unit_test(user_calls_wait_for_the_handshake),
+        cmocka_unit_test(close_in_syn_sent),
+        cmocka_unit_test(data_on_the_syn),
+        cmocka_unit_test(data_on_the_syn_ack),
+        cmocka_unit_test(syn_schedule),
+        cmocka_unit_test(syn_r2_is_not_early),
+        cmocka_unit_test(syn_default_r2),
+        cmocka_unit_test(syn_ack_schedule),
+        cmocka_unit_test(rto_after_a_lost_syn),
+        cmocka_unit_test(rto_after_a_lost_syn_ack),
+        cmocka_unit_test(initial_window_after_lost_syns),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(resets_in_syn_sent_that_do_not_count),
+        cmocka_unit_test(wrong_acks_in_syn_sent),
+        cmocka_unit_test(wrong_acks_in_syn_received),
+        cmocka_unit_test(the_same_syn_again),
+        cmocka_unit_test(another_syn_in_the_window),
+        cmocka_unit_test(an_old_syn),
+        cmocka_unit_test(a_syn_ack_for_a_passive_open),
+        cmocka_unit_test(reset_of_a_passive_open),
+        cmocka_unit_test(fin_completes_the_handshake),
+        cmocka_unit_test(simultaneous_open),
+        cmocka_unit_test(simultaneous_open_ended_by_an_ack),
+        cmocka_unit_test(simultaneous_open_losing_our_syn_ack),
+        cmocka_unit_test(simultaneous_open_reset),
+        cmocka_unit_test(simultaneous_open_other_syn),
+        cmocka_unit_test(simultaneous_open_wrong_ack),
+        cmocka_unit_test(close_in_syn_received),
+        cmocka_unit_test(abort_while_opening),
+        cmocka_unit_test(backlog),
+        cmocka_unit_test(table_full),
+        cmocka_unit_test(mss),
+        cmocka_unit_test(mss_and_mtu),
+        cmocka_unit_test(window_scale),
+        cmocka_unit_test(window_scale_beyond_14),
+        cmocka_unit_test(window_scale_switched_off),
+        cmocka_unit_test(windows_in_syns_are_unscaled),
+        cmocka_unit_test(scale_of_a_simultaneous_open),
+        cmocka_unit_test(zero_window_in_the_syn),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
