@@ -194,7 +194,8 @@ static void establish(struct seg *s)
 
     if (c->rtt.backoff > 1) /* RFC 5681 3.1; one lost SYN is forgiven by RFC 6928 section 2 */
         c->cc.cwnd = c->snd_mss;
-    rtt_established(&c->rtt, &s->t->cfg);
+    if (c->rtt.backoff > 0)
+        rtt_syn_lost(&c->rtt, &s->t->cfg);
     c->snd_wnd = c->max_snd_wnd = s->wnd;
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
