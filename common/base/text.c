@@ -23,6 +23,8 @@ void text_add(struct text *t, const char *format, ...)
     n = vsnprintf(t->out + t->len, left, format, args);
     va_end(args);
     t->cut = n < 0 || (size_t)n >= left;
-    if (n > 0)
+    if (n >= 0)
         t->len += t->cut ? left - 1 : (size_t)n;
+    else
+        t->out[t->len] = '\0'; /* printf may have written a part before it refused */
 }

@@ -2,26 +2,36 @@
 
 #include <assert.h>
 
+#include "base/bytes.h"
 #include "base/seq.h"
+
+/* The most of `s` that can be kept at the cost of one chunk: a copy goes to one small buf each. */
+static uint32_t piece_len(const struct reasm_mem *mem, struct slice s)
+{
+    return s.buf && s.len > CHUNK_COPY_BREAK ? s.len : min32(s.len, mem->small->size);
+}
 
 /* Append the bytes to the range; they begin where it ends. False if some found no place. */
 static bool range_append(struct reasm *r, const struct reasm_mem *mem, struct reasm_range *g,
                          struct slice s)
 {
-    struct chunkq q = {g->head, g->tail, 0};
-    uint32_t kept;
+    while (s.len > 0 && r->chunks < REASM_CHUNKS_MAX) {
+        struct chunkq q = {g->head, g->tail, 0};
+        uint32_t len = piece_len(mem, s);
+        uint32_t kept = chunkq_keep(&q, mem->cells, mem->small, slice_sub(s, 0, len));
 
-    if (r->chunks >= REASM_CHUNKS_MAX)
-        return false;
-    kept = chunkq_keep(&q, mem->cells, mem->small, s);
-    if (q.tail != g->tail) {
-        g->chunks++;
-        r->chunks++;
+        if (q.tail != g->tail) {
+            g->chunks++;
+            r->chunks++;
+        }
+        g->head = q.head;
+        g->tail = q.tail;
+        g->end += kept;
+        s = slice_sub(s, kept, s.len - kept);
+        if (kept < len)
+            break;
     }
-    g->head = q.head;
-    g->tail = q.tail;
-    g->end += kept;
-    return kept == s.len;
+    return s.len == 0;
 }
 
 /* `next` begins where `g` ends: make them one. */

@@ -1,8 +1,5 @@
 /* Pools of buffers, slices and packets. */
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-
+#include "stop_check.h"
 #include "wire_check.h"
 
 enum {
@@ -138,23 +135,6 @@ static void test_random_use_keeps_count(void **state)
         }
         assert_int_equal(pool.in_use, distinct);
     }
-}
-
-/* Run `act` in a child and expect that an assertion stopped it. */
-static void expect_stop(void (*act)(void))
-{
-    int status;
-    pid_t pid = fork();
-
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        signal(SIGABRT, SIG_DFL);
-        close(STDERR_FILENO);
-        act();
-        _exit(0);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 static void drop_twice(void)

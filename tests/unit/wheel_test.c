@@ -1,0 +1,317 @@
+/*
+ * The timer wheel, against a model that looks at every timer: which is due, in which order, and
+ * when to come back.
+ */
+#include "base/wheel.h"
+
+#include "base/time.h"
+#include "wire_check.h"
+
+enum {
+    TIMERS = 96,
+    ROUNDS = 20,
+    STEPS = 5000, /* in each round: 100,000 in all */
+};
+
+#define YEAR (INT64_C(31557600) * SEC)
+
+static struct wheel wheel;
+static struct wheel_timer timers[TIMERS];
+
+/* What the model knows about a timer. */
+static struct {
+    bool set;
+    int64_t deadline;
+    uint64_t tick;  /* of the deadline, or when it was set if that was later */
+    uint64_t order; /* of setting */
+} model[TIMERS];
+static uint64_t present, orders;
+
+static uint64_t tick_of(int64_t ns)
+{
+    return (uint64_t)ns >> WHEEL_TICK_LOG;
+}
+
+static void start(int64_t now)
+{
+    memset(timers, 0, sizeof(timers));
+    memset(model, 0, sizeof(model));
+    present = tick_of(now);
+    wheel_init(&wheel, now);
+}
+
+static void set(uint32_t i, int64_t deadline)
+{
+    uint64_t tick = deadline < 0 ? 0 : tick_of(deadline);
+
+    wheel_set(&wheel, &timers[i], deadline);
+    model[i].set = true;
+    model[i].deadline = deadline;
+    model[i].tick = tick > present ? tick : present;
+    model[i].order = orders++;
+}
+
+static void clear(uint32_t i)
+{
+    wheel_clear(&wheel, &timers[i]);
+    model[i].set = false;
+}
+
+/* The timer that must expire next, or -1. */
+static int next_due(int64_t now)
+{
+    int best = -1;
+
+    for (int i = 0; i < TIMERS; i++) {
+        if (!model[i].set || model[i].deadline > now)
+            continue;
+        if (best < 0 || model[i].tick < model[best].tick ||
+            (model[i].tick == model[best].tick && model[i].order < model[best].order))
+            best = i;
+    }
+    return best;
+}
+
+static int64_t first_deadline(void)
+{
+    int64_t first = TIME_NEVER;
+
+    for (int i = 0; i < TIMERS; i++)
+        if (model[i].set)
+            first = time_min(first, model[i].deadline);
+    return first;
+}
+
+/* One call of wheel_expire; false if it gave none. */
+static bool expire(int64_t now)
+{
+    int want = next_due(now);
+    struct wheel_timer *t = wheel_expire(&wheel, now);
+
+    if (want < 0 && !t) {
+        present = tick_of(now) > present ? tick_of(now) : present;
+        return false;
+    }
+    if (want < 0 || t != &timers[want])
+        fail_msg("at %lld expired %td instead of %d", (long long)now, t ? t - timers : -1, want);
+    present = model[want].tick;
+    model[want].set = false;
+    return true;
+}
+
+static void check(int64_t now)
+{
+    int64_t first = first_deadline(), back = wheel_deadline(&wheel);
+    bool any = false;
+
+    for (int i = 0; i < TIMERS; i++) {
+        assert_int_equal(wheel_is_set(&timers[i]), model[i].set);
+        any |= model[i].set;
+    }
+    if (back > time_max(first, 0))
+        fail_msg("come back at %lld, but %lld is due", (long long)back, (long long)first);
+    if (!any)
+        assert_true(back == TIME_NEVER);
+    if (first > now && any && back < 0)
+        fail_msg("come back at %lld", (long long)back);
+}
+
+/* A duration: every order of magnitude up to 2^top ns is as likely as the others. */
+static int64_t spread(uint64_t *rng, uint32_t top)
+{
+    return (int64_t)(random64(rng) & ((UINT64_C(1) << random_below(rng, top + 1)) - 1));
+}
+
+static void drain(int64_t now, uint64_t *rng, uint32_t top)
+{
+    while (expire(now)) {
+        check(now);
+        if (random_below(rng, 4) == 0) /* whoever expires may set timers, also due ones */
+            set(random_below(rng, TIMERS), now - 10 * MSEC + spread(rng, top));
+        if (random_below(rng, 8) == 0)
+            clear(random_below(rng, TIMERS));
+    }
+    check(now);
+    if (wheel_deadline(&wheel) <= now)
+        fail_msg("nothing is due at %lld, and yet the wheel says to come back at %lld",
+                 (long long)now, (long long)wheel_deadline(&wheel));
+}
+
+static int64_t random_step(uint64_t *rng, int64_t now, uint32_t top)
+{
+    uint32_t i = random_below(rng, TIMERS);
+
+    switch (random_below(rng, 8)) {
+    case 0:
+        clear(i);
+        return now;
+    case 1:
+        return now + spread(rng, top);
+    case 2: /* exactly when it says, or one before */
+        return wheel_deadline(&wheel) < INT64_MAX / 2
+                   ? time_max(now, wheel_deadline(&wheel) - random_below(rng, 2))
+                   : now;
+    case 3: /* exactly at the first deadline, or one before */
+        return first_deadline() < INT64_MAX / 2
+                   ? time_max(now, first_deadline() - random_below(rng, 2))
+                   : now;
+    case 4:
+        set(i, random_below(rng, 8) ? now - spread(rng, 20) : TIME_NEVER);
+        return now;
+    default:
+        set(i, now + spread(rng, top + 2));
+        return now;
+    }
+}
+
+/* From nanoseconds to years; each round has its own largest step. */
+static void test_random_use_against_the_model(void **state)
+{
+    uint64_t rng = 1;
+
+    (void)state;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint32_t top = 8 + round * 44 / (ROUNDS - 1); /* up to 2^52 ns a step */
+        int64_t now = spread(&rng, 61);
+
+        start(now);
+        for (int step = 0; step < STEPS; step++) {
+            now = random_step(&rng, now, top);
+            assert_true(now >= 0 && now < INT64_MAX - YEAR);
+            drain(now, &rng, top);
+        }
+    }
+}
+
+/* From instants around each level's boundary to deadlines around each level's boundary. */
+static void test_the_tick_before_and_the_tick_at_every_boundary(void **state)
+{
+    (void)state;
+    for (unsigned from = 0; from < 62; from++) {
+        for (unsigned to = 0; to < 62; to++) {
+            for (int near = 0; near < 9; near++) {
+                int64_t now = (INT64_C(1) << from) - 1 + near / 3;
+                int64_t deadline = now + (INT64_C(1) << to) - 1 + near % 3;
+
+                start(now);
+                set(0, deadline);
+                set(1, deadline + 1);
+                if (deadline > now) {
+                    assert_false(expire(deadline - 1));
+                    check(deadline - 1);
+                }
+                assert_true(expire(deadline));
+                assert_false(expire(deadline));
+                assert_true(expire(deadline + 1));
+                check(deadline + 1);
+            }
+        }
+    }
+}
+
+/* Following wheel_deadline alone finds every timer at its instant, and with few wake-ups. */
+static void test_coming_back_when_it_says_meets_every_deadline(void **state)
+{
+    uint64_t rng = 2;
+
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        int64_t now = spread(&rng, 60), deadline;
+        int wakeups = 0;
+
+        start(now);
+        deadline = now + 1 + spread(&rng, 61);
+        set(0, deadline);
+        while (!expire(now)) {
+            assert_true(wheel_deadline(&wheel) > now);
+            now = wheel_deadline(&wheel);
+            assert_true(now <= deadline);
+            assert_true(++wakeups <= WHEEL_LEVELS + 1);
+        }
+        assert_true(now == deadline);
+    }
+}
+
+/* However far the wheel jumps, all that was set below comes out, by tick and by order of setting.
+ */
+static void test_no_timer_is_lost_in_a_far_jump(void **state)
+{
+    uint64_t rng = 3;
+
+    (void)state;
+    for (uint32_t top = 1; top <= 61; top++) {
+        int64_t now = spread(&rng, 60);
+
+        start(now);
+        for (uint32_t i = 0; i < TIMERS; i++)
+            set(i, now + spread(&rng, top));
+        for (int i = 0; i < TIMERS; i++)
+            assert_true(expire(now + (INT64_C(1) << top)));
+        assert_false(expire(now + (INT64_C(1) << top)));
+        assert_true(wheel_deadline(&wheel) == TIME_NEVER);
+    }
+}
+
+static void test_order_within_one_tick_is_that_of_setting(void **state)
+{
+    int64_t tick = INT64_C(5) << (WHEEL_TICK_LOG + 12);
+
+    (void)state;
+    start(0);
+    set(3, tick + 9); /* far away: comes down two levels */
+    set(1, tick + 7);
+    assert_false(expire(tick - 1000000));
+    set(2, tick + 8); /* nearer by now */
+    assert_false(expire(tick));
+    set(0, tick + 6); /* and in the present tick */
+    set(3, tick + 9); /* set again: behind all of them */
+    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[1]);
+    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[2]);
+    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[0]);
+    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[3]);
+    assert_null(wheel_expire(&wheel, tick + 20));
+}
+
+static void test_never_does_not_come(void **state)
+{
+    (void)state;
+    start(0);
+    set(0, TIME_NEVER);
+    assert_false(expire(100 * YEAR));
+    check(100 * YEAR);
+    assert_false(expire(INT64_MAX - 1));
+    assert_true(wheel_deadline(&wheel) == TIME_NEVER);
+    clear(0);
+    clear(0);
+    assert_true(wheel_deadline(&wheel) == TIME_NEVER);
+    set(0, TIME_NEVER);
+    set(0, INT64_MAX - 1);
+    assert_true(expire(INT64_MAX - 1));
+}
+
+static void test_the_past_is_due_at_once(void **state)
+{
+    (void)state;
+    start(YEAR);
+    set(0, 0);
+    set(1, INT64_MIN);
+    set(2, YEAR);
+    assert_true(expire(YEAR));
+    assert_true(expire(YEAR));
+    assert_true(expire(YEAR));
+    assert_false(expire(YEAR));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_use_against_the_model),
+        cmocka_unit_test(test_the_tick_before_and_the_tick_at_every_boundary),
+        cmocka_unit_test(test_coming_back_when_it_says_meets_every_deadline),
+        cmocka_unit_test(test_no_timer_is_lost_in_a_far_jump),
+        cmocka_unit_test(test_order_within_one_tick_is_that_of_setting),
+        cmocka_unit_test(test_never_does_not_come),
+        cmocka_unit_test(test_the_past_is_due_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
