@@ -104,6 +104,7 @@ void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *
         return;
     o = ip_out_push(n);
     if (!o) {
+        n->counts[REASON_IP_OUT_FULL]++;
         buf_unref(quote.buf);
         return;
     }

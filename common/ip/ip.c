@@ -52,10 +52,8 @@ struct ip_out *ip_out_push(struct ip_node *n)
 {
     struct ip_out *o;
 
-    if (n->out_tail - n->out_head == IP_OUT_RING) {
-        n->counts[REASON_IP_OUT_FULL]++;
+    if (n->out_tail - n->out_head == IP_OUT_RING)
         return NULL;
-    }
     o = &n->out[n->out_tail++ % IP_OUT_RING];
     *o = (struct ip_out){0};
     return o;

@@ -56,8 +56,8 @@ bool ip_valid_remote(const struct ip_node *n, const struct addr *a);
 enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip);
 
 /*
- * A free place at the ring's end, filled with zeros, or NULL: the ring is full, which is counted.
- * The packet leaves when its owner has filled the place in.
+ * A free place at the ring's end, filled with zeros, or NULL: the ring is full, and the caller
+ * counts or returns REASON_IP_OUT_FULL. The packet leaves when its owner has filled the place in.
  */
 struct ip_out *ip_out_push(struct ip_node *n);
 

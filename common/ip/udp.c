@@ -103,8 +103,10 @@ int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgra
     if (d->data.len > n->mtu - IPV4_HEADER_MIN - UDP_HEADER)
         return -EMSGSIZE;
     o = ip_out_push(n);
-    if (!o)
+    if (!o) {
+        n->counts[REASON_IP_OUT_FULL]++;
         return -ENOBUFS;
+    }
     o->src = addr_eq(&d->local, &nowhere) ? n->local[0] : d->local;
     o->dst = d->remote;
     o->proto = IP_PROTO_UDP;

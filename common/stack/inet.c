@@ -9,8 +9,10 @@ static void push_reset(struct stack *st, const struct addr *src, const struct ad
 {
     struct ip_out *o = ip_out_push(&st->ip);
 
-    if (!o)
+    if (!o) {
+        st->counts[REASON_IP_OUT_FULL]++;
         return;
+    }
     o->src = *src;
     o->dst = *dst;
     o->proto = IP_PROTO_TCP;

@@ -65,7 +65,7 @@ struct stack {
     uint64_t udp_pending; /* a bit for each socket with an event to tell */
     struct listener listener[STACK_LISTENERS_MAX];
     struct buf *held; /* what the last packet from the ring refers to */
-    bool starved;     /* a send found no cell: wake the senders when there are some */
+    bool starved;     /* a send found no cell or buf: wake the senders when there are some */
 
     struct stack_totals totals;
     void (*note)(void *arg, const struct stack_note *n);

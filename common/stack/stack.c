@@ -161,10 +161,21 @@ bool stack_output(struct stack *st, int64_t now, struct pkt *p)
     return true;
 }
 
-/* Cells have come back: tell all who found none. */
+/*
+ * Are there cells and bufs again for those who found none? One of each would do, but then everyone
+ * would be woken for it; so an eighth has to be free.
+ */
+static bool may_wake_starved(const struct stack *st)
+{
+    const struct buf_pool *small = st->cfg.small;
+
+    return st->starved && st->cells.count - st->cells.in_use >= (st->cells.count + 7) / 8 &&
+           small->count - small->in_use >= (small->count + 7) / 8;
+}
+
 static void wake_starved(struct stack *st)
 {
-    if (!st->starved || st->cells.in_use > st->cells.count / 2)
+    if (!may_wake_starved(st))
         return;
     st->starved = false;
     for (uint32_t i = 0; i < st->fresh_slots; i++) {
@@ -194,8 +205,8 @@ void stack_tick(struct stack *st, int64_t now)
 
 int64_t stack_deadline(const struct stack *st)
 {
-    if (!list_empty(&st->event))
-        return st->now; /* a user call left something to tell: nobody should sleep on it */
+    if (!list_empty(&st->event) || may_wake_starved(st))
+        return st->now; /* there is something to tell: nobody should sleep on it */
     return wheel_deadline(&st->wheel);
 }
 

@@ -5,7 +5,8 @@
  * listeners.
  *
  *   listen.c   what a listener and a missing connection answer (CLOSED and LISTEN)
- *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7
+ *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7; the longer
+ *              steps are in ack.c and text.c, and seg.h is what they share
  *   output.c   what to send next, and why
  *   timer.c    timeouts
  *   user.c     the user calls
@@ -112,7 +113,7 @@ void tcp_drop_queues(struct tcp *t, struct tcb *c);
 
 /* input.c: the options of a SYN, and the sequence numbers it brings. */
 void tcp_take_syn(struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);
-/* input.c: an acknowledgment is owed, at once. */
+/* seg.c: an acknowledgment is owed, at once. */
 void tcp_ack_now(struct tcb *c, enum reason why);
 
 /* window.c: the first offer of a window. */
@@ -126,7 +127,7 @@ uint8_t tcp_window_scale(uint32_t rcv_buf);
 
 /* output.c: restart RTX for what is outstanding, or clear it. */
 void tcp_restart_rtx(struct tcb *c, int64_t now);
-/* cc's view of the connection. */
+/* ack.c: congestion control's view of the connection. */
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now);
 
 #endif

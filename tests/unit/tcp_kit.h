@@ -24,6 +24,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,8 @@ static struct rig {
     void *stack_mem, *small_mem, *device_mem;
     int64_t now; /* ns */
     int listener;
-    int line; /* of the test, for messages */
+    int line;         /* of the test, for messages */
+    const char *what; /* is being tested, where a table says so */
     /* the packet that the last expect took */
     uint8_t bytes[RIG_OUT_MAX];
     struct ip_hdr ip;
@@ -86,6 +88,15 @@ static struct flow flow;
 
 /* ---- saying what is wrong ---- */
 
+static inline const char *rig_where(void)
+{
+    static char text[128];
+
+    snprintf(text, sizeof(text), "line %d%s%s", rig.line, rig.what ? ", " : "",
+             rig.what ? rig.what : "");
+    return text;
+}
+
 static inline void rig_same(const char *what, long long got, long long want)
 {
     char line[PRINT_LINE_MAX];
@@ -95,13 +106,13 @@ static inline void rig_same(const char *what, long long got, long long want)
         return;
     print_packet(&nobody, rig.bytes, sizeof(rig.bytes), 0, line, sizeof(line));
     print_error("the last packet taken: %s\n", line);
-    fail_msg("line %d: %s is %lld, expected %lld", rig.line, what, got, want);
+    fail_msg("%s: %s is %lld, expected %lld", rig_where(), what, got, want);
 }
 
 static inline void rig_reason(const char *what, enum reason got, enum reason want)
 {
     if (got != want)
-        fail_msg("line %d: %s is %s, expected %s", rig.line, what, reason_text(got)->name,
+        fail_msg("%s: %s is %s, expected %s", rig_where(), what, reason_text(got)->name,
                  reason_text(want)->name);
 }
 
@@ -200,7 +211,7 @@ static inline void pattern_check(const uint8_t *b, uint32_t number, uint32_t len
 {
     for (uint32_t i = 0; i < len; i++)
         if (b[i] != pattern(number + i))
-            fail_msg("line %d: byte %u of the stream is wrong", rig.line, number + i);
+            fail_msg("%s: byte %u of the stream is wrong", rig_where(), number + i);
 }
 
 /* ---- the remote node ---- */
@@ -304,7 +315,7 @@ static inline bool rig_take_tcp(void)
 static inline void rig_expect(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
 {
     if (!rig_take_tcp())
-        fail_msg("line %d: nothing was sent", rig.line);
+        fail_msg("%s: nothing was sent", rig_where());
     rig_same("flags", rig.seg.flags & ~PSH, flags & ~PSH);
     rig_same("seq", (int32_t)(rig.seg.seq - flow.iss), (int32_t)seq);
     if (flags & ACK)
@@ -317,7 +328,7 @@ static inline void rig_expect(uint8_t flags, uint32_t seq, uint32_t ack, uint32_
 static inline void rig_expect_syn(uint8_t flags)
 {
     if (!rig_take_tcp())
-        fail_msg("line %d: nothing was sent", rig.line);
+        fail_msg("%s: nothing was sent", rig_where());
     rig_same("flags", rig.seg.flags, flags);
     flow.iss = rig.seg.seq;
     if (flags & ACK)
@@ -366,7 +377,7 @@ static inline void rig_event(enum stack_event_kind kind)
     struct stack_event e;
 
     if (!stack_event(rig.st, &e))
-        fail_msg("line %d: there is no event", rig.line);
+        fail_msg("%s: there is no event", rig_where());
     rig_same("event", e.kind, kind);
     if (kind == EV_ACCEPTED)
         flow.id = e.conn;
@@ -379,7 +390,7 @@ static inline void rig_closed(enum reason why)
     struct stack_event e;
 
     if (!stack_event(rig.st, &e))
-        fail_msg("line %d: there is no event", rig.line);
+        fail_msg("%s: there is no event", rig_where());
     rig_same("event", e.kind, EV_CLOSED);
     rig_reason("the end", e.why, why);
 }
@@ -389,7 +400,7 @@ static inline void rig_no_event(void)
     struct stack_event e;
 
     if (stack_event(rig.st, &e))
-        fail_msg("line %d: there is an event: %d", rig.line, (int)e.kind);
+        fail_msg("%s: there is an event: %d", rig_where(), (int)e.kind);
 }
 
 #define expect_event(kind) AT(rig_event(kind))
@@ -410,7 +421,7 @@ static inline void rig_state(enum tcp_state want)
     enum tcp_state got = tcb() ? (enum tcp_state)tcb()->state : TCP_CLOSED;
 
     if (got != want)
-        fail_msg("line %d: the state is %s, expected %s", rig.line, tcp_state_name(got),
+        fail_msg("%s: the state is %s, expected %s", rig_where(), tcp_state_name(got),
                  tcp_state_name(want));
 }
 
@@ -453,7 +464,7 @@ static inline void rig_read(uint32_t len)
         int r = stack_receive(rig.st, flow.id, len, &s);
 
         if (r <= 0)
-            fail_msg("line %d: receive says %d, %u bytes are missing", rig.line, r, len);
+            fail_msg("%s: receive says %d, %u bytes are missing", rig_where(), r, len);
         pattern_check(s.base, flow.read + 1, (uint32_t)r);
         buf_unref(s.buf);
         flow.read += (uint32_t)r;
