@@ -5,13 +5,10 @@
  * listeners.
  *
  *   listen.c   what a listener and a missing connection answer (CLOSED and LISTEN)
- *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7; the longer
- *              steps are in ack.c and text.c, and seg.h is what they share
- *   output.c   what to send next, and why
- *   timer.c    timeouts
- *   user.c     the user calls
- *   state.c    changes of state, and how a connection ends
- *   window.c   the receive window
+ *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7; the
+ * longer steps are in ack.c and text.c, and seg.h is what they share output.c   what to send next,
+ * and why timer.c    timeouts user.c     the user calls state.c    changes of state, and how a
+ * connection ends window.c   the receive window
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
