@@ -310,6 +310,7 @@ static struct http_conn *http_place(struct http *h, struct stack *st)
             oldest = &h->conn[i];
     }
     h->evicted++;
+    stack_abort(st, oldest->conn); /* a client that reads nothing would hold its page for long */
     stack_release(st, oldest->conn);
     http_free(oldest);
     return oldest;

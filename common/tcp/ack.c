@@ -69,8 +69,9 @@ static void update_send_window(struct seg *s, bool acks_new)
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
     c->max_snd_wnd = max32(c->max_snd_wnd, s->wnd);
-    if (c->snd_wnd == 0)
-        c->progress_at = s->now; /* MUST-37: an answer to a probe keeps the connection open */
+    if (c->snd_wnd == 0 && !c->released)
+        c->progress_at = s->now; /* MUST-37: an answer to a probe keeps the connection open; not one
+                                  * that nobody owns any more, or its data would be held for ever */
     if (was_closed && c->snd_wnd > 0) {
         rtt_reset_backoff(&c->rtt, &s->t->cfg);
         if (c->snd_una != c->snd_nxt)

@@ -5,10 +5,15 @@
  * listeners.
  *
  *   listen.c   what a listener and a missing connection answer (CLOSED and LISTEN)
- *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7; the
- * longer steps are in ack.c and text.c, and seg.h is what they share output.c   what to send next,
- * and why timer.c    timeouts user.c     the user calls state.c    changes of state, and how a
- * connection ends window.c   the receive window
+ *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7
+ *   ack.c      its fifth step, the ACK field
+ *   text.c     its seventh and eighth, the segment text and the FIN bit
+ *   output.c   what to send next, and why
+ *   timer.c    timeouts
+ *   user.c     the user calls
+ *   state.c    changes of state, and how a connection ends
+ *   window.c   the receive window
+ *   budget.c   how much of the buffers one connection may have
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
@@ -23,7 +28,8 @@ struct tcp {
     uint16_t mtu_mss;   /* bytes of payload that the device's MTU leaves */
     struct pool *cells; /* of REASM_CELL bytes */
     struct buf_pool *small;
-    uint64_t *counts; /* by enum reason */
+    const struct buf_pool *large; /* that devices read into, or NULL: not known */
+    uint64_t *counts;             /* by enum reason */
     /* challenge ACKs are limited (RFC 5961 section 7) */
     int64_t challenge_window; /* ns: when the present second began */
     uint32_t challenges;      /* sent in it */
@@ -121,6 +127,11 @@ uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn);
 bool tcp_window_update_due(const struct tcp *t, const struct tcb *c);
 /* window.c: the shift that can express a receive buffer of so many bytes. */
 uint8_t tcp_window_scale(uint32_t rcv_buf);
+
+/* budget.c: how many of its configured bytes a queue may hold, given what is free. */
+uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured);
+/* budget.c: is there room for bytes that came out of order? */
+bool tcp_budget_out_of_order(const struct tcp *t, struct slice s);
 
 /* output.c: restart RTX for what is outstanding, or clear it. */
 void tcp_restart_rtx(struct tcb *c, int64_t now);

@@ -47,13 +47,20 @@ static void owe_ack(struct seg *s, bool gap)
         c->timer[TIMER_DELACK] = s->now + cfg->delack_ns;
 }
 
+/* Windows promise more than there is: the share of the moment decides (budget.c). */
+static bool has_share(const struct seg *s)
+{
+    return s->c->rcv_q.bytes + s->data.len <= tcp_budget_queue(s->t, UINT32_MAX);
+}
+
 static enum reason in_order(struct seg *s)
 {
     struct tcb *c = s->c;
     bool gap = c->reasm.first != NULL;
-    uint32_t kept = chunkq_keep(&c->rcv_q, s->t->cells, s->t->small, s->data);
-    uint32_t joined;
+    uint32_t kept = 0, joined;
 
+    if (has_share(s))
+        kept = chunkq_keep(&c->rcv_q, s->t->cells, s->t->small, s->data);
     c->rcv_nxt += kept;
     joined = reasm_take(&c->reasm, s->t->cells, c->rcv_nxt, &c->rcv_q);
     c->rcv_nxt += joined;
@@ -74,7 +81,7 @@ static enum reason out_of_order(struct seg *s)
     if (c->dup_ack_debt < UINT16_MAX)
         c->dup_ack_debt++; /* RFC 5681 section 4.2: one for each, however late they leave */
     c->output_due = true;
-    if (!reasm_insert(&c->reasm, &mem, s->seq, s->data))
+    if (!tcp_budget_out_of_order(s->t, s->data) || !reasm_insert(&c->reasm, &mem, s->seq, s->data))
         return REASON_TCP_REASSEMBLY;
     return REASON_NONE;
 }
