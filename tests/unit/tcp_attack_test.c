@@ -343,7 +343,7 @@ static void a_syn_flood(void **state)
         rig_segment(&src, &local, &hdr, NULL, 0);
     }
     assert_int_equal(stack_totals(rig.st)->conns, 9);
-    counted(TCP_BACKLOG, 10000 - 8);
+    counted(EMBRYO_EVICTED, 10000 - 8);
     drain();
     flow = honest;
     inject(ACK, 1, 1, FULL_WND, 10);

@@ -13,11 +13,14 @@ enum {
 
 static struct tcp tcp;
 static struct tcb tcb;
+static struct buf_pool small; /* large, as far as shares are concerned */
 
 static void start(uint32_t rcv_buf, uint8_t scale, uint16_t mss, uint32_t seq)
 {
     memset(&tcp, 0, sizeof(tcp));
     memset(&tcb, 0, sizeof(tcb));
+    small = (struct buf_pool){.count = 1 << 20, .size = 1 << 16};
+    tcp.small = &small;
     tcp.cfg.rcv_buf = rcv_buf;
     tcb.rcv_wscale = scale;
     tcb.rcv_mss = mss;
