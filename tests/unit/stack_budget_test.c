@@ -156,10 +156,10 @@ static void nobody_holds_a_released_one(void **state)
     begin();
     app_listen(8);
     open_passive();
-    app_send(3000);
+    app_send(2 * MSS);
     while (rig_take_tcp())
         continue;
-    inject(ACK, 1, 1 + 3000, 0, 0);
+    inject(ACK, 1, 1 + 2 * MSS, 0, 0);
     app_send(1000);
     app_release();
     while (tcb() && answered < 1000) {
@@ -167,7 +167,7 @@ static void nobody_holds_a_released_one(void **state)
         while (rig_take_tcp())
             continue;
         if (tcb())
-            inject(ACK, 1, 1 + 3000, 0, 0); /* still alive, still closed */
+            inject(ACK, 1, 1 + 2 * MSS, 0, 0); /* still alive, still closed */
         answered++;
     }
     assert_in_range(answered, 10, 30); /* R2 is 100 s, looked at when a probe is due */
