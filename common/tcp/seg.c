@@ -4,7 +4,7 @@
 #include "base/time.h"
 
 enum {
-    CHALLENGES_PER_SECOND = 100, /* RFC 5961 section 7; for all connections of a node together */
+    CHALLENGES_PER_SECOND = 100, /* per connection */
 };
 
 void tcp_ack_now(struct tcb *c, enum reason why)
@@ -15,19 +15,23 @@ void tcp_ack_now(struct tcb *c, enum reason why)
     c->output_due = true;
 }
 
-/* Owe a challenge ACK, unless this second has had its share (RFC 5961 section 7). */
+/*
+ * Owe a challenge ACK, unless this second has had its share (RFC 5961 section 7). The limit is each
+ * connection's own: one for all would tell strangers whether a segment of theirs hit a connection,
+ * and would let them use up the answer that another one needs.
+ */
 enum reason seg_challenge(struct seg *s, enum reason why)
 {
-    struct tcp *t = s->t;
+    struct tcb *c = s->c;
 
-    if (s->now - t->challenge_window >= SEC) {
-        t->challenge_window = s->now;
-        t->challenges = 0;
+    if (s->now - c->challenge_window >= SEC) {
+        c->challenge_window = s->now;
+        c->challenges = 0;
     }
-    if (t->challenges < CHALLENGES_PER_SECOND) {
-        t->challenges++;
-        s->c->challenge = true;
-        s->c->output_due = true;
+    if (c->challenges < CHALLENGES_PER_SECOND) {
+        c->challenges++;
+        c->challenge = true;
+        c->output_due = true;
     }
     return why;
 }

@@ -30,9 +30,6 @@ struct tcp {
     struct buf_pool *small;
     const struct buf_pool *large; /* that devices read into, or NULL: not known */
     uint64_t *counts;             /* by enum reason */
-    /* challenge ACKs are limited (RFC 5961 section 7) */
-    int64_t challenge_window; /* ns: when the present second began */
-    uint32_t challenges;      /* sent in it */
     /* an observer, or NULL */
     void (*note)(void *arg, const struct tcb *c, int64_t at, enum reason why, enum tcp_state from,
                  int64_t value);
