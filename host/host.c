@@ -35,7 +35,7 @@ struct host {
 };
 
 static const struct option_spec options[] = {
-    NODE_OPTIONS,
+    NODE_OPTIONS("7"),
     {.letter = 't',
      .name = "connect-timeout",
      .arg = "SECONDS",
@@ -69,23 +69,24 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "host",
-    .synopsis = "host [OPTION]... TUN ADDRESS/PREFIX REMOTE",
+    .synopsis = "{host} [OPTION]... TUN ADDRESS/PREFIX REMOTE",
     .summary =
         "Connect to the node REMOTE by way of TUN, whose kernel side has ADDRESS/PREFIX; send "
         "standard input, print what comes back on standard output, and close our side at "
         "the end of input. A TUN that does not exist is created and configured. Everything "
         "else that is said goes to standard error.",
     .epilogue =
-        "Examples:\n"
-        "  host tun0 10.0.0.1/24 10.0.1.5                  a session with the peer\n"
-        "  host tun0 10.0.0.1/24 10.0.1.5 < file > copy    there and back\n"
-        "  host -v --port 7 tun0 10.0.0.1/24 10.0.1.5      its echo service, packet by packet\n"
+        "A session with the peer; a file there and back; its echo, packet by packet:\n"
+        "  {host} tun0 10.0.0.1/24 10.0.1.5\n"
+        "  {host} tun0 10.0.0.1/24 10.0.1.5 < file > copy\n"
+        "  {host} -v --port 7 tun0 10.0.0.1/24 10.0.1.5\n"
         "\n"
-        "The first SIGINT or SIGTERM closes the connection in order, the second resets it.\n"
+        "The first SIGINT or SIGTERM closes the connection in order, the second resets\n"
+        "it.\n"
         "\n"
-        "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the output was closed\n"
-        "early; 2 usage; 4 a privilege or the device is missing; 5 the TUN is in use by another\n"
-        "process, or the name belongs to something else.\n",
+        "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the input,\n"
+        "output or capture failed; 2 usage; 4 a privilege or the device is missing;\n"
+        "5 the TUN is in use by another process, or the name belongs to something else.\n",
     .options = options,
 };
 

@@ -29,7 +29,7 @@ struct peer {
 };
 
 static const struct option_spec options[] = {
-    NODE_OPTIONS,
+    NODE_OPTIONS("5"),
     {.letter = 's',
      .name = "session",
      .arg = "KIND",
@@ -47,7 +47,7 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "peer",
-    .synopsis = "peer [OPTION]... TUN ADDRESS/PREFIX REMOTE",
+    .synopsis = "{peer} [OPTION]... TUN ADDRESS/PREFIX REMOTE",
     .summary =
         "Serve as a node behind TUN, whose kernel side has ADDRESS/PREFIX, until told to stop. "
         "REMOTE is the node that is expected; others are served too. A TUN that does not "
@@ -55,18 +55,20 @@ static const struct program program = {
         "ready, and one for each session that ends; with -v or --json, one for every "
         "connection.",
     .epilogue =
-        "Services: 8000 session, 7 echo, 9 discard, 19 chargen (TCP and UDP), 80 a status page\n"
-        "(also /status.json), UDP 6969 echo with the bytes in reverse order.\n"
+        "Services: 8000 session, 7 echo, 9 discard, 19 chargen (TCP and UDP), 80 a\n"
+        "status page (also /status.json), UDP 6969 echo with the bytes in reverse order.\n"
         "\n"
         "Examples:\n"
-        "  peer tun1 10.0.1.1/24 10.0.0.7\n"
-        "  peer --session chat tun1 10.0.1.1/24 10.0.0.7\n"
+        "  {peer} tun1 10.0.1.1/24 10.0.0.7\n"
+        "  {peer} --session chat tun1 10.0.1.1/24 10.0.0.7\n"
         "\n"
-        "The first SIGINT or SIGTERM closes all connections in order, the second resets them.\n"
+        "The first SIGINT or SIGTERM closes all connections in order, the second resets\n"
+        "them.\n"
         "\n"
-        "Exit codes: 0 stopped when told to, all connections closed in order; 1 some had to be\n"
-        "reset, or the node failed; 2 usage; 4 a privilege or the device is missing; 5 the TUN is\n"
-        "in use by another process, or the name belongs to something else.\n",
+        "Exit codes: 0 stopped when told to, all connections closed in order; 1 some\n"
+        "had to be reset, or the node, input, output or capture failed; 2 usage; 4 a\n"
+        "privilege or the device is missing; 5 the TUN is in use by another process, or\n"
+        "the name belongs to something else.\n",
     .options = options,
 };
 

@@ -1,42 +1,76 @@
 #include "run/dial.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "run/exit.h"
+#include "run/self.h"
 
 static const int64_t hint_after = 3 * SEC; /* without an answer to the SYN */
 
 /* ---- Words ---- */
 
+/* Is this an address of the machine itself? Only to such a one can a socket be bound. */
+static bool is_the_kernels(const struct addr *a)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(addr_v4_value(a))}};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return bound;
+}
+
+static void explain_refused(const struct node *n, const char *remote)
+{
+    char local[ADDR_TEXT_MAX], peer[SELF_MAX], port[24] = "";
+
+    if (is_the_kernels(&n->opt->remote)) {
+        report_error(&n->report,
+                     "%s refused: nothing listens on port %u there; that is the kernel's own side, "
+                     "where any server of this machine can listen: nc -l -p %u",
+                     remote, (unsigned)n->opt->port, (unsigned)n->opt->port);
+        return;
+    }
+    if (n->opt->port != NODE_PORT)
+        snprintf(port, sizeof(port), "--port %u ", (unsigned)n->opt->port);
+    report_error(&n->report,
+                 "%s refused: nobody listens on port %u there; start a peer, say: "
+                 "%s %stun1 10.0.1.1/24 %s",
+                 remote, (unsigned)n->opt->port, self_call("peer", peer), port,
+                 addr_format(&n->local, local));
+}
+
 void dial_explain(const struct node *n, enum reason why, bool connected)
 {
     const struct report *r = &n->report;
-    char remote[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
+    char remote[ADDR_TEXT_MAX], netsetup[SELF_MAX];
     unsigned port = (unsigned)n->opt->port;
 
     addr_format(&n->opt->remote, remote);
-    addr_format(&n->local, local);
+    self_call("netsetup", netsetup);
     if (why == REASON_END_REFUSED)
-        report_error(r,
-                     "%s refused: nobody listens on port %u there; start a peer, say: "
-                     "peer tun1 10.0.1.1/24 %s",
-                     remote, port, local);
+        explain_refused(n, remote);
     else if (why == REASON_END_TIMED_OUT && !connected)
         report_error(r,
                      "%s:%u did not answer; is a peer running there, and is the network up? "
-                     "netsetup status",
-                     remote, port);
+                     "%s status",
+                     remote, port, netsetup);
     else if (why == REASON_END_TIMED_OUT)
         report_error(r,
                      "%s:%u stopped answering; is the peer still running, and the network up? "
-                     "netsetup status",
-                     remote, port);
+                     "%s status",
+                     remote, port, netsetup);
     else if (why == REASON_END_UNREACHABLE)
         report_error(r,
                      "the network says %s is unreachable; are routes and forwarding up? "
-                     "netsetup status",
-                     remote);
+                     "%s status",
+                     remote, netsetup);
     else if (why == REASON_END_RESET)
         report_error(r, "%s:%u reset the connection; what was under way is lost", remote, port);
     else
@@ -57,13 +91,14 @@ static void explain_open(const struct node *n, int error)
 
 static void hint(struct dial *d)
 {
-    char remote[ADDR_TEXT_MAX];
+    char remote[ADDR_TEXT_MAX], netsetup[SELF_MAX];
 
     d->hinted = true;
     report_line(&d->node->report,
                 "no answer from %s:%u yet; is a peer running there, and is the network up "
-                "(netsetup status)? Still trying",
-                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port);
+                "(%s status)? Still trying",
+                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port,
+                self_call("netsetup", netsetup));
 }
 
 /* ---- Turns ---- */

@@ -11,6 +11,7 @@
 #include "run/exit.h"
 #include "run/memory.h"
 #include "run/netlink.h"
+#include "run/self.h"
 
 enum {
     PACKET_BUF = 65536, /* bytes: the largest packet of any TUN */
@@ -202,7 +203,7 @@ static int node_configure_tun(struct node *n)
 static void node_check_tun(struct node *n)
 {
     const struct node_options *opt = n->opt;
-    char text[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], netsetup[SELF_MAX];
     struct netlink *nl;
     struct netlink_link link;
 
@@ -218,16 +219,21 @@ static void node_check_tun(struct node *n)
     if (netlink_addr_present(opt->tun, &opt->net, opt->prefix_len) == 0)
         report_error(&n->report,
                      "%s does not have the address %s/%u, so answers may not find their way; try: "
-                     "netsetup status",
-                     opt->tun, text, (unsigned)opt->prefix_len);
+                     "%s status",
+                     opt->tun, text, (unsigned)opt->prefix_len, self_call("netsetup", netsetup));
 }
 
 static int node_attach(struct node *n)
 {
+    char netsetup[SELF_MAX];
     int r = tun_open(&n->tun, n->opt->tun, TUN_PLAIN, &n->packets);
 
     if (r < 0) {
-        report_error(&n->report, "%s: %s", n->opt->tun, tun_explain(r));
+        if (r == -EPERM)
+            report_error(&n->report, "%s: %s, once: %s up", n->opt->tun, tun_explain(r),
+                         self_call("netsetup", netsetup));
+        else
+            report_error(&n->report, "%s: %s", n->opt->tun, tun_explain(r));
         return node_tun_exit_code(r);
     }
     n->dev = &n->tun.dev;

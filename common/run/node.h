@@ -40,16 +40,17 @@ struct node_options {
     int64_t connect_timeout; /* ns; 0: the default */
 };
 
-/* The lines of these options in a program's table. */
+/* The lines of these options in a program's table; `host_number` as text, "7". */
 #define NODE_OPTION(field) offsetof(struct node_options, field)
-#define NODE_OPTIONS                                                                               \
+#define NODE_OPTIONS(host_number)                                                                  \
     {.letter = 'l',                                                                                \
      .name = "local",                                                                              \
      .arg = "ADDR",                                                                                \
      .kind = OPTION_ADDR4,                                                                         \
      .offset = NODE_OPTION(local),                                                                 \
-     .help = "The node's own address. Without it: the TUN's subnet with the host number 7 "        \
-             "(host) or 5 (peer)."},                                                               \
+     .help =                                                                                       \
+         "The node's own address. Without it: the TUN's subnet with the host number " host_number  \
+         "."},                                                                                     \
         {.letter = 'p',                                                                            \
          .name = "port",                                                                           \
          .arg = "N",                                                                               \

@@ -32,9 +32,13 @@ for node in host peer; do
     wrong "$node: a TUN name that is too long" 2 "tun0123456789abcd" \
         $BIN/$node tun0123456789abcd 10.0.0.1/24 10.0.1.5
 done
+for program in host peer netsetup; do
+    is "$program --help: no line is wider than 79 columns" \
+        "$($BIN/$program --help | awk 'length($0) > 79')" ""
+done
 wrong "netsetup: an unknown command" 2 "sideways" $BIN/netsetup sideways
 wrong "netsetup: an unknown option" 2 "--frobnicate" $BIN/netsetup --frobnicate
-wrong "host: no privilege to make a TUN" 4 "privilege|permission|permitted|root|netsetup" \
+wrong "host: no privilege to make a TUN" 4 "no privilege.*once: $BIN/netsetup up" \
     setpriv --bounding-set -all --inh-caps -all $BIN/host tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup up: no privilege" 4 "privilege|permission|permitted|root" \
     setpriv --bounding-set -all --inh-caps -all $BIN/netsetup up
@@ -44,11 +48,25 @@ no_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh)
 wrong "host: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/host tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup up: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/netsetup up
 
+# /dev/net/tun that this user may not open: no matter what it is, as long as it is shut.
+shut_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && install -m 000 /dev/null /dev/net/tun &&
+    exec setpriv --bounding-set -all --inh-caps -all "$@"' sh)
+wrong "host: /dev/net/tun is shut" 4 "/dev/net/tun may not be opened.*chmod 666" "${shut_tun[@]}" \
+    $BIN/host tun0 10.0.0.1/24 10.0.1.5
+
 net_up
 peer_start
 wrong "a second node on a TUN in use" 5 "tun1: another process has it open" $BIN/host tun1 10.0.1.1/24 10.0.0.7
-wrong "nobody listens there" 1 "refused" $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 10.0.1.5
-wrong "nobody is there" 1 "did not answer.*netsetup status" \
+wrong "nobody listens there" 1 "refused.*$BIN/peer --port 4444 tun1" \
+    $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 10.0.1.5
+for kernel in 10.0.0.1 10.0.1.1; do
+    wrong "no server at the kernel's side $kernel" 1 "refused.*nc -l -p 4444" \
+        $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 $kernel
+done
+install $BIN/host "$WORK/twintun-host"
+wrong "nobody is there, says the installed program" 1 "did not answer.*$WORK/twintun-netsetup status" \
+    "$WORK/twintun-host" --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
+wrong "nobody is there" 1 "did not answer.*$BIN/netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
 
 # Whoever reads our output goes away: that is no failure of ours, and no endless run either.
