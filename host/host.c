@@ -75,18 +75,17 @@ static const struct program program = {
         "standard input, print what comes back on standard output, and close our side at "
         "the end of input. A TUN that does not exist is created and configured. Everything "
         "else that is said goes to standard error.",
-    .epilogue =
-        "A session with the peer; a file there and back; its echo, packet by packet:\n"
-        "  {host} tun0 10.0.0.1/24 10.0.1.5\n"
-        "  {host} tun0 10.0.0.1/24 10.0.1.5 < file > copy\n"
-        "  {host} -v --port 7 tun0 10.0.0.1/24 10.0.1.5\n"
-        "\n"
-        "The first SIGINT or SIGTERM closes the connection in order, the second resets\n"
-        "it.\n"
-        "\n"
-        "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the input,\n"
-        "output or capture failed; 2 usage; 4 a privilege or the device is missing;\n"
-        "5 the TUN is in use by another process, or the name belongs to something else.\n",
+    .epilogue = "A session with the peer; a file there and back; its echo, packet by packet:\n"
+                "  {host} tun0 10.0.0.1/24 10.0.1.5\n"
+                "  {host} tun0 10.0.0.1/24 10.0.1.5 < file > copy\n"
+                "  {host} -v --port 7 tun0 10.0.0.1/24 10.0.1.5\n"
+                "\n"
+                "The first SIGINT or SIGTERM closes the connection in order, the second resets\n"
+                "it.\n"
+                "\n"
+                "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the input,\n"
+                "output or capture failed; 2 usage; 4 a privilege or the device is missing;\n"
+                "5 the TUN is in use by another process, or the name belongs to something else.\n",
     .options = options,
 };
 
@@ -135,5 +134,7 @@ int main(int argc, char **argv)
         code = dial_run(&h.dial, &h.node, far);
     if (far)
         node_close(far, code);
-    return node_close(&h.node, code);
+    code = node_close(&h.node, code);
+    report_summary(&h.node.report, h.node.st, h.opt.node.tun, code);
+    return code;
 }

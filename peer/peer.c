@@ -54,21 +54,20 @@ static const struct program program = {
         "exist is created and configured. A line on standard error says when the node is "
         "ready, and one for each session that ends; with -v or --json, one for every "
         "connection.",
-    .epilogue =
-        "Services: 8000 session, 7 echo, 9 discard, 19 chargen (TCP and UDP), 80 a\n"
-        "status page (also /status.json), UDP 6969 echo with the bytes in reverse order.\n"
-        "\n"
-        "Examples:\n"
-        "  {peer} tun1 10.0.1.1/24 10.0.0.7\n"
-        "  {peer} --session chat tun1 10.0.1.1/24 10.0.0.7\n"
-        "\n"
-        "The first SIGINT or SIGTERM closes all connections in order, the second resets\n"
-        "them.\n"
-        "\n"
-        "Exit codes: 0 stopped when told to, all connections closed in order; 1 some\n"
-        "had to be reset, or the node, input, output or capture failed; 2 usage; 4 a\n"
-        "privilege or the device is missing; 5 the TUN is in use by another process, or\n"
-        "the name belongs to something else.\n",
+    .epilogue = "Services: 8000 session, 7 echo, 9 discard, 19 chargen (TCP and UDP), 80 a\n"
+                "status page (also /status.json), UDP 6969 echo with the bytes in reverse order.\n"
+                "\n"
+                "Examples:\n"
+                "  {peer} tun1 10.0.1.1/24 10.0.0.7\n"
+                "  {peer} --session chat tun1 10.0.1.1/24 10.0.0.7\n"
+                "\n"
+                "The first SIGINT or SIGTERM closes all connections in order, the second resets\n"
+                "them.\n"
+                "\n"
+                "Exit codes: 0 stopped when told to, all connections closed in order; 1 some\n"
+                "had to be reset, or the node, input, output or capture failed; 2 usage; 4 a\n"
+                "privilege or the device is missing; 5 the TUN is in use by another process, or\n"
+                "the name belongs to something else.\n",
     .options = options,
 };
 
@@ -77,14 +76,20 @@ static void peer_event(void *arg, struct stack *st, const struct stack_event *ev
     struct peer *p = arg;
     const struct report *r = &p->node.report;
     struct stack_conn_status c;
-    bool session;
+    bool session, told;
 
-    if (ev->kind != EV_CLOSED || stack_status(st, ev->conn, &c) < 0)
+    if (ev->kind != EV_ACCEPTED && ev->kind != EV_CLOSED)
+        return;
+    if (stack_status(st, ev->conn, &c) < 0)
         return;
     session = c.local_port == p->opt.node.port;
-    if (session || r->verbose || r->json)
+    told = session || r->verbose || r->json;
+    if (ev->kind == EV_ACCEPTED && told)
+        report_accepted(r, &c);
+    if (ev->kind == EV_CLOSED && told)
         report_closed(r, &c, ev->why);
-    p->session_ended = p->session_ended || session;
+    if (ev->kind == EV_CLOSED && session)
+        p->session_ended = true;
 }
 
 /* The operator of a chat closed our output: nobody reads it any more, so the chat is over. */
@@ -164,7 +169,8 @@ int main(int argc, char **argv)
     if (code != NODE_GO_ON)
         return code;
     code = peer_serve(&p);
-    report_summary(&p.node.report, p.node.st, p.opt.node.tun, code);
     life_end(&p.life);
-    return node_close(&p.node, code);
+    code = node_close(&p.node, code);
+    report_summary(&p.node.report, p.node.st, p.opt.node.tun, code);
+    return code;
 }

@@ -198,6 +198,7 @@ static int dial_connect(struct dial *d)
 
     if (code != NODE_GO_ON)
         return code;
+    report_ready(&d->node->report, &d->node->local, d->node->opt->tun, NULL, 0);
     r = dial_open(d);
     if (r < 0) {
         explain_open(d->node, r);
@@ -223,7 +224,6 @@ int dial_run(struct dial *d, struct node *n, struct node *far)
     if (far)
         loop_add(&d->life.loop, far->st, far->dev);
     code = dial_connect(d);
-    report_summary(&n->report, n->st, n->opt->tun, code);
     life_end(&d->life);
     return code;
 }

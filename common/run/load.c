@@ -40,14 +40,20 @@ static int load_open(struct load *l)
 static void load_event(void *arg, struct stack *st, const struct stack_event *ev)
 {
     struct load *l = arg;
+    const struct report *r = &l->node->report;
+    bool told = r->json || r->verbose;
     struct stack_conn_status c;
 
-    if (ev->kind != EV_CLOSED)
+    if (ev->kind != EV_CONNECTED && ev->kind != EV_CLOSED)
         return;
-    if (ev->why != REASON_END_ORDERLY && l->why == REASON_NONE)
+    if (stack_status(st, ev->conn, &c) < 0)
+        return;
+    if (ev->kind == EV_CONNECTED && told)
+        report_connected(r, &c, c.age);
+    if (ev->kind == EV_CLOSED && told)
+        report_closed(r, &c, ev->why);
+    if (ev->kind == EV_CLOSED && ev->why != REASON_END_ORDERLY && l->why == REASON_NONE)
         l->why = ev->why;
-    if ((l->node->report.json || l->node->report.verbose) && stack_status(st, ev->conn, &c) == 0)
-        report_closed(&l->node->report, &c, ev->why);
 }
 
 static bool load_complete(const struct load *l)
@@ -151,11 +157,11 @@ int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, u
     l->life.loop.node[0].arg = l;
     if (far)
         loop_add(&l->life.loop, far->st, far->dev);
+    report_ready(&n->report, &n->local, n->opt->tun, NULL, 0);
     l->began_at = clock_now();
     code = life_run(&l->life);
     if (code == EXIT_DONE)
         code = load_verdict(l);
-    report_summary(&n->report, n->st, n->opt->tun, code);
     life_end(&l->life);
     return code;
 }

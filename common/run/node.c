@@ -82,6 +82,9 @@ static int node_options_check(const struct program *prog, struct node_options *o
         return usage_error(prog, "--local is the kernel's own address on the TUN; take another");
     if (addr_eq(&opt->local, &opt->remote))
         return usage_error(prog, "the remote node has this node's own address");
+    if (opt->json && opt->verbose)
+        return usage_error(prog, "--json and --verbose do not go together: packet lines are no "
+                                 "JSON; --pcap FILE keeps the packets");
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
     return NODE_GO_ON;
@@ -368,11 +371,8 @@ int node_close(struct node *n, int code)
     int error;
 
     device_close(n->dev);
-    if (n->file != &n->own_file)
-        return code;
-    error = capture_file_close(n->file);
-    if (error == 0)
-        return code;
-    report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
-    return code == EXIT_DONE ? EXIT_FAILED : code;
+    error = n->file == &n->own_file ? capture_file_close(n->file) : 0;
+    if (error < 0)
+        report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
+    return (error < 0 || n->told_capture) && code == EXIT_DONE ? EXIT_FAILED : code;
 }

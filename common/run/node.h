@@ -76,7 +76,7 @@ struct node_options {
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(json),                                                              \
          .help = "Instead of lines for people, one JSON object per line on standard error: "       \
-                 "ready, connected, closed, and at the end a summary."},                           \
+                 "ready, connected, closed, error, and at the end a summary. Not with -v."},       \
         {.letter = 'q',                                                                            \
          .name = "quiet",                                                                          \
          .kind = OPTION_FLAG,                                                                      \
@@ -141,7 +141,7 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
 /* Say once what went wrong underneath: the interface is down, the capture ended. */
 void node_complain(struct node *n, int write_error);
 
-/* Close the chain and the capture. Returns `code`, or EXIT_FAILED if the capture failed unsaid. */
+/* Close the chain and the capture. Returns `code`, but no EXIT_DONE if the capture is lost. */
 int node_close(struct node *n, int code);
 
 #endif

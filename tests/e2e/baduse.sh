@@ -29,6 +29,8 @@ for node in host peer; do
     wrong "$node: a bad prefix" 2 "10\.0\.0\.1/33" $BIN/$node tun0 10.0.0.1/33 10.0.1.5
     wrong "$node: no prefix" 2 "10\.0\.0\.1" $BIN/$node tun0 10.0.0.1 10.0.1.5
     wrong "$node: a bad remote" 2 "nowhere" $BIN/$node tun0 10.0.0.1/24 nowhere
+    wrong "$node: packet lines among JSON" 2 "--json and --verbose do not go together" \
+        $BIN/$node --json -v tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: a TUN name that is too long" 2 "tun0123456789abcd" \
         $BIN/$node tun0123456789abcd 10.0.0.1/24 10.0.1.5
 done
@@ -68,6 +70,19 @@ wrong "nobody is there, says the installed program" 1 "did not answer.*$WORK/twi
     "$WORK/twintun-host" --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
 wrong "nobody is there" 1 "did not answer.*$BIN/netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
+
+# With --json an error is an object like all the others.
+$BIN/host --json --port 4444 tun0 10.0.0.1/24 10.0.1.5 </dev/null 2>"$WORK/json"
+is "refused, with --json: these events" \
+    "$(sed -E 's/^\{"event":"([a-z]*)","program":"host",.*\}$/\1/' "$WORK/json" | xargs)" \
+    "ready closed error summary"
+check "refused, with --json: the text of the error" grep -q '"text":"10.0.1.5 refused: ' "$WORK/json"
+
+# A capture that is lost is a failure, though the session goes on.
+$BIN/host --pcap /dev/full tun0 10.0.0.1/24 10.0.1.5 <README.md >"$WORK/out" 2>"$WORK/err"
+is "a capture on a full disk: exit 1" $? 1
+check "it is said" grep -q 'capture /dev/full' "$WORK/err"
+check "the session is whole" cmp README.md "$WORK/out"
 
 # Whoever reads our output goes away: that is no failure of ours, and no endless run either.
 head -c 4000000 /dev/zero >"$WORK/zeros"
