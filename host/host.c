@@ -12,7 +12,8 @@
 enum {
     HOST_NUMBER = 7, /* ours in the subnet, unless --local says otherwise */
     SECONDS_MAX = 24 * 3600,
-    LOAD_MAX = 16000, /* connections: ports from 49152 on, and places in the stack's table */
+    CONNECT_TIMEOUT = 180, /* s, unless told otherwise */
+    LOAD_MAX = 16000,      /* connections: ports from 49152 on, and places in the stack's table */
     LOAD_BYTES = 1024,
 };
 
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
 
     node_prepare_descriptors();
     node_options_default(&h.opt.node);
+    h.opt.node.connect_timeout = CONNECT_TIMEOUT * SEC;
     h.opt.bytes = LOAD_BYTES;
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);
     if (code != NODE_GO_ON)

@@ -26,6 +26,7 @@ struct peer {
     struct services services;
     bool closing;       /* services are stopped */
     bool session_ended; /* a session connection is over */
+    bool operator_lost; /* standard input or output failed */
 };
 
 static const struct option_spec options[] = {
@@ -92,14 +93,17 @@ static void peer_event(void *arg, struct stack *st, const struct stack_event *ev
         p->session_ended = true;
 }
 
-/* The operator of a chat closed our output: nobody reads it any more, so the chat is over. */
-static void peer_watch_output(struct peer *p, struct loop *l)
+/* Without its operator, who reads our output and types our input, a chat is over. */
+static void peer_watch_operator(struct peer *p, struct loop *l)
 {
-    if (!l->output_error || p->life.quit)
+    int error = l->output_error ? l->output_error : p->life.op.in_error;
+
+    if (!error || p->operator_lost)
         return;
-    report_error(&p->node.report, "writing standard output failed: %s; stopping",
-                 strerror(-l->output_error));
-    p->life.quit = true;
+    report_error(&p->node.report, "%s failed: %s; stopping",
+                 l->output_error ? "writing standard output" : "reading standard input",
+                 strerror(-error));
+    p->operator_lost = p->life.quit = true;
 }
 
 static bool peer_decide(void *arg, struct loop *l)
@@ -108,7 +112,7 @@ static bool peer_decide(void *arg, struct loop *l)
 
     if (p->opt.once && p->session_ended)
         p->life.quit = true;
-    peer_watch_output(p, l);
+    peer_watch_operator(p, l);
     if (life_turn(&p->life))
         return true;
     if (!p->life.stopping)
@@ -144,9 +148,12 @@ static int peer_serve(struct peer *p)
     report_line(&p->node.report, "waiting for %s; others are served too",
                 addr_format(&p->opt.node.remote, text));
     r = life_run(&p->life);
-    if (r == EXIT_DONE && (p->life.forced || p->life.loop.output_error))
-        r = EXIT_FAILED;
-    return r;
+    if (r != EXIT_DONE)
+        return r;
+    if (!p->life.quit)
+        report_line(&p->node.report,
+                    p->life.forced ? "stopped; what was still open is reset" : "stopped");
+    return p->life.forced || p->operator_lost ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)

@@ -115,7 +115,7 @@ static void dial_event(void *arg, struct stack *st, const struct stack_event *ev
     if (ev->kind == EV_CONNECTED)
         report_connected(&d->node->report, &c, d->life.loop.now - d->opened_at);
     else if (d->cat.connected || d->node->report.json)
-        report_closed(&d->node->report, &c, ev->why);
+        report_closed(&d->node->report, &c, d->timed_out ? REASON_END_TIMED_OUT : ev->why);
 }
 
 static void dial_watch_output(struct dial *d, struct loop *l)
@@ -133,29 +133,62 @@ static void dial_watch_output(struct dial *d, struct loop *l)
     life_abort(&d->life);
 }
 
+static void dial_watch_input(struct dial *d)
+{
+    int error = d->life.op.in_error;
+
+    if (!error || d->input_told)
+        return;
+    d->input_told = true;
+    report_error(&d->node->report, "reading standard input failed: %s%s", strerror(-error),
+                 d->cat.closed ? "" : "; the connection is reset");
+    life_abort(&d->life);
+}
+
+/* The remote node is done and we are not: whoever types should know what is left to do. */
+static void dial_watch_remote(struct dial *d)
+{
+    char remote[ADDR_TEXT_MAX];
+
+    if (!d->cat.eof || d->cat.input_ended || d->cat.closed || d->remote_told ||
+        life_output_pending(&d->life))
+        return;
+    d->remote_told = true;
+    report_line(&d->node->report,
+                "%s:%u has closed its side: nothing more will come; %s closes ours",
+                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port,
+                isatty(STDIN_FILENO) ? "Ctrl-D" : "the end of our input");
+}
+
+/* The stack gives up when it would send the next SYN; this is to the point. */
 static void dial_watch_handshake(struct dial *d, struct loop *l)
 {
-    if (d->cat.connected || d->cat.closed)
+    int64_t limit = d->opened_at + d->node->opt->connect_timeout;
+
+    if (d->cat.connected || d->cat.closed || d->life.forced)
         return;
-    if (d->life.stopping && !d->life.forced) {
+    if (l->now >= limit) {
+        d->timed_out = true;
         life_abort(&d->life);
         return;
     }
-    if (d->hinted)
-        return;
-    if (l->now - d->opened_at >= hint_after)
+    if (!d->hinted && l->now - d->opened_at >= hint_after)
         hint(d);
-    else
-        l->wake = time_min(l->wake, d->opened_at + hint_after);
+    if (!d->hinted)
+        limit = time_min(limit, d->opened_at + hint_after);
+    l->wake = time_min(l->wake, limit);
 }
 
 static bool dial_decide(void *arg, struct loop *l)
 {
     struct dial *d = arg;
 
+    d->life.abrupt = !d->cat.connected;
     if (life_turn(&d->life))
         return true;
     dial_watch_output(d, l);
+    dial_watch_input(d);
+    dial_watch_remote(d);
     dial_watch_handshake(d, l);
     return netcat_done(&d->cat) && !life_output_pending(&d->life);
 }
@@ -176,6 +209,17 @@ static int dial_open(struct dial *d)
 /* What the end says to whoever called the program. */
 static int dial_verdict(struct dial *d)
 {
+    char remote[ADDR_TEXT_MAX];
+
+    if (d->timed_out) {
+        dial_explain(d->node, REASON_END_TIMED_OUT, false);
+        return EXIT_FAILED;
+    }
+    if (d->life.stopping && !d->cat.connected) {
+        report_line(&d->node->report, "stopped before %s:%u had answered",
+                    addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port);
+        return EXIT_FAILED;
+    }
     if (d->life.loop.output_error || d->life.forced)
         return EXIT_FAILED; /* said already, or asked for */
     if (d->cat.why != REASON_END_ORDERLY) {
@@ -213,7 +257,7 @@ int dial_run(struct dial *d, struct node *n, struct node *far)
     int code;
 
     d->node = n;
-    d->hinted = d->output_told = false;
+    d->hinted = d->timed_out = d->output_told = d->input_told = d->remote_told = false;
     code = life_begin(&d->life, n, dial_decide, d);
     if (code != NODE_GO_ON)
         return code;

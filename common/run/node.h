@@ -37,7 +37,7 @@ struct node_options {
     bool json, quiet;
     uint32_t mss; /* bytes; 0: what the MTU gives */
     bool no_nagle, no_delayed_ack;
-    int64_t connect_timeout; /* ns; 0: the default */
+    int64_t connect_timeout; /* ns; 0: the stack's default */
 };
 
 /* The lines of these options in a program's table; `host_number` as text, "7". */

@@ -78,6 +78,9 @@ is "refused, with --json: these events" \
     "ready closed error summary"
 check "refused, with --json: the text of the error" grep -q '"text":"10.0.1.5 refused: ' "$WORK/json"
 
+wrong "standard input is a folder" 1 "reading standard input failed: Is a directory" \
+    sh -c "exec $BIN/host --quiet tun0 10.0.0.1/24 10.0.1.5 </tmp"
+
 # A capture that is lost is a failure, though the session goes on.
 $BIN/host --pcap /dev/full tun0 10.0.0.1/24 10.0.1.5 <README.md >"$WORK/out" 2>"$WORK/err"
 is "a capture on a full disk: exit 1" $? 1
@@ -94,8 +97,11 @@ is "output closed early: what was read is right" "$(wc -c <"$WORK/out")" 1
 check "peer lives on" ping -c 1 -W 2 10.0.1.5
 
 stop $peer
+before=$(date +%s%3N)
 wrong "nobody runs peer" 1 "did not answer.*netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.5
+took=$(($(date +%s%3N) - before))
+check "--connect-timeout 2 took $took ms" [ $((took >= 2000 && took < 2500)) -eq 1 ]
 $BIN/netsetup down >/dev/null 2>&1
 $BIN/netsetup status >"$WORK/out" 2>"$WORK/err"
 is "netsetup status when nothing is up: 3" $? 3
