@@ -17,6 +17,8 @@ enum {
     LOAD_BYTES = 1024,
 };
 
+#define BYTES_NOT_GIVEN UINT32_MAX
+
 struct host_options {
     struct node_options node; /* first: node_options_parse fills both */
     bool in_memory;
@@ -44,7 +46,8 @@ static const struct option_spec options[] = {
      .offset = NODE_OPTION(connect_timeout),
      .min = SEC / 10,
      .max = SECONDS_MAX * SEC,
-     .help = "Give up if nobody answers for so long; 180 without it."},
+     .help = "Give up if nobody answers for so long; 180 without it. With --connections: if "
+             "nothing goes forward for so long."},
     {.name = "in-memory",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct host_options, in_memory),
@@ -63,7 +66,7 @@ static const struct option_spec options[] = {
      .kind = OPTION_U32,
      .offset = offsetof(struct host_options, bytes),
      .min = 0,
-     .max = UINT32_MAX,
+     .max = BYTES_NOT_GIVEN - 1,
      .help = "With --connections: bytes on each; 1024 without it."},
     {.name = NULL},
 };
@@ -122,10 +125,14 @@ int main(int argc, char **argv)
     node_prepare_descriptors();
     node_options_default(&h.opt.node);
     h.opt.node.connect_timeout = CONNECT_TIMEOUT * SEC;
-    h.opt.bytes = LOAD_BYTES;
+    h.opt.bytes = BYTES_NOT_GIVEN;
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);
     if (code != NODE_GO_ON)
         return code;
+    if (h.opt.bytes == BYTES_NOT_GIVEN)
+        h.opt.bytes = LOAD_BYTES;
+    else if (!h.opt.connections)
+        return usage_error(&program, "--bytes goes with --connections; a session sends its input");
     far = h.opt.in_memory ? &h.far : NULL;
     code = far ? open_in_memory(&h) : node_open(&h.node, &program, &h.opt.node);
     if (code != NODE_GO_ON)

@@ -77,7 +77,7 @@ void dial_explain(const struct node *n, enum reason why, bool connected)
         report_error(r, "%s:%u: %s", remote, port, reason_text(why)->sentence);
 }
 
-static void explain_open(const struct node *n, int error)
+void dial_explain_open(const struct node *n, int error)
 {
     char remote[ADDR_TEXT_MAX];
 
@@ -245,7 +245,7 @@ static int dial_connect(struct dial *d)
     report_ready(&d->node->report, &d->node->local, d->node->opt->tun, NULL, 0);
     r = dial_open(d);
     if (r < 0) {
-        explain_open(d->node, r);
+        dial_explain_open(d->node, r);
         return EXIT_FAILED;
     }
     code = life_run(&d->life);

@@ -25,6 +25,9 @@ struct dial {
  */
 int dial_run(struct dial *d, struct node *n, struct node *far);
 
+/* Say why stack_open refused. */
+void dial_explain_open(const struct node *n, int error);
+
 /* Say why a connection to the node's remote end never came to be, or ended badly. */
 void dial_explain(const struct node *n, enum reason why, bool connected);
 

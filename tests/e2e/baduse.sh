@@ -38,6 +38,8 @@ for program in host peer netsetup; do
     is "$program --help: no line is wider than 79 columns" \
         "$($BIN/$program --help | awk 'length($0) > 79')" ""
 done
+wrong "host: bytes of no connections" 2 "--bytes goes with --connections" \
+    $BIN/host --bytes 5 tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup: an unknown command" 2 "sideways" $BIN/netsetup sideways
 wrong "netsetup: an unknown option" 2 "--frobnicate" $BIN/netsetup --frobnicate
 wrong "host: no privilege to make a TUN" 4 "no privilege.*once: $BIN/netsetup up" \
