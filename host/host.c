@@ -12,9 +12,12 @@
 enum {
     HOST_NUMBER = 7, /* ours in the subnet, unless --local says otherwise */
     SECONDS_MAX = 24 * 3600,
-    LOAD_MAX = 16000, /* connections: ports from 49152 on, and places in the stack's table */
+    CONNECT_TIMEOUT = 180, /* s, unless told otherwise */
+    LOAD_MAX = 16000,      /* connections: ports from 49152 on, and places in the stack's table */
     LOAD_BYTES = 1024,
 };
+
+#define BYTES_NOT_GIVEN UINT32_MAX
 
 struct host_options {
     struct node_options node; /* first: node_options_parse fills both */
@@ -35,7 +38,7 @@ struct host {
 };
 
 static const struct option_spec options[] = {
-    NODE_OPTIONS,
+    NODE_OPTIONS("7"),
     {.letter = 't',
      .name = "connect-timeout",
      .arg = "SECONDS",
@@ -43,7 +46,8 @@ static const struct option_spec options[] = {
      .offset = NODE_OPTION(connect_timeout),
      .min = SEC / 10,
      .max = SECONDS_MAX * SEC,
-     .help = "Give up if nobody answers for so long; 180 without it."},
+     .help = "Give up if nobody answers for so long; 180 without it. With --connections: if "
+             "nothing goes forward for so long."},
     {.name = "in-memory",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct host_options, in_memory),
@@ -62,30 +66,30 @@ static const struct option_spec options[] = {
      .kind = OPTION_U32,
      .offset = offsetof(struct host_options, bytes),
      .min = 0,
-     .max = UINT32_MAX,
+     .max = BYTES_NOT_GIVEN - 1,
      .help = "With --connections: bytes on each; 1024 without it."},
     {.name = NULL},
 };
 
 static const struct program program = {
     .name = "host",
-    .synopsis = "host [OPTION]... TUN ADDRESS/PREFIX REMOTE",
+    .synopsis = "{host} [OPTION]... TUN ADDRESS/PREFIX REMOTE",
     .summary =
         "Connect to the node REMOTE by way of TUN, whose kernel side has ADDRESS/PREFIX; send "
         "standard input, print what comes back on standard output, and close our side at "
         "the end of input. A TUN that does not exist is created and configured. Everything "
         "else that is said goes to standard error.",
-    .epilogue =
-        "Examples:\n"
-        "  host tun0 10.0.0.1/24 10.0.1.5                  a session with the peer\n"
-        "  host tun0 10.0.0.1/24 10.0.1.5 < file > copy    there and back\n"
-        "  host -v --port 7 tun0 10.0.0.1/24 10.0.1.5      its echo service, packet by packet\n"
-        "\n"
-        "The first SIGINT or SIGTERM closes the connection in order, the second resets it.\n"
-        "\n"
-        "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the output was closed\n"
-        "early; 2 usage; 4 a privilege or the device is missing; 5 the TUN is in use by another\n"
-        "process, or the name belongs to something else.\n",
+    .epilogue = "A session with the peer; a file there and back; its echo, packet by packet:\n"
+                "  {host} tun0 10.0.0.1/24 10.0.1.5\n"
+                "  {host} tun0 10.0.0.1/24 10.0.1.5 < file > copy\n"
+                "  {host} -v --port 7 tun0 10.0.0.1/24 10.0.1.5\n"
+                "\n"
+                "The first SIGINT or SIGTERM closes the connection in order, the second resets\n"
+                "it.\n"
+                "\n"
+                "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the input,\n"
+                "output or capture failed; 2 usage; 4 a privilege or the device is missing;\n"
+                "5 the TUN is in use by another process, or the name belongs to something else.\n",
     .options = options,
 };
 
@@ -120,10 +124,15 @@ int main(int argc, char **argv)
 
     node_prepare_descriptors();
     node_options_default(&h.opt.node);
-    h.opt.bytes = LOAD_BYTES;
+    h.opt.node.connect_timeout = CONNECT_TIMEOUT * SEC;
+    h.opt.bytes = BYTES_NOT_GIVEN;
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);
     if (code != NODE_GO_ON)
         return code;
+    if (h.opt.bytes == BYTES_NOT_GIVEN)
+        h.opt.bytes = LOAD_BYTES;
+    else if (!h.opt.connections)
+        return usage_error(&program, "--bytes goes with --connections; a session sends its input");
     far = h.opt.in_memory ? &h.far : NULL;
     code = far ? open_in_memory(&h) : node_open(&h.node, &program, &h.opt.node);
     if (code != NODE_GO_ON)
@@ -134,5 +143,7 @@ int main(int argc, char **argv)
         code = dial_run(&h.dial, &h.node, far);
     if (far)
         node_close(far, code);
-    return node_close(&h.node, code);
+    code = node_close(&h.node, code);
+    report_summary(&h.node.report, h.node.st, h.opt.node.tun, code);
+    return code;
 }

@@ -26,10 +26,11 @@ struct peer {
     struct services services;
     bool closing;       /* services are stopped */
     bool session_ended; /* a session connection is over */
+    bool operator_lost; /* standard input or output failed */
 };
 
 static const struct option_spec options[] = {
-    NODE_OPTIONS,
+    NODE_OPTIONS("5"),
     {.letter = 's',
      .name = "session",
      .arg = "KIND",
@@ -47,26 +48,27 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "peer",
-    .synopsis = "peer [OPTION]... TUN ADDRESS/PREFIX REMOTE",
+    .synopsis = "{peer} [OPTION]... TUN ADDRESS/PREFIX REMOTE",
     .summary =
         "Serve as a node behind TUN, whose kernel side has ADDRESS/PREFIX, until told to stop. "
         "REMOTE is the node that is expected; others are served too. A TUN that does not "
         "exist is created and configured. A line on standard error says when the node is "
         "ready, and one for each session that ends; with -v or --json, one for every "
         "connection.",
-    .epilogue =
-        "Services: 8000 session, 7 echo, 9 discard, 19 chargen (TCP and UDP), 80 a status page\n"
-        "(also /status.json), UDP 6969 echo with the bytes in reverse order.\n"
-        "\n"
-        "Examples:\n"
-        "  peer tun1 10.0.1.1/24 10.0.0.7\n"
-        "  peer --session chat tun1 10.0.1.1/24 10.0.0.7\n"
-        "\n"
-        "The first SIGINT or SIGTERM closes all connections in order, the second resets them.\n"
-        "\n"
-        "Exit codes: 0 stopped when told to, all connections closed in order; 1 some had to be\n"
-        "reset, or the node failed; 2 usage; 4 a privilege or the device is missing; 5 the TUN is\n"
-        "in use by another process, or the name belongs to something else.\n",
+    .epilogue = "Services: 8000 session, 7 echo, 9 discard, 19 chargen (TCP and UDP), 80 a\n"
+                "status page (also /status.json), UDP 6969 echo with the bytes in reverse order.\n"
+                "\n"
+                "Examples:\n"
+                "  {peer} tun1 10.0.1.1/24 10.0.0.7\n"
+                "  {peer} --session chat tun1 10.0.1.1/24 10.0.0.7\n"
+                "\n"
+                "The first SIGINT or SIGTERM closes all connections in order, the second resets\n"
+                "them.\n"
+                "\n"
+                "Exit codes: 0 stopped when told to, all connections closed in order; 1 some\n"
+                "had to be reset, or the node, input, output or capture failed; 2 usage; 4 a\n"
+                "privilege or the device is missing; 5 the TUN is in use by another process, or\n"
+                "the name belongs to something else.\n",
     .options = options,
 };
 
@@ -75,24 +77,33 @@ static void peer_event(void *arg, struct stack *st, const struct stack_event *ev
     struct peer *p = arg;
     const struct report *r = &p->node.report;
     struct stack_conn_status c;
-    bool session;
+    bool session, told;
 
-    if (ev->kind != EV_CLOSED || stack_status(st, ev->conn, &c) < 0)
+    if (ev->kind != EV_ACCEPTED && ev->kind != EV_CLOSED)
+        return;
+    if (stack_status(st, ev->conn, &c) < 0)
         return;
     session = c.local_port == p->opt.node.port;
-    if (session || r->verbose || r->json)
+    told = session || r->verbose || r->json;
+    if (ev->kind == EV_ACCEPTED && told)
+        report_accepted(r, &c);
+    if (ev->kind == EV_CLOSED && told)
         report_closed(r, &c, ev->why);
-    p->session_ended = p->session_ended || session;
+    if (ev->kind == EV_CLOSED && session)
+        p->session_ended = true;
 }
 
-/* The operator of a chat closed our output: nobody reads it any more, so the chat is over. */
-static void peer_watch_output(struct peer *p, struct loop *l)
+/* Without its operator, who reads our output and types our input, a chat is over. */
+static void peer_watch_operator(struct peer *p, struct loop *l)
 {
-    if (!l->output_error || p->life.quit)
+    int error = l->output_error ? l->output_error : p->life.op.in_error;
+
+    if (!error || p->operator_lost)
         return;
-    report_error(&p->node.report, "writing standard output failed: %s; stopping",
-                 strerror(-l->output_error));
-    p->life.quit = true;
+    report_error(&p->node.report, "%s failed: %s; stopping",
+                 l->output_error ? "writing standard output" : "reading standard input",
+                 strerror(-error));
+    p->operator_lost = p->life.quit = true;
 }
 
 static bool peer_decide(void *arg, struct loop *l)
@@ -101,7 +112,7 @@ static bool peer_decide(void *arg, struct loop *l)
 
     if (p->opt.once && p->session_ended)
         p->life.quit = true;
-    peer_watch_output(p, l);
+    peer_watch_operator(p, l);
     if (life_turn(&p->life))
         return true;
     if (!p->life.stopping)
@@ -137,9 +148,12 @@ static int peer_serve(struct peer *p)
     report_line(&p->node.report, "waiting for %s; others are served too",
                 addr_format(&p->opt.node.remote, text));
     r = life_run(&p->life);
-    if (r == EXIT_DONE && (p->life.forced || p->life.loop.output_error))
-        r = EXIT_FAILED;
-    return r;
+    if (r != EXIT_DONE)
+        return r;
+    if (!p->life.quit)
+        report_line(&p->node.report,
+                    p->life.forced ? "stopped; what was still open is reset" : "stopped");
+    return p->life.forced || p->operator_lost ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)
@@ -162,7 +176,8 @@ int main(int argc, char **argv)
     if (code != NODE_GO_ON)
         return code;
     code = peer_serve(&p);
-    report_summary(&p.node.report, p.node.st, p.opt.node.tun, code);
     life_end(&p.life);
-    return node_close(&p.node, code);
+    code = node_close(&p.node, code);
+    report_summary(&p.node.report, p.node.st, p.opt.node.tun, code);
+    return code;
 }

@@ -59,6 +59,7 @@ static void bulk_check(struct bulk_flow *f, const uint8_t *p, uint32_t len)
             return;
         }
         f->received += n;
+        f->bulk->arrived += n;
         p += n;
         len -= n;
     }

@@ -25,6 +25,7 @@ struct bulk {
     uint32_t peak;       /* the most that were connected at one time */
     uint32_t ended;      /* flows that are over */
     uint32_t bad;        /* of them: not closed in order, or with a wrong byte */
+    uint64_t arrived;    /* bytes received and right, of all flows */
     uint64_t bytes_sent; /* of flows that are over */
     uint64_t bytes_received;
     uint8_t pattern[BULK_PERIOD];

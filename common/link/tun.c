@@ -199,7 +199,7 @@ int tun_open(struct tun *t, const char *name, unsigned flags, struct buf_pool *p
     memcpy(t->dev.name, name, strlen(name) + 1);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (t->fd < 0) {
-        err = -errno;
+        err = errno == EPERM ? -EACCES : -errno; /* EPERM: a container's list of devices */
         goto fail;
     }
     err = attach(t->fd, name, &t->created);
@@ -230,9 +230,12 @@ const char *tun_explain(int error)
         return "there is no /dev/net/tun; load the driver with 'modprobe tun', or give the "
                "container that device";
     case EACCES:
+        return "/dev/net/tun may not be opened by this user; as root: chmod 666 /dev/net/tun "
+               "(which gives no power over TUNs that are someone else's), or give the container "
+               "that device";
     case EPERM:
-        return "no privilege to attach to it or to create it; run 'netsetup up' once as root, "
-               "which makes you its owner, or run this as root";
+        return "no privilege to attach to it or to create it; run this as root, or let root make "
+               "you its owner";
     case EBUSY:
         return "another process has it open; stop that one, or name another TUN";
     case EINVAL:

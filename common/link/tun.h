@@ -39,7 +39,8 @@ struct tun {
  *   -ENAMETOOLONG     the name is longer than 15 bytes
  *   -EILSEQ           the name is empty or has a byte that no interface name may have
  *   -ENOENT, -ENODEV, -ENXIO   there is no /dev/net/tun, or no driver behind it
- *   -EACCES, -EPERM   no privilege to open it, to attach to this TUN or to create one
+ *   -EACCES           /dev/net/tun may not be opened
+ *   -EPERM            no privilege to attach to this TUN or to create one
  *   -EBUSY            another process has it open
  *   -EINVAL           the name belongs to another kind of device, or to a TUN with several queues
  *   -EMSGSIZE         the interface's MTU is larger than the pool's buffers

@@ -1,49 +1,83 @@
 #include "run/dial.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "run/exit.h"
+#include "run/self.h"
 
 static const int64_t hint_after = 3 * SEC; /* without an answer to the SYN */
 
 /* ---- Words ---- */
 
+/* Is this an address of the machine itself? Only to such a one can a socket be bound. */
+static bool is_the_kernels(const struct addr *a)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(addr_v4_value(a))}};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return bound;
+}
+
+static void explain_refused(const struct node *n, const char *remote)
+{
+    char local[ADDR_TEXT_MAX], peer[SELF_MAX], port[24] = "";
+
+    if (is_the_kernels(&n->opt->remote)) {
+        report_error(&n->report,
+                     "%s refused: nothing listens on port %u there; that is the kernel's own side, "
+                     "where any server of this machine can listen: nc -l -p %u",
+                     remote, (unsigned)n->opt->port, (unsigned)n->opt->port);
+        return;
+    }
+    if (n->opt->port != NODE_PORT)
+        snprintf(port, sizeof(port), "--port %u ", (unsigned)n->opt->port);
+    report_error(&n->report,
+                 "%s refused: nobody listens on port %u there; start a peer, say: "
+                 "%s %stun1 10.0.1.1/24 %s",
+                 remote, (unsigned)n->opt->port, self_call("peer", peer), port,
+                 addr_format(&n->local, local));
+}
+
 void dial_explain(const struct node *n, enum reason why, bool connected)
 {
     const struct report *r = &n->report;
-    char remote[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
+    char remote[ADDR_TEXT_MAX], netsetup[SELF_MAX];
     unsigned port = (unsigned)n->opt->port;
 
     addr_format(&n->opt->remote, remote);
-    addr_format(&n->local, local);
+    self_call("netsetup", netsetup);
     if (why == REASON_END_REFUSED)
-        report_error(r,
-                     "%s refused: nobody listens on port %u there; start a peer, say: "
-                     "peer tun1 10.0.1.1/24 %s",
-                     remote, port, local);
+        explain_refused(n, remote);
     else if (why == REASON_END_TIMED_OUT && !connected)
         report_error(r,
                      "%s:%u did not answer; is a peer running there, and is the network up? "
-                     "netsetup status",
-                     remote, port);
+                     "%s status",
+                     remote, port, netsetup);
     else if (why == REASON_END_TIMED_OUT)
         report_error(r,
                      "%s:%u stopped answering; is the peer still running, and the network up? "
-                     "netsetup status",
-                     remote, port);
+                     "%s status",
+                     remote, port, netsetup);
     else if (why == REASON_END_UNREACHABLE)
         report_error(r,
                      "the network says %s is unreachable; are routes and forwarding up? "
-                     "netsetup status",
-                     remote);
+                     "%s status",
+                     remote, netsetup);
     else if (why == REASON_END_RESET)
         report_error(r, "%s:%u reset the connection; what was under way is lost", remote, port);
     else
         report_error(r, "%s:%u: %s", remote, port, reason_text(why)->sentence);
 }
 
-static void explain_open(const struct node *n, int error)
+void dial_explain_open(const struct node *n, int error)
 {
     char remote[ADDR_TEXT_MAX];
 
@@ -57,13 +91,14 @@ static void explain_open(const struct node *n, int error)
 
 static void hint(struct dial *d)
 {
-    char remote[ADDR_TEXT_MAX];
+    char remote[ADDR_TEXT_MAX], netsetup[SELF_MAX];
 
     d->hinted = true;
     report_line(&d->node->report,
                 "no answer from %s:%u yet; is a peer running there, and is the network up "
-                "(netsetup status)? Still trying",
-                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port);
+                "(%s status)? Still trying",
+                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port,
+                self_call("netsetup", netsetup));
 }
 
 /* ---- Turns ---- */
@@ -80,7 +115,7 @@ static void dial_event(void *arg, struct stack *st, const struct stack_event *ev
     if (ev->kind == EV_CONNECTED)
         report_connected(&d->node->report, &c, d->life.loop.now - d->opened_at);
     else if (d->cat.connected || d->node->report.json)
-        report_closed(&d->node->report, &c, ev->why);
+        report_closed(&d->node->report, &c, d->timed_out ? REASON_END_TIMED_OUT : ev->why);
 }
 
 static void dial_watch_output(struct dial *d, struct loop *l)
@@ -98,29 +133,62 @@ static void dial_watch_output(struct dial *d, struct loop *l)
     life_abort(&d->life);
 }
 
+static void dial_watch_input(struct dial *d)
+{
+    int error = d->life.op.in_error;
+
+    if (!error || d->input_told)
+        return;
+    d->input_told = true;
+    report_error(&d->node->report, "reading standard input failed: %s%s", strerror(-error),
+                 d->cat.closed ? "" : "; the connection is reset");
+    life_abort(&d->life);
+}
+
+/* The remote node is done and we are not: whoever types should know what is left to do. */
+static void dial_watch_remote(struct dial *d)
+{
+    char remote[ADDR_TEXT_MAX];
+
+    if (!d->cat.eof || d->cat.input_ended || d->cat.closed || d->remote_told ||
+        life_output_pending(&d->life))
+        return;
+    d->remote_told = true;
+    report_line(&d->node->report,
+                "%s:%u has closed its side: nothing more will come; %s closes ours",
+                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port,
+                isatty(STDIN_FILENO) ? "Ctrl-D" : "the end of our input");
+}
+
+/* The stack gives up when it would send the next SYN; this is to the point. */
 static void dial_watch_handshake(struct dial *d, struct loop *l)
 {
-    if (d->cat.connected || d->cat.closed)
+    int64_t limit = d->opened_at + d->node->opt->connect_timeout;
+
+    if (d->cat.connected || d->cat.closed || d->life.forced)
         return;
-    if (d->life.stopping && !d->life.forced) {
+    if (l->now >= limit) {
+        d->timed_out = true;
         life_abort(&d->life);
         return;
     }
-    if (d->hinted)
-        return;
-    if (l->now - d->opened_at >= hint_after)
+    if (!d->hinted && l->now - d->opened_at >= hint_after)
         hint(d);
-    else
-        l->wake = time_min(l->wake, d->opened_at + hint_after);
+    if (!d->hinted)
+        limit = time_min(limit, d->opened_at + hint_after);
+    l->wake = time_min(l->wake, limit);
 }
 
 static bool dial_decide(void *arg, struct loop *l)
 {
     struct dial *d = arg;
 
+    d->life.abrupt = !d->cat.connected;
     if (life_turn(&d->life))
         return true;
     dial_watch_output(d, l);
+    dial_watch_input(d);
+    dial_watch_remote(d);
     dial_watch_handshake(d, l);
     return netcat_done(&d->cat) && !life_output_pending(&d->life);
 }
@@ -141,6 +209,17 @@ static int dial_open(struct dial *d)
 /* What the end says to whoever called the program. */
 static int dial_verdict(struct dial *d)
 {
+    char remote[ADDR_TEXT_MAX];
+
+    if (d->timed_out) {
+        dial_explain(d->node, REASON_END_TIMED_OUT, false);
+        return EXIT_FAILED;
+    }
+    if (d->life.stopping && !d->cat.connected) {
+        report_line(&d->node->report, "stopped before %s:%u had answered",
+                    addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port);
+        return EXIT_FAILED;
+    }
     if (d->life.loop.output_error || d->life.forced)
         return EXIT_FAILED; /* said already, or asked for */
     if (d->cat.why != REASON_END_ORDERLY) {
@@ -163,9 +242,10 @@ static int dial_connect(struct dial *d)
 
     if (code != NODE_GO_ON)
         return code;
+    report_ready(&d->node->report, &d->node->local, d->node->opt->tun, NULL, 0);
     r = dial_open(d);
     if (r < 0) {
-        explain_open(d->node, r);
+        dial_explain_open(d->node, r);
         return EXIT_FAILED;
     }
     code = life_run(&d->life);
@@ -177,7 +257,7 @@ int dial_run(struct dial *d, struct node *n, struct node *far)
     int code;
 
     d->node = n;
-    d->hinted = d->output_told = false;
+    d->hinted = d->timed_out = d->output_told = d->input_told = d->remote_told = false;
     code = life_begin(&d->life, n, dial_decide, d);
     if (code != NODE_GO_ON)
         return code;
@@ -188,7 +268,6 @@ int dial_run(struct dial *d, struct node *n, struct node *far)
     if (far)
         loop_add(&d->life.loop, far->st, far->dev);
     code = dial_connect(d);
-    report_summary(&n->report, n->st, n->opt->tun, code);
     life_end(&d->life);
     return code;
 }

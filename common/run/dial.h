@@ -15,7 +15,8 @@ struct dial {
     struct node *node;
     int64_t opened_at;
     bool hinted; /* told what to check while nobody answers */
-    bool output_told;
+    bool timed_out;
+    bool output_told, input_told, remote_told;
 };
 
 /*
@@ -23,6 +24,9 @@ struct dial {
  * same process. Returns the exit code.
  */
 int dial_run(struct dial *d, struct node *n, struct node *far);
+
+/* Say why stack_open refused. */
+void dial_explain_open(const struct node *n, int error);
 
 /* Say why a connection to the node's remote end never came to be, or ended badly. */
 void dial_explain(const struct node *n, enum reason why, bool connected);

@@ -4,9 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "run/clock.h"
 #include "run/exit.h"
 #include "run/privs.h"
+
+enum {
+    WAITING_SHOWN = 3, /* connections that are named while we wait for them */
+};
 
 static const int64_t grace = 5 * SEC; /* for an orderly close after the first signal */
 
@@ -110,15 +115,42 @@ static void abort_all(struct stack *st)
     }
 }
 
+/* Who has to close its side before we can leave; nothing if nobody has. */
+static void life_say_waiting(const struct life *f)
+{
+    char list[WAITING_SHOWN * (ADDR_TEXT_MAX + 16)], remote[ADDR_TEXT_MAX];
+    struct stack_conn_status c;
+    struct text names;
+    uint32_t cursor = 0;
+    unsigned n = 0;
+
+    text_init(&names, list, sizeof(list));
+    while (stack_next_conn(f->node->st, &cursor, &c)) {
+        if (!counts_as_open(c.state))
+            continue;
+        if (n++ < WAITING_SHOWN)
+            text_add(&names, "%s%s:%u", n > 1 ? ", " : "", addr_format(&c.remote, remote),
+                     (unsigned)c.remote_port);
+    }
+    if (n == 0)
+        return;
+    report_line(&f->node->report,
+                "closing in order; waiting for %u connection%s to close %s side (%s%s); once more "
+                "resets",
+                n, report_s(n), n == 1 ? "its" : "their", list, n > WAITING_SHOWN ? ", ..." : "");
+}
+
 static void life_stop(struct life *f)
 {
     f->stopping = true;
     f->loop.busy = true;
     f->grace_at = f->loop.now + grace;
-    if (!f->quit)
-        report_line(&f->node->report, "closing in order; once more to stop at once");
     if (f->loop.op)
         operator_end(&f->op);
+    if (f->abrupt)
+        life_abort(f);
+    else if (!f->quit)
+        life_say_waiting(f);
 }
 
 void life_abort(struct life *f)

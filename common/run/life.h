@@ -2,8 +2,8 @@
  * The life of a node's program: the loop, the operator, and the way it ends.
  *
  * The first signal to stop closes every connection in order, and the program leaves when they are
- * done or after a time of grace; the second, or the end of the grace, resets what is left. Resets
- * and last acknowledgments still leave before the program does.
+ * done or after a time of grace, and says for whom it waits; the second, or the end of the grace,
+ * resets what is left. Resets and last acknowledgments still leave before the program does.
  */
 #ifndef RUN_LIFE_H
 #define RUN_LIFE_H
@@ -17,6 +17,7 @@ struct life {
     struct loop loop;
     struct operator op;
     bool quit;        /* the program itself wants to stop in order */
+    bool abrupt;      /* there is nothing to close in order: to stop is to reset at once */
     bool stopping;    /* asked once */
     bool forced;      /* connections were reset because of a second signal, or the grace was over */
     int64_t grace_at; /* the grace's end, once stopping */

@@ -1,6 +1,7 @@
 #include "run/load.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "run/clock.h"
@@ -10,8 +11,11 @@
 
 enum {
     TURN = 16, /* connections opened or closed in one turn, so that no queue on the way overflows */
-    AHEAD = 64, /* how many may wait for the end of their handshake, or of their close */
+    LOAD_TEXT = 120, /* bytes of what is state, in words */
+    AHEAD = 64,      /* how many may wait for the end of their handshake, or of their close */
 };
+
+static const int64_t stuck_after = 3 * SEC; /* without progress, before a word is said */
 
 /* Open some more. 0, or what stack_open says. */
 static int load_open(struct load *l)
@@ -40,14 +44,23 @@ static int load_open(struct load *l)
 static void load_event(void *arg, struct stack *st, const struct stack_event *ev)
 {
     struct load *l = arg;
+    const struct report *r = &l->node->report;
+    bool told = r->json || r->verbose;
     struct stack_conn_status c;
 
+    if (ev->kind != EV_CONNECTED && ev->kind != EV_CLOSED)
+        return;
+    if (stack_status(st, ev->conn, &c) < 0)
+        return;
+    if (ev->kind == EV_CONNECTED && told)
+        report_connected(r, &c, c.age);
+    if (ev->kind == EV_CLOSED && told)
+        report_closed(r, &c, ev->why);
     if (ev->kind != EV_CLOSED)
         return;
-    if (ev->why != REASON_END_ORDERLY && l->why == REASON_NONE)
+    l->retransmits += c.retransmits;
+    if (ev->why != REASON_END_ORDERLY && ev->why != REASON_END_ABORTED && l->why == REASON_NONE)
         l->why = ev->why;
-    if ((l->node->report.json || l->node->report.verbose) && stack_status(st, ev->conn, &c) == 0)
-        report_closed(&l->node->report, &c, ev->why);
 }
 
 static bool load_complete(const struct load *l)
@@ -59,13 +72,28 @@ static bool load_complete(const struct load *l)
     return true;
 }
 
+/* Of the connections in the table. */
+static uint64_t load_retransmits(const struct load *l)
+{
+    struct stack_conn_status c;
+    uint32_t cursor = 0;
+    uint64_t n = 0;
+
+    while (stack_next_conn(l->node->st, &cursor, &c))
+        n += c.retransmits;
+    return n;
+}
+
 static void load_told_open(struct load *l)
 {
+    uint64_t again = load_retransmits(l);
     char took[REPORT_DURATION];
 
     l->all_open_at = l->life.loop.now;
-    report_line(&l->node->report, "%" PRIu32 " connections open at once after %s", l->count,
-                report_duration(l->all_open_at - l->began_at, took));
+    report_line(&l->node->report,
+                "%" PRIu32 " connection%s open at once after %s, %" PRIu64 " retransmit%s",
+                l->count, report_s(l->count), report_duration(l->all_open_at - l->began_at, took),
+                again, report_s(again));
 }
 
 /* Once all are open and have their bytes back, close some more. */
@@ -90,6 +118,49 @@ static bool load_busy(const struct load *l)
     return l->closed > 0 && l->closed < l->count && l->closed < l->bulk.ended + AHEAD;
 }
 
+/* How far the run has come, also when all its connections were reset. Returns out. */
+static const char *load_state(const struct load *l, char out[LOAD_TEXT])
+{
+    const struct bulk *b = &l->bulk;
+
+    if (!l->all_open_at)
+        snprintf(out, LOAD_TEXT, "%" PRIu32 " of %" PRIu32 " connections open", b->peak, l->count);
+    else if (l->closed == 0)
+        snprintf(out, LOAD_TEXT, "%" PRIu64 " of %" PRIu64 " bytes back (does port %u echo?)",
+                 b->arrived, l->bytes * l->count, (unsigned)l->node->opt->port);
+    else
+        snprintf(out, LOAD_TEXT, "%" PRIu32 " of %" PRIu32 " connections closed", b->ended - b->bad,
+                 l->count);
+    return out;
+}
+
+static void load_watch(struct load *l, struct loop *loop)
+{
+    uint64_t progress = (uint64_t)l->opened + l->bulk.peak + l->bulk.arrived + l->bulk.ended;
+    int64_t limit = l->node->opt->connect_timeout, idle;
+    char state[LOAD_TEXT];
+
+    if (progress != l->progress) {
+        l->progress = progress;
+        l->progress_at = loop->now;
+        l->stuck_told = false;
+    }
+    idle = loop->now - l->progress_at;
+    if (idle >= limit) {
+        l->gave_up = true;
+        life_abort(&l->life);
+        return;
+    }
+    if (idle >= stuck_after && !l->stuck_told) {
+        l->stuck_told = true;
+        report_line(&l->node->report, "no progress for 3 s: %s; still waiting",
+                    load_state(l, state));
+    }
+    if (!l->stuck_told)
+        limit = time_min(limit, stuck_after);
+    loop->wake = time_min(loop->wake, l->progress_at + limit);
+}
+
 static bool load_decide(void *arg, struct loop *loop)
 {
     struct load *l = arg;
@@ -98,14 +169,37 @@ static bool load_decide(void *arg, struct loop *loop)
         return true;
     if (l->life.forced)
         return false;
-    if (load_open(l) < 0 || l->life.stopping || l->bulk.bad) {
+    l->open_error = load_open(l);
+    if (l->open_error < 0 || l->bulk.bad) {
         life_abort(&l->life);
         return false;
     }
     load_close(l);
+    load_watch(l, loop);
     if (load_busy(l))
         loop->busy = true;
     return l->bulk.ended == l->count;
+}
+
+static int load_failed(const struct load *l)
+{
+    const struct report *r = &l->node->report;
+    char took[REPORT_DURATION], state[LOAD_TEXT];
+
+    if (l->life.stopping) {
+        report_line(r, "stopped: %s", load_state(l, state));
+        return EXIT_FAILED;
+    }
+    if (l->open_error < 0)
+        dial_explain_open(l->node, l->open_error);
+    else if (l->gave_up)
+        report_error(r, "gave up after %s without progress: %s",
+                     report_duration(l->node->opt->connect_timeout, took), load_state(l, state));
+    else if (l->why != REASON_NONE)
+        dial_explain(l->node, l->why, l->bulk.peak > 0);
+    report_error(r, "%" PRIu32 " of %" PRIu32 " connections did not come through",
+                 l->count - l->bulk.ended + l->bulk.bad, l->count);
+    return EXIT_FAILED;
 }
 
 static int load_verdict(const struct load *l)
@@ -115,17 +209,14 @@ static int load_verdict(const struct load *l)
 
     if (b->ended == l->count && b->bad == 0) {
         report_line(&l->node->report,
-                    "%" PRIu32 " connections, %" PRIu64 " bytes sent and %" PRIu64
-                    " received, all right and all closed in order in %s",
-                    l->count, b->bytes_sent, b->bytes_received,
-                    report_duration(clock_now() - l->began_at, took));
+                    "%" PRIu32 " connection%s, %" PRIu64 " byte%s sent and %" PRIu64
+                    " received, all right and all closed in order in %s, %" PRIu64 " retransmit%s",
+                    l->count, report_s(l->count), b->bytes_sent, report_s(b->bytes_sent),
+                    b->bytes_received, report_duration(clock_now() - l->began_at, took),
+                    l->retransmits, report_s(l->retransmits));
         return EXIT_DONE;
     }
-    if (l->why != REASON_NONE)
-        dial_explain(l->node, l->why, b->peak > 0);
-    report_error(&l->node->report, "%" PRIu32 " of %" PRIu32 " connections did not come through",
-                 l->count - b->ended + b->bad, l->count);
-    return EXIT_FAILED;
+    return load_failed(l);
 }
 
 int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, uint64_t bytes)
@@ -149,13 +240,14 @@ int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, u
         return code;
     l->life.loop.node[0].event = load_event;
     l->life.loop.node[0].arg = l;
+    l->life.abrupt = true; /* a run that is stopped has failed */
     if (far)
         loop_add(&l->life.loop, far->st, far->dev);
+    report_ready(&n->report, &n->local, n->opt->tun, NULL, 0);
     l->began_at = clock_now();
     code = life_run(&l->life);
     if (code == EXIT_DONE)
         code = load_verdict(l);
-    report_summary(&n->report, n->st, n->opt->tun, code);
     life_end(&l->life);
     return code;
 }

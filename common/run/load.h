@@ -1,7 +1,8 @@
 /*
  * Many connections at once, as a test of the other end and of ourselves: each sends so many bytes
  * of a known pattern and expects them back. All of them are open at one time before the first one
- * closes.
+ * closes. A run that makes no progress says what is missing, and gives up after the time that a
+ * connection may take to open.
  */
 #ifndef RUN_LOAD_H
 #define RUN_LOAD_H
@@ -19,7 +20,13 @@ struct load {
     uint32_t closed; /* told to close */
     uint64_t bytes;  /* each way, on each connection */
     int64_t began_at, all_open_at;
-    enum reason why; /* of the first connection that ended badly */
+    uint64_t progress;    /* grows with every step of any connection */
+    int64_t progress_at;  /* when it last did */
+    bool stuck_told;      /* since then */
+    bool gave_up;         /* for want of progress */
+    uint64_t retransmits; /* of connections that are over */
+    int open_error;       /* of stack_open; 0: none */
+    enum reason why;      /* of the first connection that ended badly, and not by us */
 };
 
 /* Returns the exit code. `far` as in dial_run. */

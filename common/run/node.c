@@ -11,6 +11,7 @@
 #include "run/exit.h"
 #include "run/memory.h"
 #include "run/netlink.h"
+#include "run/self.h"
 
 enum {
     PACKET_BUF = 65536, /* bytes: the largest packet of any TUN */
@@ -81,6 +82,9 @@ static int node_options_check(const struct program *prog, struct node_options *o
         return usage_error(prog, "--local is the kernel's own address on the TUN; take another");
     if (addr_eq(&opt->local, &opt->remote))
         return usage_error(prog, "the remote node has this node's own address");
+    if (opt->json && opt->verbose)
+        return usage_error(prog, "--json and --verbose do not go together: packet lines are no "
+                                 "JSON; --pcap FILE keeps the packets");
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
     return NODE_GO_ON;
@@ -203,7 +207,7 @@ static int node_configure_tun(struct node *n)
 static void node_check_tun(struct node *n)
 {
     const struct node_options *opt = n->opt;
-    char text[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], netsetup[SELF_MAX];
     struct netlink *nl;
     struct netlink_link link;
 
@@ -219,16 +223,21 @@ static void node_check_tun(struct node *n)
     if (netlink_addr_present(opt->tun, &opt->net, opt->prefix_len) == 0)
         report_error(&n->report,
                      "%s does not have the address %s/%u, so answers may not find their way; try: "
-                     "netsetup status",
-                     opt->tun, text, (unsigned)opt->prefix_len);
+                     "%s status",
+                     opt->tun, text, (unsigned)opt->prefix_len, self_call("netsetup", netsetup));
 }
 
 static int node_attach(struct node *n)
 {
+    char netsetup[SELF_MAX];
     int r = tun_open(&n->tun, n->opt->tun, TUN_PLAIN, &n->packets);
 
     if (r < 0) {
-        report_error(&n->report, "%s: %s", n->opt->tun, tun_explain(r));
+        if (r == -EPERM)
+            report_error(&n->report, "%s: %s, once: %s up", n->opt->tun, tun_explain(r),
+                         self_call("netsetup", netsetup));
+        else
+            report_error(&n->report, "%s: %s", n->opt->tun, tun_explain(r));
         return node_tun_exit_code(r);
     }
     n->dev = &n->tun.dev;
@@ -363,11 +372,8 @@ int node_close(struct node *n, int code)
     int error;
 
     device_close(n->dev);
-    if (n->file != &n->own_file)
-        return code;
-    error = capture_file_close(n->file);
-    if (error == 0)
-        return code;
-    report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
-    return code == EXIT_DONE ? EXIT_FAILED : code;
+    error = n->file == &n->own_file ? capture_file_close(n->file) : 0;
+    if (error < 0)
+        report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
+    return (error < 0 || n->told_capture) && code == EXIT_DONE ? EXIT_FAILED : code;
 }

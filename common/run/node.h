@@ -37,19 +37,20 @@ struct node_options {
     bool json, quiet;
     uint32_t mss; /* bytes; 0: what the MTU gives */
     bool no_nagle, no_delayed_ack;
-    int64_t connect_timeout; /* ns; 0: the default */
+    int64_t connect_timeout; /* ns; 0: the stack's default */
 };
 
-/* The lines of these options in a program's table. */
+/* The lines of these options in a program's table; `host_number` as text, "7". */
 #define NODE_OPTION(field) offsetof(struct node_options, field)
-#define NODE_OPTIONS                                                                               \
+#define NODE_OPTIONS(host_number)                                                                  \
     {.letter = 'l',                                                                                \
      .name = "local",                                                                              \
      .arg = "ADDR",                                                                                \
      .kind = OPTION_ADDR4,                                                                         \
      .offset = NODE_OPTION(local),                                                                 \
-     .help = "The node's own address. Without it: the TUN's subnet with the host number 7 "        \
-             "(host) or 5 (peer)."},                                                               \
+     .help =                                                                                       \
+         "The node's own address. Without it: the TUN's subnet with the host number " host_number  \
+         "."},                                                                                     \
         {.letter = 'p',                                                                            \
          .name = "port",                                                                           \
          .arg = "N",                                                                               \
@@ -75,7 +76,7 @@ struct node_options {
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(json),                                                              \
          .help = "Instead of lines for people, one JSON object per line on standard error: "       \
-                 "ready, connected, closed, and at the end a summary."},                           \
+                 "ready, connected, closed, error, and at the end a summary. Not with -v."},       \
         {.letter = 'q',                                                                            \
          .name = "quiet",                                                                          \
          .kind = OPTION_FLAG,                                                                      \
@@ -140,7 +141,7 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
 /* Say once what went wrong underneath: the interface is down, the capture ended. */
 void node_complain(struct node *n, int write_error);
 
-/* Close the chain and the capture. Returns `code`, or EXIT_FAILED if the capture failed unsaid. */
+/* Close the chain and the capture. Returns `code`, but no EXIT_DONE if the capture is lost. */
 int node_close(struct node *n, int code);
 
 #endif

@@ -145,7 +145,12 @@ static bool operator_read(struct operator* o)
     n = read(o->in, b->data + b->used, room);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return false;
-    if (n <= 0) { /* an error ends the input as its end does */
+    if (n < 0) {
+        o->in_error = -errno;
+        o->in = -1;
+        return false;
+    }
+    if (n == 0) {
         operator_end(o);
         return false;
     }

@@ -10,6 +10,9 @@
  * it is opened anew without blocking, which leaves alone the mode of the description that we share
  * with others; where that is not possible, no more is written at a time than a pipe that polls
  * writable is sure to take.
+ *
+ * A read that fails is not the end of the input: the console is told nothing, and whoever owns it
+ * finds the error in in_error.
  */
 #ifndef RUN_OPERATOR_H
 #define RUN_OPERATOR_H
@@ -35,6 +38,7 @@ struct operator
     bool in_ready;      /* poll said so */
     bool in_waits;      /* the console wants bytes and there are none: wait for them */
     bool out_waits;     /* `out` takes nothing now: wait for it */
+    int in_error;       /* negative errno of a read that failed: there will be no more; 0: none */
     struct buf *fill;   /* the buffer that input goes to */
     struct slice show;  /* pulled and not yet written; len 0: none */
     struct slice shown; /* all of it, for its reference */

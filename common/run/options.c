@@ -21,6 +21,7 @@
 
 #include "base/time.h"
 #include "run/exit.h"
+#include "run/self.h"
 #include "wire/addr.h"
 
 #ifndef TWINTUN_VERSION
@@ -29,7 +30,7 @@
 
 enum {
     GO_ON = -1,        /* options_parse: no exit code, carry on */
-    HELP_WIDTH = 98,   /* columns */
+    HELP_WIDTH = 79,   /* columns */
     HELP_COLUMN = 30,  /* where the explanation begins, at the most */
     NAME_MAX_LEN = 40, /* characters of an option's name that are compared for a suggestion */
 };
@@ -43,13 +44,14 @@ static const struct option_spec common_options[] = {
 
 int usage_error(const struct program *prog, const char *format, ...)
 {
+    char self[SELF_MAX];
     va_list ap;
 
     fprintf(stderr, "%s: ", prog->name);
     va_start(ap, format);
     vfprintf(stderr, format, ap);
     va_end(ap);
-    fprintf(stderr, "; try '%s --help'\n", prog->name);
+    fprintf(stderr, "; try '%s --help'\n", self_call(prog->name, self));
     return EXIT_USAGE;
 }
 
@@ -123,11 +125,30 @@ static void print_options(const struct option_spec *o, size_t column)
     }
 }
 
+/* Print `text`; in it "{host}" is how host is called here. */
+static void print_calls(const char *text)
+{
+    char name[NAME_MAX_LEN], call[SELF_MAX];
+    int len;
+
+    for (; *text; text++) {
+        len = 0;
+        if (sscanf(text, "{%39[a-z]}%n", name, &len) == 1 && len) {
+            fputs(self_call(name, call), stdout);
+            text += len - 1;
+        } else {
+            putchar(*text);
+        }
+    }
+}
+
 static int print_help(const struct program *prog)
 {
     size_t column = widest(common_options, prog->options ? widest(prog->options, 0) : 0);
 
-    printf("usage: %s\n\n", prog->synopsis ? prog->synopsis : prog->name);
+    fputs("usage: ", stdout);
+    print_calls(prog->synopsis ? prog->synopsis : prog->name);
+    fputs("\n\n", stdout);
     if (prog->summary) {
         print_wrapped(prog->summary, 0);
         putchar('\n');
@@ -136,9 +157,12 @@ static int print_help(const struct program *prog)
     if (prog->options)
         print_options(prog->options, column);
     print_options(common_options, column);
-    if (prog->epilogue)
-        printf("\n%s%s", prog->epilogue,
-               prog->epilogue[strlen(prog->epilogue) - 1] == '\n' ? "" : "\n");
+    if (prog->epilogue) {
+        putchar('\n');
+        print_calls(prog->epilogue);
+        if (prog->epilogue[strlen(prog->epilogue) - 1] != '\n')
+            putchar('\n');
+    }
     return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -508,6 +532,7 @@ int options_parse(const struct program *prog, void *into, int argc, char **argv,
     int operands = 0, r = GO_ON;
     bool ended = false;
 
+    self_is(prog->name, argv[0]);
     while (w.next < argc && r == GO_ON) {
         char *word = argv[w.next++];
 

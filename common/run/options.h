@@ -29,9 +29,10 @@ struct option_spec {
     const char *help;
 };
 
+/* In synopsis and epilogue "{peer}" stands for how peer is called here, see run/self.h. */
 struct program {
     const char *name;                  /* "host" */
-    const char *synopsis;              /* "host [OPTION]... TUN ADDRESS/PREFIX REMOTE" */
+    const char *synopsis;              /* "{host} [OPTION]... TUN ADDRESS/PREFIX REMOTE" */
     const char *summary;               /* a sentence or two */
     const char *epilogue;              /* examples, exit codes; printed behind the options */
     const struct option_spec *options; /* ends with a NULL name */
@@ -39,13 +40,13 @@ struct program {
 
 /*
  * Parse argv into *into. --help and --version are understood everywhere, print on standard output
- * and give EXIT_DONE. Options may stand between operands; "--" ends them.
- * Returns -1 to go on, with the operands moved to the front as argv[1..*ret_operands]; otherwise an
- * exit code, and the message is printed already.
+ * and give EXIT_DONE. argv[0] becomes this program's call, see run/self.h. Options may stand
+ * between operands; "--" ends them. Returns -1 to go on, with the operands moved to the front as
+ * argv[1..*ret_operands]; otherwise an exit code, and the message is printed already.
  */
 int options_parse(const struct program *prog, void *into, int argc, char **argv, int *ret_operands);
 
-/* "host: CAUSE" and "  try 'host --help'" in one line on standard error. Returns EXIT_USAGE. */
+/* "host: CAUSE; try 'build/bin/host --help'" in one line on standard error. Returns EXIT_USAGE. */
 int usage_error(const struct program *prog, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

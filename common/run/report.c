@@ -7,6 +7,10 @@
 
 #include "base/time.h"
 
+enum {
+    REPORT_ERROR = 1024, /* bytes of an error's text */
+};
+
 const char *report_duration(int64_t ns, char out[REPORT_DURATION])
 {
     double ms = (double)ns / (double)MSEC;
@@ -26,17 +30,6 @@ void report_line(const struct report *r, const char *format, ...)
 
     if (r->json || r->quiet)
         return;
-    fprintf(stderr, "%s: ", r->program);
-    va_start(ap, format);
-    vfprintf(stderr, format, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-}
-
-void report_error(const struct report *r, const char *format, ...)
-{
-    va_list ap;
-
     fprintf(stderr, "%s: ", r->program);
     va_start(ap, format);
     vfprintf(stderr, format, ap);
@@ -82,6 +75,24 @@ static void print(json_t *o)
     json_decref(o);
 }
 
+void report_error(const struct report *r, const char *format, ...)
+{
+    char text[REPORT_ERROR];
+    va_list ap;
+    json_t *o;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    if (!r->json) {
+        fprintf(stderr, "%s: %s\n", r->program, text);
+        return;
+    }
+    o = object(r, "error");
+    add_text(o, "text", text);
+    print(o);
+}
+
 static void add_conn(json_t *o, const struct stack_conn_status *c)
 {
     add_addr(o, "local", &c->local);
@@ -99,7 +110,7 @@ void report_ready(const struct report *r, const struct addr *node, const char *t
     json_t *o, *list;
 
     if (!r->json) {
-        if (r->quiet)
+        if (r->quiet || n == 0)
             return;
         fprintf(stderr, "%s: %s ready on %s:", r->program, addr_format(node, text), tun);
         for (unsigned i = 0; i < n; i++)
@@ -137,17 +148,33 @@ void report_connected(const struct report *r, const struct stack_conn_status *c,
     print(o);
 }
 
+void report_accepted(const struct report *r, const struct stack_conn_status *c)
+{
+    char remote[ADDR_TEXT_MAX];
+    json_t *o;
+
+    if (!r->json) {
+        report_line(r, "%s:%u connected to port %u", addr_format(&c->remote, remote),
+                    (unsigned)c->remote_port, (unsigned)c->local_port);
+        return;
+    }
+    o = object(r, "connected");
+    add_conn(o, c);
+    print(o);
+}
+
 static void closed_line(const struct report *r, const struct stack_conn_status *c, enum reason why)
 {
     char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX], age[REPORT_DURATION], srtt[REPORT_DURATION];
 
     report_line(r,
-                "%s:%u - %s:%u: %s; sent %" PRIu64 " bytes, received %" PRIu64
-                " bytes in %s, %" PRIu32 " retransmits, srtt %s",
+                "%s:%u - %s:%u: %s; sent %" PRIu64 " byte%s, received %" PRIu64
+                " byte%s in %s, %" PRIu32 " retransmit%s, srtt %s",
                 addr_format(&c->local, local), (unsigned)c->local_port,
                 addr_format(&c->remote, remote), (unsigned)c->remote_port,
-                reason_text(why)->sentence, c->bytes_acked, c->bytes_received,
-                report_duration(c->age, age), c->retransmits, report_duration(c->srtt, srtt));
+                reason_text(why)->sentence, c->bytes_acked, report_s(c->bytes_acked),
+                c->bytes_received, report_s(c->bytes_received), report_duration(c->age, age),
+                c->retransmits, report_s(c->retransmits), report_duration(c->srtt, srtt));
 }
 
 void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why)
@@ -179,9 +206,10 @@ static void summary_lines(const struct report *r, const struct stack *st)
     const struct stack_totals *n = stack_totals(st);
 
     report_line(r,
-                "%" PRIu64 " packets in, %" PRIu64 " out; %" PRIu64 " connections opened, %" PRIu64
-                " accepted",
-                n->packets_in, n->packets_out, n->opened, n->accepted);
+                "%" PRIu64 " packet%s in, %" PRIu64 " out; %" PRIu64
+                " connection%s opened, %" PRIu64 " accepted",
+                n->packets_in, report_s(n->packets_in), n->packets_out, n->opened,
+                report_s(n->opened), n->accepted);
     for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
         const struct reason_text *why = reason_text((enum reason)i);
         uint64_t count = stack_count(st, (enum reason)i);

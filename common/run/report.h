@@ -2,8 +2,9 @@
  * What a node says, all of it on standard error, because standard output is the data stream.
  *
  * One rule for host and peer: without options, lines for people; with --quiet, errors only; with
- * --json, one JSON object per line in the place of the lines for people ("event" says which: ready,
- * connected, closed, summary), errors staying text. Everything is said once, by the program.
+ * --json, nothing but JSON objects, one per line; "event" says which: ready, connected, closed,
+ * error, summary. (Only a command line that cannot be understood is answered in text.) Everything
+ * is said once, by the program.
  */
 #ifndef RUN_REPORT_H
 #define RUN_REPORT_H
@@ -21,6 +22,12 @@ struct report {
 enum {
     REPORT_DURATION = 24, /* bytes of "123.4 ms" and its zero, with some to spare */
 };
+
+/* The end of a noun behind the number n: "", or "s". */
+static inline const char *report_s(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
 
 /* "0.21 ms", "12.3 ms", "1.23 s". Returns out. */
 const char *report_duration(int64_t ns, char out[REPORT_DURATION]);
@@ -40,12 +47,18 @@ struct report_service {
     bool udp;
 };
 
-/* The node serves: "peer: 10.0.1.5 ready on tun1: 7 echo, ..." */
+/*
+ * The node is ready: "peer: 10.0.1.5 ready on tun1: 7 echo, ...". People are told only of one that
+ * serves (n > 0).
+ */
 void report_ready(const struct report *r, const struct addr *node, const char *tun,
                   const struct report_service *service, unsigned n);
 
 /* An active open succeeded, after `took` ns. */
 void report_connected(const struct report *r, const struct stack_conn_status *c, int64_t took);
+
+/* A passive open succeeded. */
+void report_accepted(const struct report *r, const struct stack_conn_status *c);
 
 /* A connection is over. */
 void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why);

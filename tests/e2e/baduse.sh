@@ -29,12 +29,20 @@ for node in host peer; do
     wrong "$node: a bad prefix" 2 "10\.0\.0\.1/33" $BIN/$node tun0 10.0.0.1/33 10.0.1.5
     wrong "$node: no prefix" 2 "10\.0\.0\.1" $BIN/$node tun0 10.0.0.1 10.0.1.5
     wrong "$node: a bad remote" 2 "nowhere" $BIN/$node tun0 10.0.0.1/24 nowhere
+    wrong "$node: packet lines among JSON" 2 "--json and --verbose do not go together" \
+        $BIN/$node --json -v tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: a TUN name that is too long" 2 "tun0123456789abcd" \
         $BIN/$node tun0123456789abcd 10.0.0.1/24 10.0.1.5
 done
+for program in host peer netsetup; do
+    is "$program --help: no line is wider than 79 columns" \
+        "$($BIN/$program --help | awk 'length($0) > 79')" ""
+done
+wrong "host: bytes of no connections" 2 "--bytes goes with --connections" \
+    $BIN/host --bytes 5 tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup: an unknown command" 2 "sideways" $BIN/netsetup sideways
 wrong "netsetup: an unknown option" 2 "--frobnicate" $BIN/netsetup --frobnicate
-wrong "host: no privilege to make a TUN" 4 "privilege|permission|permitted|root|netsetup" \
+wrong "host: no privilege to make a TUN" 4 "no privilege.*once: $BIN/netsetup up" \
     setpriv --bounding-set -all --inh-caps -all $BIN/host tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup up: no privilege" 4 "privilege|permission|permitted|root" \
     setpriv --bounding-set -all --inh-caps -all $BIN/netsetup up
@@ -44,12 +52,42 @@ no_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh)
 wrong "host: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/host tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup up: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/netsetup up
 
+# /dev/net/tun that this user may not open: no matter what it is, as long as it is shut.
+shut_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && install -m 000 /dev/null /dev/net/tun &&
+    exec setpriv --bounding-set -all --inh-caps -all "$@"' sh)
+wrong "host: /dev/net/tun is shut" 4 "/dev/net/tun may not be opened.*chmod 666" "${shut_tun[@]}" \
+    $BIN/host tun0 10.0.0.1/24 10.0.1.5
+
 net_up
 peer_start
 wrong "a second node on a TUN in use" 5 "tun1: another process has it open" $BIN/host tun1 10.0.1.1/24 10.0.0.7
-wrong "nobody listens there" 1 "refused" $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 10.0.1.5
-wrong "nobody is there" 1 "did not answer.*netsetup status" \
+wrong "nobody listens there" 1 "refused.*$BIN/peer --port 4444 tun1" \
+    $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 10.0.1.5
+for kernel in 10.0.0.1 10.0.1.1; do
+    wrong "no server at the kernel's side $kernel" 1 "refused.*nc -l -p 4444" \
+        $BIN/host --quiet --port 4444 tun0 10.0.0.1/24 $kernel
+done
+install $BIN/host "$WORK/twintun-host"
+wrong "nobody is there, says the installed program" 1 "did not answer.*$WORK/twintun-netsetup status" \
+    "$WORK/twintun-host" --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
+wrong "nobody is there" 1 "did not answer.*$BIN/netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
+
+# With --json an error is an object like all the others.
+$BIN/host --json --port 4444 tun0 10.0.0.1/24 10.0.1.5 </dev/null 2>"$WORK/json"
+is "refused, with --json: these events" \
+    "$(sed -E 's/^\{"event":"([a-z]*)","program":"host",.*\}$/\1/' "$WORK/json" | xargs)" \
+    "ready closed error summary"
+check "refused, with --json: the text of the error" grep -q '"text":"10.0.1.5 refused: ' "$WORK/json"
+
+wrong "standard input is a folder" 1 "reading standard input failed: Is a directory" \
+    sh -c "exec $BIN/host --quiet tun0 10.0.0.1/24 10.0.1.5 </tmp"
+
+# A capture that is lost is a failure, though the session goes on.
+$BIN/host --pcap /dev/full tun0 10.0.0.1/24 10.0.1.5 <README.md >"$WORK/out" 2>"$WORK/err"
+is "a capture on a full disk: exit 1" $? 1
+check "it is said" grep -q 'capture /dev/full' "$WORK/err"
+check "the session is whole" cmp README.md "$WORK/out"
 
 # Whoever reads our output goes away: that is no failure of ours, and no endless run either.
 head -c 4000000 /dev/zero >"$WORK/zeros"
@@ -61,8 +99,11 @@ is "output closed early: what was read is right" "$(wc -c <"$WORK/out")" 1
 check "peer lives on" ping -c 1 -W 2 10.0.1.5
 
 stop $peer
+before=$(date +%s%3N)
 wrong "nobody runs peer" 1 "did not answer.*netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.5
+took=$(($(date +%s%3N) - before))
+check "--connect-timeout 2 took $took ms" [ $((took >= 2000 && took < 2500)) -eq 1 ]
 $BIN/netsetup down >/dev/null 2>&1
 $BIN/netsetup status >"$WORK/out" 2>"$WORK/err"
 is "netsetup status when nothing is up: 3" $? 3

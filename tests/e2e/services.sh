@@ -34,6 +34,13 @@ check "a port that nobody serves refuses" \
 check "no udp port: the kernel hears of it" \
     grep -q refused <(nc -u -v -w 2 10.0.1.5 4444 <<<x 2>&1; echo x | nc -u -v -w 2 10.0.1.5 4444 2>&1;
         curl -s http://10.0.1.5/status.json | grep -o send.icmp.unreachable | sed 's/.*/refused/')
+check "of a client on a small port peer says nothing" \
+    bash -c '! grep "port 7$" "$1"' sh "$WORK/peer.err"
+echo hello | host >/dev/null 2>"$WORK/host.err"
+check "peer says who connects to the session" \
+    grep -qE '^peer: 10\.0\.0\.7:[0-9]+ connected to port 8000$' "$WORK/peer.err"
+echo -n x | host >/dev/null 2>"$WORK/host.err"
+check "one byte is one byte" grep -q 'sent 1 byte, received 1 byte in .* 0 retransmits' "$WORK/host.err"
 stop $peer
 is "peer exits 0" $? 0
 
@@ -69,11 +76,24 @@ check "-v: a line in tcpdump's format, with the reason" grep -Eq \
 echo hello | host -vv >/dev/null 2>"$WORK/lines"
 check "-vv: the bytes beneath" grep -Eq '^[[:space:]]0x0000:  4500 ' "$WORK/lines"
 echo hello | host --json >/dev/null 2>"$WORK/json"
-is "--json: an object on each line, three of them" \
-    "$(grep -cE '^\{"event":"(connected|closed|summary)",.*\}$' "$WORK/json")" \
-    "$(wc -l <"$WORK/json")"
+# events FILE: the names of its events in their order, and a line that is no event as it is.
+events()
+{
+    sed -E 's/^\{"event":"([a-z]*)",.*\}$/\1/' "$1" | xargs
+}
+is "--json: an object on each line" "$(events "$WORK/json")" "ready connected closed summary"
+host --json --connections 2 >/dev/null 2>"$WORK/json"
+is "--json --connections: the same for each of them" "$(events "$WORK/json")" \
+    "ready connected connected closed closed summary"
 echo hello | host --quiet --pcap - 2>/dev/null >"$WORK/live.pcapng"
 is "--pcap -: a capture on standard output" "$(od -An -tx1 -N4 "$WORK/live.pcapng" | tr -d ' ')" \
     0a0d0d0a
 stop $peer
+"$BIN/peer" --json tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/json" &
+peer=$!
+wait_for 5 grep -q ready "$WORK/json"
+echo hello | host --port 7 >/dev/null 2>&1
+stop $peer
+is "peer --json: an object on each line, for every port" "$(events "$WORK/json")" \
+    "ready connected closed summary"
 finish

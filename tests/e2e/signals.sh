@@ -59,12 +59,33 @@ connected
 kill -TERM $peer
 wait_for 5 grep -q 'Out .*Flags \[F' "$WORK/peer.err"
 is "peer, one SIGTERM: its FIN" $? 0
+check "peer says for whom it waits" grep -qE \
+    '^peer: closing in order; waiting for 1 connection to close its side \(10\.0\.0\.7:[0-9]+\); once' \
+    "$WORK/peer.err"
+check "host says that nothing more will come" wait_for 5 grep -qF \
+    'host: 10.0.1.5:8000 has closed its side: nothing more will come; the end of our input closes' \
+    "$WORK/host.err"
 exec 7>&-
 wait_for 5 gone $host
 wait $host
 is "host sees an orderly close" $? 0
 wait $peer
 is "peer exits 0 when all were closed in order" $? 0
+is "its last word but for the totals" "$(grep -vE ' IP |packets in|: drop\.' "$WORK/peer.err" | tail -1)" \
+    "peer: stopped"
+
+# Nobody is there: there is nothing to close, and nobody to wait for.
+"$BIN/host" tun0 10.0.0.1/24 10.0.1.5 </dev/null 2>"$WORK/host.err" &
+host=$!
+sleep 0.5
+kill -INT $host
+wait $host
+is "host, SIGINT before anybody answered: exit 1" $? 1
+is "and one line" "$(cat "$WORK/host.err")" "host: stopped before 10.0.1.5:8000 had answered"
+peer_start
+stop $peer
+is "peer without connections: exit 0" $? 0
+is "and one word" "$(tail -1 "$WORK/peer.err")" "peer: stopped"
 
 peer_start
 connected

@@ -12,7 +12,8 @@ peer_start
 host --port 7 --connections 1000 --bytes 5000 >"$WORK/host.out" 2>"$WORK/host.err"
 is "host exits 0" $? 0
 sed 's/^/    /' "$WORK/host.err"
-check "1,000 connections were open at once" grep -q "1000 connections open at once" "$WORK/host.err"
+check "1,000 connections were open at once, after so many retransmits" \
+    grep -qE "1000 connections open at once after .* m?s, [0-9]+ retransmits?$" "$WORK/host.err"
 check "each echoed 5,000 bytes, and all were closed in order" \
     grep -q "1000 connections, 5000000 bytes sent and 5000000 received, all right and all closed" \
     "$WORK/host.err"
@@ -25,6 +26,20 @@ is "no packet was refused by peer's table or buffers" \
 is "peer has no connection with them left" "$(tr '{}' '\n\n' <"$WORK/status.json" |
     grep '"remote":"10.0.0.7' | grep -cv TIME-WAIT)" 0
 
+# A port that does not echo: a word after three seconds, and an end.
+"$BIN/host" --port 9 --connections 5 --connect-timeout 4 tun0 10.0.0.1/24 10.0.1.5 \
+    >"$WORK/host.out" 2>"$WORK/host.err"
+is "no echo: exit 1" $? 1
+check "no echo: what is missing is said while it waits" grep -qF \
+    "host: no progress for 3 s: 0 of 5120 bytes back (does port 9 echo?); still waiting" "$WORK/host.err"
+check "no echo: and when it gives up" grep -qF \
+    "host: gave up after 4.00 s without progress: 0 of 5120 bytes back" "$WORK/host.err"
+"$BIN/host" --port 9 --connections 5 tun0 10.0.0.1/24 10.0.1.5 2>"$WORK/host.err" &
+host=$!
+wait_for 5 grep -q "5 connections open" "$WORK/host.err"
+stop $host INT
+is "stopped: exit 1" $? 1
+check "stopped: how far it came" grep -q "host: stopped: 0 of 5120 bytes back" "$WORK/host.err"
 stop $peer
 is "peer exits 0" $? 0
 finish

@@ -400,6 +400,27 @@ static void a_file_is_read_to_its_end(void **state)
     assert_int_equal(fake_pool.in_use, 0);
 }
 
+static void a_read_that_fails_is_not_the_end_of_the_input(void **state)
+{
+    struct operator op;
+    struct pollfd fds[OPERATOR_FDS];
+    int fd = open("/", O_RDONLY | O_DIRECTORY);
+
+    (void)state;
+    con.wants = true;
+    operator_open(&op, &con.console, &fake, &fake_pool, fd, -1);
+    operator_act(&op);
+    assert_int_equal(operator_wait(&op, fds), 1);
+    fds[0].revents = POLLIN;
+    operator_woken(&op, fds, 1);
+    assert_int_equal(operator_act(&op), 0);
+    assert_int_equal(op.in_error, -EISDIR);
+    assert_false(con.ended);
+    assert_int_equal(operator_wait(&op, fds), 0);
+    operator_close(&op);
+    close(fd);
+}
+
 static void shown_bytes_are_written(void **state)
 {
     struct pipes p;
@@ -472,6 +493,7 @@ int main(void)
         T(typed_bytes_are_pushed_and_their_end_told_once),
         T(what_the_console_does_not_want_stays_in_the_pipe),
         T(a_file_is_read_to_its_end),
+        T(a_read_that_fails_is_not_the_end_of_the_input),
         T(shown_bytes_are_written),
         T(a_reader_that_does_not_read_stops_the_pulling),
         T(a_reader_that_has_gone_is_an_error),

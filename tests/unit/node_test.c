@@ -14,7 +14,7 @@
 #include "run/report.h"
 #include "run/services.h"
 
-static const struct option_spec options[] = {NODE_OPTIONS, {.name = NULL}};
+static const struct option_spec options[] = {NODE_OPTIONS("7"), {.name = NULL}};
 static const struct program program = {
     .name = "node", .synopsis = "node", .summary = "", .epilogue = "", .options = options};
 

@@ -42,11 +42,12 @@ static const struct option_spec specs[] = {
 static const struct program prog = {.name = "prog",
                                     .synopsis = "prog [OPTION]... A B",
                                     .summary = "Does things.",
-                                    .epilogue = "example: prog a b",
+                                    .epilogue = "example: {prog} a {b} {host} {}",
                                     .options = specs};
 
 static char captured[8192]; /* what the last parse() printed on standard output or error */
 static char *words[16];
+static char typed[32] = "prog"; /* how the program is called */
 static int operands;
 
 /* Run options_parse on a NULL-terminated list of words with stdout and stderr captured. */
@@ -57,7 +58,7 @@ static int parse(struct opts *o, ...)
     va_list ap;
     size_t n;
 
-    words[0] = (char[]){"prog"};
+    words[0] = typed;
     va_start(ap, o);
     while ((words[argc] = va_arg(ap, char *)) != NULL)
         argc++;
@@ -235,6 +236,34 @@ static void mistakes_get_one_line(void **state)
     assert_one_line();
 }
 
+static void it_calls_itself_as_it_was_typed(void **state)
+{
+    struct opts o;
+
+    (void)state;
+    strcpy(typed, "/opt/my-prog");
+    assert_int_equal(parse(&o, "--zzzzzz", NULL), EXIT_USAGE);
+    assert_string_equal(captured,
+                        "prog: there is no option '--zzzzzz'; try '/opt/my-prog --help'\n");
+    assert_int_equal(parse(&o, "--help", NULL), EXIT_DONE);
+    assert_says("example: /opt/my-prog a /opt/my-b /opt/my-host {}\n");
+    strcpy(typed, "prog");
+}
+
+static void help_is_at_most_79_columns_wide(void **state)
+{
+    struct opts o;
+    size_t widest = 0;
+
+    (void)state;
+    assert_int_equal(parse(&o, "--help", NULL), EXIT_DONE);
+    for (const char *line = captured; *line; line += strcspn(line, "\n") + 1) {
+        if (strcspn(line, "\n") > widest)
+            widest = strcspn(line, "\n");
+    }
+    assert_in_range(widest, 70, 79);
+}
+
 static void help_and_version(void **state)
 {
     struct opts o;
@@ -245,7 +274,7 @@ static void help_and_version(void **state)
     assert_says("\n  -w, --pcap FILE      Write a capture");
     assert_says("\n      --local ADDRESS  Address.\n");
     assert_says("\n  -h, --help           Print this");
-    assert_says("\nexample: prog a b\n");
+    assert_says("\nexample: prog a b host {}\n");
     for (const char *line = captured; *line; line = strchr(line, '\n') + 1)
         assert_true(strcspn(line, "\n") <= 100);
     assert_int_equal(parse(&o, "-vh", NULL), EXIT_DONE);
@@ -308,6 +337,8 @@ int main(void)
         cmocka_unit_test(seconds_are_exact),
         cmocka_unit_test(addresses),
         cmocka_unit_test(mistakes_get_one_line),
+        cmocka_unit_test(it_calls_itself_as_it_was_typed),
+        cmocka_unit_test(help_is_at_most_79_columns_wide),
         cmocka_unit_test(help_and_version),
         cmocka_unit_test(cidr),
     };
