@@ -4,15 +4,14 @@
  * type, its length, its contents padded to 32 bits, and its length again. The file is little-endian
  * on every machine; readers learn that from the magic number.
  *
- * A block is put together in memory where it is complete or absent; it is written out with its
- * neighbours in one go.
+ * A block is put together apart and goes into the outlet whole or not at all, so the file has whole
+ * blocks only; it is written out with its neighbours in one go.
  */
 #include "link/capture.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +32,7 @@ enum pcapng_option {
     OPT_IF_NAME = 2,  /* in an interface */
     OPT_IF_TSRESOL = 9,
     OPT_FLAGS = 2, /* in a packet */
+    OPT_DROPCOUNT = 4,
 };
 
 enum {
@@ -40,17 +40,17 @@ enum {
     TSRESOL_NS = 9,     /* time stamps count 10^-9 seconds */
     FLAG_INBOUND = 1,
     FLAG_OUTBOUND = 2,
-    /* everything in a packet's block but the packet: fixed fields, two comments, flags, paddings */
-    BLOCK_OVERHEAD = 64 + 2 * CAPTURE_COMMENT_MAX,
-    PACKET_MAX = CAPTURE_BUFFER - BLOCK_OVERHEAD, /* bytes of a packet that are kept */
+    /* everything in a packet's block but the packet: fixed fields, options, paddings */
+    BLOCK_OVERHEAD = 80 + 2 * CAPTURE_COMMENT_MAX,
+    PACKET_MAX = CAPTURE_BLOCK - BLOCK_OVERHEAD, /* bytes of a packet that are kept */
 };
 
-/* ---- bytes into the buffer; the room has been made before ---- */
+/* ---- bytes into the block ---- */
 
 static void add(struct capture_file *f, const void *bytes, size_t n)
 {
-    assert(n <= CAPTURE_BUFFER - f->used);
-    memcpy(f->buf + f->used, bytes, n);
+    assert(n <= CAPTURE_BLOCK - f->used);
+    memcpy(f->block + f->used, bytes, n);
     f->used += n;
 }
 
@@ -67,7 +67,6 @@ static void add32(struct capture_file *f, uint32_t v)
     add16(f, v >> 16);
 }
 
-/* Blocks begin at multiples of 4 bytes in the buffer, so its fill says how much is missing. */
 static void pad(struct capture_file *f)
 {
     static const uint8_t zero[4];
@@ -83,92 +82,74 @@ static void add_option(struct capture_file *f, uint16_t code, const void *value,
     pad(f);
 }
 
-/* Begin a block, with `room` bytes for all of it; returns where it began, for block_end. */
-static size_t block_begin(struct capture_file *f, uint32_t type, size_t room)
+static void block_begin(struct capture_file *f, uint32_t type)
 {
-    size_t start;
-
-    if (room > CAPTURE_BUFFER - f->used)
-        capture_file_flush(f);
-    start = f->used;
+    f->used = 0;
     add32(f, type);
     add32(f, 0); /* the length, when it is known */
-    return start;
 }
 
-static void block_end(struct capture_file *f, size_t start)
+/* End the block and send it on its way. 0, or what outlet_put says. */
+static int block_end(struct capture_file *f)
 {
     uint32_t len;
 
     add32(f, OPT_END);
-    len = (uint32_t)(f->used + 4 - start);
+    len = (uint32_t)(f->used + 4);
     add32(f, len);
     for (unsigned i = 0; i < 4; i++)
-        f->buf[start + 4 + i] = (uint8_t)(len >> (8 * i));
+        f->block[4 + i] = (uint8_t)(len >> (8 * i));
+    return outlet_put(&f->out, f->block, f->used);
 }
 
 /* ---- the file ---- */
 
-static void give_up(struct capture_file *f, int error)
-{
-    f->error = error;
-    if (f->fd >= 0 && !f->is_stdout)
-        close(f->fd);
-    f->fd = -1;
-    f->used = 0;
-}
-
-/* Standard output may be non-blocking, for somebody else's sake; a capture must not have holes. */
-static void wait_writable(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-
-    poll(&p, 1, -1);
-}
-
 void capture_file_flush(struct capture_file *f)
 {
-    size_t done = 0;
-
-    while (f->fd >= 0 && done < f->used) {
-        ssize_t n = write(f->fd, f->buf + done, f->used - done);
-
-        if (n >= 0)
-            done += (size_t)n;
-        else if (errno == EAGAIN)
-            wait_writable(f->fd);
-        else if (errno != EINTR)
-            give_up(f, -errno);
-    }
-    f->used = 0;
+    outlet_flush(&f->out);
 }
 
-int capture_file_open(struct capture_file *f, const char *path, int64_t wall)
+/* The descriptor to write to: standard output for "-". */
+static int open_target(const char *path)
+{
+    int fd;
+
+    if (strcmp(path, "-") == 0)
+        return STDOUT_FILENO;
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return fd < 0 ? -errno : fd;
+}
+
+static void add_section(struct capture_file *f)
 {
     static const char program[] = "twintun";
-    size_t start;
 
-    *f = (struct capture_file){.fd = -1, .wall = wall, .is_stdout = strcmp(path, "-") == 0};
-    f->buf = malloc(CAPTURE_BUFFER);
-    if (!f->buf)
-        return -ENOMEM;
-    f->fd =
-        f->is_stdout ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (f->fd < 0) {
-        int err = -errno;
-
-        free(f->buf);
-        f->buf = NULL;
-        return err;
-    }
-    start = block_begin(f, BLOCK_SECTION, 64);
+    block_begin(f, BLOCK_SECTION);
     add32(f, 0x1a2b3c4d); /* tells the byte order */
     add16(f, 1);          /* version 1.0 */
     add16(f, 0);
     add32(f, UINT32_MAX); /* the section's length, 64 bits: not said */
     add32(f, UINT32_MAX);
     add_option(f, OPT_USERAPPL, program, sizeof(program) - 1);
-    block_end(f, start);
+    block_end(f);
+}
+
+int capture_file_open(struct capture_file *f, const char *path, int64_t wall)
+{
+    int fd = open_target(path);
+    int r;
+
+    if (fd < 0)
+        return fd;
+    *f = (struct capture_file){.wall = wall, .block = malloc(CAPTURE_BLOCK)};
+    r = outlet_open(&f->out, fd, strcmp(path, "-") != 0, false, CAPTURE_BUFFER);
+    if (r < 0 || !f->block) {
+        outlet_close(&f->out);
+        free(f->block);
+        return -ENOMEM;
+    }
+    outlet_widen(&f->out);
+    add_section(f);
     return 0;
 }
 
@@ -176,36 +157,34 @@ int capture_file_error(struct capture_file *f)
 {
     if (f->error_told)
         return 0;
-    f->error_told = f->error != 0;
-    return f->error;
+    f->error_told = f->out.error != 0;
+    return f->out.error;
 }
 
 int capture_file_close(struct capture_file *f)
 {
-    if (f->fd >= 0)
-        capture_file_flush(f);
-    if (f->fd >= 0 && !f->is_stdout && close(f->fd) < 0)
-        f->error = -errno;
-    f->fd = -1;
-    free(f->buf);
-    f->buf = NULL;
+    int r;
+
+    f->unread = outlet_drain(&f->out);
+    r = outlet_close(&f->out);
+    if (f->out.error == 0)
+        f->out.error = r;
+    free(f->block);
+    f->block = NULL;
     return capture_file_error(f);
 }
 
 static uint32_t add_interface(struct capture_file *f, const char *name)
 {
     static const uint8_t resolution = TSRESOL_NS;
-    size_t start;
 
-    if (f->fd < 0)
-        return 0;
-    start = block_begin(f, BLOCK_INTERFACE, 128);
+    block_begin(f, BLOCK_INTERFACE);
     add16(f, LINKTYPE_RAW);
     add16(f, 0);
     add32(f, 0); /* packets are not cut off */
     add_option(f, OPT_IF_NAME, name, strlen(name));
     add_option(f, OPT_IF_TSRESOL, &resolution, 1);
-    block_end(f, start);
+    block_end(f);
     return f->ifaces++;
 }
 
@@ -232,44 +211,65 @@ static void add_comments(struct capture_file *f, const struct pkt *p, uint32_t f
     }
 }
 
+/* What a block says behind its packet. */
+static void add_options(struct capture *c, const struct pkt *p, uint32_t flags)
+{
+    const uint8_t le_flags[4] = {(uint8_t)flags};
+    uint8_t le_missed[8];
+
+    add_comments(c->file, p, flags);
+    add_option(c->file, OPT_FLAGS, le_flags, sizeof(le_flags));
+    if (c->missed == 0)
+        return;
+    for (unsigned i = 0; i < sizeof(le_missed); i++)
+        le_missed[i] = (uint8_t)(c->missed >> (8 * i));
+    add_option(c->file, OPT_DROPCOUNT, le_missed, sizeof(le_missed));
+}
+
+static void count(struct capture *c, int put)
+{
+    if (put == 0) {
+        c->file->packets++;
+        c->missed = 0;
+    } else if (put == -EAGAIN) {
+        c->file->dropped++;
+        c->missed++;
+    }
+}
+
 static void add_packet(struct capture *c, int64_t now, const struct pkt *p, uint32_t flags)
 {
     struct capture_file *f = c->file;
     uint64_t ns = (uint64_t)(now + f->wall);
     uint32_t kept = p->len < PACKET_MAX ? p->len : PACKET_MAX;
-    uint8_t le_flags[4] = {(uint8_t)flags, 0, 0, 0};
-    size_t start;
 
-    if (f->fd < 0)
+    if (f->out.fd < 0)
         return;
-    start = block_begin(f, BLOCK_PACKET, kept + BLOCK_OVERHEAD);
-    if (f->fd < 0) {
-        f->used = 0; /* writing out what was there to make room has failed */
-        return;
-    }
+    block_begin(f, BLOCK_PACKET);
     add32(f, c->iface);
     add32(f, (uint32_t)(ns >> 32));
     add32(f, (uint32_t)ns);
     add32(f, kept);
     add32(f, p->len);
-    f->used += pkt_flatten(p, f->buf + f->used, kept);
+    f->used += pkt_flatten(p, f->block + f->used, kept);
     pad(f);
-    add_comments(f, p, flags);
-    add_option(f, OPT_FLAGS, le_flags, sizeof(le_flags));
-    block_end(f, start);
-    f->packets++;
+    add_options(c, p, flags);
+    count(c, block_end(f));
 }
 
 static int capture_read(struct device *d, int64_t now, struct pkt *ret_pkt)
 {
     struct capture *c = (struct capture *)d;
-    int got = device_read(c->inner, now, ret_pkt);
+    struct capture_file *f = c->file;
+    int got = outlet_hold(&f->out, now) ? 0 : device_read(c->inner, now, ret_pkt);
 
     d->mtu = c->inner->mtu;
-    if (got == 1)
+    if (got == 1) {
         add_packet(c, now, ret_pkt, FLAG_INBOUND);
-    else
-        capture_file_flush(c->file);
+        return 1;
+    }
+    capture_file_flush(f);
+    f->retry_at = outlet_pending(&f->out) ? now + CAPTURE_RETRY * MSEC : 0;
     return got;
 }
 
@@ -287,7 +287,9 @@ static int64_t capture_deadline(const struct device *d)
 {
     const struct capture *c = (const struct capture *)d;
 
-    return c->file->used ? 0 : device_deadline(c->inner);
+    int64_t at = device_deadline(c->inner);
+
+    return outlet_pending(&c->file->out) ? time_min(c->file->retry_at, at) : at;
 }
 
 static int capture_fd(const struct device *d)

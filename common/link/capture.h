@@ -12,6 +12,10 @@
  * that dies leaves what it saw. To that end the wrapper's deadline is in the past while packets are
  * not written out: its owner then comes back and reads before it sleeps.
  *
+ * A reader that is slower than the packets slows the node down a little, within the bounds of
+ * outlet.h; what then still finds no room is left out and counted, and the next packet in the file
+ * says how many are missing before it (epb_dropcount). A reader that has stopped stops nothing.
+ *
  * A capture that cannot be written (the disk is full, the reader of the pipe has gone) ends; the
  * node goes on. SIGPIPE must be ignored by the program.
  */
@@ -23,21 +27,25 @@
 #include <stdint.h>
 
 #include "link/device.h"
+#include "link/outlet.h"
 
 enum {
-    CAPTURE_BUFFER = 128 * 1024, /* bytes written out at once; holds the largest packet's block */
-    CAPTURE_COMMENT_MAX = 256,   /* bytes of one comment */
+    CAPTURE_BUFFER = 4 * 1024 * 1024, /* bytes that may wait for the reader */
+    CAPTURE_BLOCK = 128 * 1024,       /* bytes of a block; the largest packet's fits */
+    CAPTURE_COMMENT_MAX = 256,        /* bytes of one comment */
+    CAPTURE_RETRY = 10, /* ms after which a reader that takes nothing is tried again */
 };
 
 struct capture_file {
-    int fd;           /* -1: closed, or given up */
-    bool is_stdout;   /* not ours to close */
+    struct outlet out;
     uint32_t ifaces;  /* interfaces described so far */
     int64_t wall;     /* ns to add to an instant to get the time since 1970 */
-    uint8_t *buf;     /* CAPTURE_BUFFER bytes */
-    size_t used;      /* bytes in buf */
+    int64_t retry_at; /* when to try again to write out what is pending */
+    uint8_t *block;   /* CAPTURE_BLOCK bytes: a block in the making */
+    size_t used;      /* bytes in it */
     uint64_t packets; /* in the file or on their way */
-    int error;        /* negative errno that ended it, or 0 */
+    uint64_t dropped; /* packets left out because the reader was too slow */
+    size_t unread;    /* bytes that the reader had not taken when the capture was closed */
     bool error_told;  /* capture_file_error has returned it */
 };
 
@@ -48,20 +56,23 @@ struct capture_file {
  */
 int capture_file_open(struct capture_file *f, const char *path, int64_t wall);
 
-/* Write out what is in memory. Errors are kept for capture_file_error. */
+/* Write out what is in memory, as far as that does not wait for a reader. Errors are kept for
+ * capture_file_error. */
 void capture_file_flush(struct capture_file *f);
 
 /* The error that ended the capture (-ENOSPC, -EPIPE, ...), the first time it is asked; else 0. */
 int capture_file_error(struct capture_file *f);
 
-/* Write out and close. Returns an error that was not told yet, or 0. */
+/* Write out, waiting for the reader a little, and close; see `dropped` and `unread`. Returns an
+ * error that was not told yet, or 0. */
 int capture_file_close(struct capture_file *f);
 
 struct capture {
     struct device dev;
     struct device *inner;
     struct capture_file *file;
-    uint32_t iface; /* its number in the file */
+    uint32_t iface;  /* its number in the file */
+    uint64_t missed; /* packets left out since the last that is in the file */
 };
 
 /*

@@ -1,5 +1,6 @@
 #include "link/printer.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -24,10 +25,24 @@ static void add_time(struct printer *p, struct text *t, int64_t now)
     text_add(t, "%s.%06d", p->clock, (int)(wall % SEC / USEC));
 }
 
-/* Standard error has no buffer, so what belongs together is written in one go. */
+/*
+ * Whether there is room for all that there is to say about a packet of `len` bytes. If not, it is
+ * counted.
+ */
+static bool has_room(struct printer *p, size_t len)
+{
+    size_t rows = p->level >= 2 ? (len + PRINT_HEX_ROW - 1) / PRINT_HEX_ROW : 0;
+
+    if (outlet_room(p->out) >= PRINTER_SPARE + PRINTER_PAGE + rows * PRINT_HEX_MAX)
+        return true;
+    p->dropped++;
+    p->missed++;
+    return false;
+}
+
 static void put_text(struct printer *p, struct text *t)
 {
-    fwrite(t->out, 1, t->len, p->out);
+    outlet_put(p->out, t->out, t->len);
     text_init(t, t->out, t->size);
 }
 
@@ -50,7 +65,12 @@ static void put_packet(struct printer *p, int64_t now, const struct pkt *pkt, co
     char line[PRINT_LINE_MAX], page[PRINTER_PAGE];
     struct text t;
 
+    if (!has_room(p, len))
+        return;
     text_init(&t, page, sizeof(page));
+    if (p->missed)
+        text_add(&t, "(%" PRIu64 " packets not printed: the reader is too slow)\n", p->missed);
+    p->missed = 0;
     print_packet(&p->flows, bytes, len, pkt->marks, line, sizeof(line));
     add_time(p, &t, now);
     text_add(&t, " %s %-3s %s", p->dev.name, outgoing ? "Out" : "In", line);
@@ -60,12 +80,13 @@ static void put_packet(struct printer *p, int64_t now, const struct pkt *pkt, co
     if (p->level >= 2)
         add_hex(p, &t, bytes, len);
     put_text(p, &t);
+    outlet_flush(p->out);
 }
 
 static int printer_read(struct device *d, int64_t now, struct pkt *ret_pkt)
 {
     struct printer *p = (struct printer *)d;
-    int got = device_read(p->inner, now, ret_pkt);
+    int got = outlet_hold(p->out, now) ? 0 : device_read(p->inner, now, ret_pkt);
 
     d->mtu = p->inner->mtu;
     if (got == 1)
@@ -109,7 +130,8 @@ static const struct device_ops printer_ops = {
     .close = printer_close,
 };
 
-void printer_init(struct printer *p, struct device *inner, FILE *out, int64_t wall, unsigned level)
+void printer_init(struct printer *p, struct device *inner, struct outlet *out, int64_t wall,
+                  unsigned level)
 {
     memset(p, 0, sizeof(*p));
     p->dev.ops = &printer_ops;

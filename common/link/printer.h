@@ -6,29 +6,35 @@
  * The line is tcpdump's, with the device's name and the direction in front, as tcpdump -i any has
  * them. "Out" is what the node sends, and such lines end with the reason for sending. At level 2
  * the packet's bytes follow in hex. What the device refused to take is not printed.
+ *
+ * A reader that is slower than the packets slows the node down a little, within the bounds of
+ * outlet.h; then packets are left out and counted, and a line says how many where printing goes on.
  */
 #ifndef LINK_PRINTER_H
 #define LINK_PRINTER_H
 
 #include <stdint.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "link/device.h"
+#include "link/outlet.h"
 #include "wire/print.h"
 
 enum {
     PRINTER_PACKET_MAX = 65536, /* bytes of a packet that are looked at */
+    PRINTER_SPARE = 65536,      /* bytes of the outlet that are left to others who write there */
 };
 
 struct printer {
     struct device dev;
     struct device *inner;
-    FILE *out;
-    int64_t wall;   /* ns to add to an instant to get the time since 1970 */
-    unsigned level; /* 1: a line; 2: and its bytes */
-    time_t second;  /* of which `clock` is the text */
-    char clock[9];  /* "HH:MM:SS", local time */
+    struct outlet *out;
+    int64_t wall;     /* ns to add to an instant to get the time since 1970 */
+    unsigned level;   /* 1: a line; 2: and its bytes */
+    time_t second;    /* of which `clock` is the text */
+    char clock[9];    /* "HH:MM:SS", local time */
+    uint64_t dropped; /* packets left out because the reader was too slow */
+    uint64_t missed;  /* of these, since the last line */
     struct print_flows flows;
     uint8_t flat[PRINTER_PACKET_MAX]; /* an outgoing packet in one piece */
 };
@@ -38,6 +44,7 @@ struct printer {
  * caller's. It is large: not for the stack. `wall` is what to add to the instants that devices are
  * given (ns) to get the time since 1970.
  */
-void printer_init(struct printer *p, struct device *inner, FILE *out, int64_t wall, unsigned level);
+void printer_init(struct printer *p, struct device *inner, struct outlet *out, int64_t wall,
+                  unsigned level);
 
 #endif

@@ -167,7 +167,7 @@ bool life_turn(struct life *f)
     unsigned asked = l->asked + (f->quit ? 1 : 0);
 
     node_complain(f->node, l->node[0].write_error);
-    l->wake = TIME_NEVER;
+    l->wake = node_say_on(l->now);
     if (f->forced)
         return true;
     if (asked == 0)
@@ -176,7 +176,7 @@ bool life_turn(struct life *f)
         life_stop(f);
     if (l->asked == 0 && life_output_pending(f))
         f->grace_at = l->now + grace; /* nobody hurries us: a slow reader gets all of it */
-    l->wake = f->grace_at;
+    l->wake = time_min(l->wake, f->grace_at);
     if (l->asked > 1 || l->now >= f->grace_at)
         life_abort(f);
     return false;

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,10 +23,20 @@ enum {
     INPUT_BUF = 128 * 1024, /* holds a page of the status service too */
     INPUT_BUFS = 128,
     WIRE_MTU = 1500,
-    WIRE_QUEUE = 512, /* packets: what a TUN's queue holds */
+    WIRE_QUEUE = 512,         /* packets: what a TUN's queue holds */
+    STDERR_BUF = 1024 * 1024, /* bytes that may wait for the reader of standard error */
+    STDERR_RETRY = 20,        /* ms after which it is tried again */
 };
 
+static struct outlet said; /* standard error; of the process, which may hold two nodes */
+
 /* ---- Options ---- */
+
+static void node_last_words(void)
+{
+    outlet_drain(&said);
+    outlet_close(&said);
+}
 
 void node_prepare_descriptors(void)
 {
@@ -35,6 +47,8 @@ void node_prepare_descriptors(void)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
     setvbuf(stderr, line, _IOLBF, sizeof(line));
+    if (outlet_open(&said, STDERR_FILENO, false, true, STDERR_BUF) == 0)
+        atexit(node_last_words);
 }
 
 void node_options_default(struct node_options *opt)
@@ -124,7 +138,8 @@ static int node_begin(struct node *n, const struct program *prog, const struct n
     n->report = (struct report){.program = prog->name,
                                 .json = opt->json,
                                 .quiet = opt->quiet,
-                                .verbose = opt->verbose};
+                                .verbose = opt->verbose,
+                                .out = &said};
     if (node_pool(&n->packets, PACKET_BUFS, PACKET_BUF) &&
         node_pool(&n->small, SMALL_BUFS, SMALL_BUF) && node_pool(&n->input, INPUT_BUFS, INPUT_BUF))
         return NODE_GO_ON;
@@ -278,7 +293,8 @@ static int node_open_capture(struct node *n)
 static void node_wrap(struct node *n)
 {
     if (n->opt->verbose) {
-        printer_init(&n->printer, n->dev, stderr, node_wall(), n->opt->verbose > 1 ? 2 : 1);
+        outlet_widen(&said);
+        printer_init(&n->printer, n->dev, &said, node_wall(), n->opt->verbose > 1 ? 2 : 1);
         n->dev = &n->printer.dev;
     }
     if (n->file) {
@@ -367,13 +383,36 @@ void node_complain(struct node *n, int write_error)
     }
 }
 
+int64_t node_say_on(int64_t now)
+{
+    outlet_flush(&said);
+    return outlet_pending(&said) ? now + STDERR_RETRY * MSEC : TIME_NEVER;
+}
+
+/* What slow readers missed. */
+static void node_tell_missed(struct node *n)
+{
+    if (n->file == &n->own_file && (n->file->dropped || n->file->unread))
+        report_error(&n->report,
+                     "the capture %s is not whole: its reader was too slow for %" PRIu64
+                     " packets and the last %zu bytes; write a file instead",
+                     n->opt->pcap, n->file->dropped, n->file->unread);
+    if (n->opt->verbose && n->printer.dropped)
+        report_error(&n->report, "%" PRIu64 " packets not printed: the reader was too slow",
+                     n->printer.dropped);
+}
+
 int node_close(struct node *n, int code)
 {
+    bool own = n->file == &n->own_file, whole = !n->told_capture;
     int error;
 
     device_close(n->dev);
-    error = n->file == &n->own_file ? capture_file_close(n->file) : 0;
+    error = own ? capture_file_close(n->file) : 0;
     if (error < 0)
         report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
-    return (error < 0 || n->told_capture) && code == EXIT_DONE ? EXIT_FAILED : code;
+    node_tell_missed(n);
+    if (own)
+        whole = whole && error == 0 && n->file->dropped == 0 && n->file->unread == 0;
+    return !whole && code == EXIT_DONE ? EXIT_FAILED : code;
 }

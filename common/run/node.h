@@ -118,7 +118,8 @@ struct node {
 /*
  * Call first. Descriptors 0, 1 and 2 must be taken before anything is opened, or a device may
  * become somebody's standard output. Lines on standard error leave in one piece, because two nodes
- * may share a terminal.
+ * may share a terminal; and they leave through an outlet that does not wait for a reader who has
+ * stopped, except for a short time at the program's end.
  */
 void node_prepare_descriptors(void);
 
@@ -141,7 +142,16 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
 /* Say once what went wrong underneath: the interface is down, the capture ended. */
 void node_complain(struct node *n, int write_error);
 
-/* Close the chain and the capture. Returns `code`, but no EXIT_DONE if the capture is lost. */
+/*
+ * Once per turn: write what the reader of standard error has not taken yet. Returns when to come
+ * back for the rest, or TIME_NEVER.
+ */
+int64_t node_say_on(int64_t now);
+
+/*
+ * Close the chain and the capture, and say what slow readers missed. Returns `code`, but no
+ * EXIT_DONE if the capture is not whole.
+ */
 int node_close(struct node *n, int code);
 
 #endif

@@ -4,11 +4,15 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/text.h"
 #include "base/time.h"
 
 enum {
-    REPORT_ERROR = 1024, /* bytes of an error's text */
+    READY_MAX = 512,    /* bytes of the services' ports and names in a line */
+    REPORT_TEXT = 1024, /* bytes of a line without the program's name */
 };
 
 const char *report_duration(int64_t ns, char out[REPORT_DURATION])
@@ -24,17 +28,32 @@ const char *report_duration(int64_t ns, char out[REPORT_DURATION])
 
 /* ---- Lines ---- */
 
+/* What is said, whole and at once. */
+static void put(const struct report *r, const char *text, size_t n)
+{
+    outlet_put(r->out, text, n);
+    outlet_flush(r->out);
+}
+
+static void put_line(const struct report *r, const char *text)
+{
+    char line[REPORT_TEXT + 64];
+    int n = snprintf(line, sizeof(line), "%s: %s\n", r->program, text);
+
+    put(r, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
 void report_line(const struct report *r, const char *format, ...)
 {
+    char text[REPORT_TEXT];
     va_list ap;
 
     if (r->json || r->quiet)
         return;
-    fprintf(stderr, "%s: ", r->program);
     va_start(ap, format);
-    vfprintf(stderr, format, ap);
+    vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    put_line(r, text);
 }
 
 /* ---- JSON ---- */
@@ -68,16 +87,22 @@ static void add_ms(json_t *o, const char *key, int64_t ns)
 }
 
 /* Print the object on a line of its own and drop it. */
-static void print(json_t *o)
+static void print(const struct report *r, json_t *o)
 {
-    json_dumpf(o, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
-    fputc('\n', stderr);
+    char *text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    size_t len = text ? strlen(text) : 0;
+
+    if (text) {
+        text[len] = '\n'; /* in the place of the final zero */
+        put(r, text, len + 1);
+    }
+    free(text);
     json_decref(o);
 }
 
 void report_error(const struct report *r, const char *format, ...)
 {
-    char text[REPORT_ERROR];
+    char text[REPORT_TEXT];
     va_list ap;
     json_t *o;
 
@@ -85,12 +110,12 @@ void report_error(const struct report *r, const char *format, ...)
     vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
     if (!r->json) {
-        fprintf(stderr, "%s: %s\n", r->program, text);
+        put_line(r, text);
         return;
     }
     o = object(r, "error");
     add_text(o, "text", text);
-    print(o);
+    print(r, o);
 }
 
 static void add_conn(json_t *o, const struct stack_conn_status *c)
@@ -103,20 +128,27 @@ static void add_conn(json_t *o, const struct stack_conn_status *c)
 
 /* ---- Events ---- */
 
+static void ready_line(const struct report *r, const struct addr *node, const char *tun,
+                       const struct report_service *service, unsigned n)
+{
+    char list[READY_MAX], text[ADDR_TEXT_MAX];
+    struct text t;
+
+    text_init(&t, list, sizeof(list));
+    for (unsigned i = 0; i < n; i++)
+        text_add(&t, "%s %u%s %s", i ? "," : "", (unsigned)service[i].port,
+                 service[i].udp ? "/udp" : "", service[i].name);
+    report_line(r, "%s ready on %s:%s", addr_format(node, text), tun, list);
+}
+
 void report_ready(const struct report *r, const struct addr *node, const char *tun,
                   const struct report_service *service, unsigned n)
 {
-    char text[ADDR_TEXT_MAX];
     json_t *o, *list;
 
     if (!r->json) {
-        if (r->quiet || n == 0)
-            return;
-        fprintf(stderr, "%s: %s ready on %s:", r->program, addr_format(node, text), tun);
-        for (unsigned i = 0; i < n; i++)
-            fprintf(stderr, "%s %u%s %s", i ? "," : "", (unsigned)service[i].port,
-                    service[i].udp ? "/udp" : "", service[i].name);
-        fputc('\n', stderr);
+        if (n > 0)
+            ready_line(r, node, tun, service, n);
         return;
     }
     o = object(r, "ready");
@@ -128,7 +160,7 @@ void report_ready(const struct report *r, const struct addr *node, const char *t
                                               (int)service[i].port, "protocol",
                                               service[i].udp ? "udp" : "tcp"));
     json_object_set_new(o, "services", list);
-    print(o);
+    print(r, o);
 }
 
 void report_connected(const struct report *r, const struct stack_conn_status *c, int64_t took)
@@ -145,7 +177,7 @@ void report_connected(const struct report *r, const struct stack_conn_status *c,
     o = object(r, "connected");
     add_conn(o, c);
     add_ms(o, "took_ms", took);
-    print(o);
+    print(r, o);
 }
 
 void report_accepted(const struct report *r, const struct stack_conn_status *c)
@@ -160,7 +192,7 @@ void report_accepted(const struct report *r, const struct stack_conn_status *c)
     }
     o = object(r, "connected");
     add_conn(o, c);
-    print(o);
+    print(r, o);
 }
 
 static void closed_line(const struct report *r, const struct stack_conn_status *c, enum reason why)
@@ -196,7 +228,7 @@ void report_closed(const struct report *r, const struct stack_conn_status *c, en
     add_int(o, "retransmits", c->retransmits);
     add_ms(o, "duration_ms", c->age);
     add_ms(o, "srtt_ms", c->srtt);
-    print(o);
+    print(r, o);
 }
 
 /* ---- Summary ---- */
@@ -247,5 +279,5 @@ void report_summary(const struct report *r, const struct stack *st, const char *
             add_int(counters, reason_text((enum reason)i)->name, count);
     }
     json_object_set_new(o, "counters", counters);
-    print(o);
+    print(r, o);
 }

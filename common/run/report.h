@@ -11,12 +11,14 @@
 
 #include <stdbool.h>
 
+#include "link/outlet.h"
 #include "stack/stack.h"
 
 struct report {
     const char *program; /* "host" */
     bool json, quiet;
     unsigned verbose;
+    struct outlet *out; /* standard error */
 };
 
 enum {

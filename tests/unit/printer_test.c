@@ -8,12 +8,19 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "link/printer.h"
 #include "link/wire.h"
 #include "tests/unit/packet_kit.h"
 #include "wire/reason.h"
+
+enum {
+    OUT_MAX = 512 * 1024, /* bytes that may wait for the reader */
+};
 
 #define WALL (INT64_C(1700000000) * SEC) /* at instant 0 it was 22:13:20 UTC */
 
@@ -21,9 +28,9 @@ static struct buf_pool pool;
 static struct wire_pair w;
 static alignas(16) uint8_t wire_memory[1 << 17];
 static struct printer printer;
-static char *text;
-static size_t text_len;
-static FILE *out;
+static char text[1 << 20];
+static struct outlet out;
+static int ends[2]; /* of the pipe that is printed to */
 
 static void begin(unsigned level, uint32_t mtu)
 {
@@ -34,18 +41,41 @@ static void begin(unsigned level, uint32_t mtu)
 
     kit_pool(&pool, 8, 4000);
     wire_pair_create(&w, &cfg, wire_memory);
-    out = open_memstream(&text, &text_len);
-    assert_non_null(out);
-    printer_init(&printer, &w.side[0].dev, out, WALL, level);
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    assert_int_equal(outlet_open(&out, ends[1], false, true, OUT_MAX), 0);
+    printer_init(&printer, &w.side[0].dev, &out, WALL, level);
+}
+
+/* What the pipe holds, and what the outlet then puts there. */
+static void collect(void)
+{
+    size_t len = 0;
+
+    for (;;) {
+        ssize_t n = read(ends[0], text + len, sizeof(text) - 1 - len);
+
+        if (n <= 0 && outlet_pending(&out) == 0)
+            break;
+        len += n > 0 ? (size_t)n : 0;
+        outlet_flush(&out);
+    }
+    text[len] = '\0';
+}
+
+static void finish(void)
+{
+    device_close(&printer.dev);
+    device_close(&w.side[1].dev);
+    collect();
+    outlet_close(&out);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void expect_text(const char *want)
 {
-    device_close(&printer.dev);
-    device_close(&w.side[1].dev);
-    fclose(out);
+    finish();
     assert_string_equal(text, want);
-    free(text);
 }
 
 static int send(struct device *d, int64_t now, const struct kit_packet *p, enum reason why)
@@ -107,13 +137,64 @@ static void test_hex_of_a_large_packet(void **state)
     begin(2, 4000);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
-    device_close(&printer.dev);
-    device_close(&w.side[1].dev);
-    fclose(out);
+    finish();
     for (const char *c = text; *c; c++)
         rows += *c == '\n';
     assert_int_equal(rows, 3 * (1 + 250));
-    free(text);
+}
+
+/* A reader that has stopped: packets pass, and are counted; then a line says how many. */
+static void test_stopped_reader(void **state)
+{
+    struct kit_packet udp = kit_udp(5000, 7, NULL, 3972);
+    unsigned printed = 0;
+    char want[80];
+    struct pkt in;
+
+    (void)state;
+    begin(2, 4000);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
+        assert_int_equal(device_read(&w.side[1].dev, 0, &in), 1);
+        buf_unref(in.part[0].buf);
+    }
+    assert_in_range(printer.dropped, 100, 199);
+    assert_int_equal(out.refused, 0); /* it is whole packets that are left out */
+    assert_in_range(outlet_room(&out), PRINTER_SPARE, OUT_MAX);
+    collect();
+    for (const char *c = strstr(text, " Out "); c; c = strstr(c + 1, " Out "))
+        printed++;
+    assert_int_equal(printed + printer.dropped, 200);
+    assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
+    collect();
+    snprintf(want, sizeof(want), "(%u packets not printed: the reader is too slow)\n22:13:20",
+             (unsigned)printer.dropped);
+    assert_memory_equal(text, want, strlen(want));
+    assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
+    collect();
+    assert_memory_equal(text, "22:13:20", 8);
+    finish();
+}
+
+/* While the reader is behind, nothing is read from the device; for a while. */
+static void test_slow_reader_holds_reading(void **state)
+{
+    struct kit_packet udp = kit_udp(5000, 7, NULL, 3972);
+    struct pkt in;
+
+    (void)state;
+    begin(2, 4000);
+    while (outlet_pending(&out) <= OUT_MAX / 2) {
+        assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
+        assert_int_equal(device_read(&w.side[1].dev, 0, &in), 1);
+        buf_unref(in.part[0].buf);
+    }
+    send(&w.side[1].dev, 0, &udp, REASON_NONE);
+    assert_int_equal(device_read(&printer.dev, 1, &in), 0);
+    assert_int_equal(device_read(&printer.dev, OUTLET_CREDIT, &in), 0);
+    assert_int_equal(device_read(&printer.dev, OUTLET_CREDIT + 1, &in), 1);
+    buf_unref(in.part[0].buf);
+    finish();
 }
 
 int main(void)
@@ -122,6 +203,8 @@ int main(void)
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_hex_of_a_large_packet),
+        cmocka_unit_test(test_stopped_reader),
+        cmocka_unit_test(test_slow_reader_holds_reading),
     };
 
     setenv("TZ", "UTC", 1);
