@@ -51,6 +51,9 @@ mkfifo "$WORK/operator"
 peer=$!
 exec 7>"$WORK/operator"
 wait_for 5 answers 10.0.1.5
+echo "is anybody there?" >&7
+check "an operator whom nobody hears is told so" \
+    wait_for 5 grep -qx "peer: nobody is in the chat: what you typed went to no one" "$WORK/chat.err"
 (echo "hello from one"; sleep 2) | nc -N -w 4 10.0.1.5 8000 >"$WORK/one" &
 one=$!
 (echo "hello from two"; sleep 2) | host >"$WORK/two" 2>"$WORK/host.err" &
@@ -62,8 +65,15 @@ check "the operator sees what host says" \
 echo "welcome, all" >&7
 check "one client gets what the operator types" wait_for 5 grep -qx "welcome, all" "$WORK/one"
 check "and the other, too" wait_for 5 grep -qx "welcome, all" "$WORK/two"
+check "the operator is told who is there" \
+    wait_for 5 grep -q '^peer: 10.0.0.7:[0-9]* joined the chat; [12] clients\? now$' "$WORK/chat.err"
 exec 7>&-
 wait $one $two
+check "and that the input has ended" \
+    wait_for 5 grep -qx "peer: end of input; you can still read" "$WORK/chat.err"
+check "and who has left" \
+    wait_for 5 grep -q '^peer: 10.0.0.7:[0-9]* left the chat; [01] clients\? now$' "$WORK/chat.err"
+is "and each of them once" "$(grep -c 'joined\|left\|connected to' "$WORK/chat.err")" 4
 stop $peer
 is "peer exits 0 after the chat" $? 0
 
