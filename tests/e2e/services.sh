@@ -83,6 +83,9 @@ echo hello | host -v >/dev/null 2>"$WORK/lines"
 check "-v: a line in tcpdump's format, with the reason" grep -Eq \
     '^[0-9:.]+ tun0 Out IP 10\.0\.0\.7\.[0-9]+ > 10\.0\.1\.5\.8000: Flags \[S\], seq .*\(send\.syn\)$' \
     "$WORK/lines"
+is "-v: the closing line stands behind the last segment" \
+    "$(grep -E ' IP |in order' "$WORK/lines" | tail -1 | grep -o 'both sides closed in order')" \
+    "both sides closed in order"
 echo hello | host -vv >/dev/null 2>"$WORK/lines"
 check "-vv: the bytes beneath" grep -Eq '^[[:space:]]0x0000:  4500 ' "$WORK/lines"
 echo hello | host --json >/dev/null 2>"$WORK/json"
@@ -92,6 +95,9 @@ events()
     sed -E 's/^\{"event":"([a-z]*)",.*\}$/\1/' "$1" | xargs
 }
 is "--json: an object on each line" "$(events "$WORK/json")" "ready connected closed summary"
+is "--json: the last acknowledgment is among the connection's segments" \
+    "$(sed -n 's/.*"segments_out":\([0-9]*\).*/\1/p' "$WORK/json")" \
+    "$(sed -n 's/.*"packets_out":\([0-9]*\).*/\1/p' "$WORK/json")"
 host --json --connections 2 >/dev/null 2>"$WORK/json"
 is "--json --connections: the same for each of them" "$(events "$WORK/json")" \
     "ready connected connected closed closed summary"
