@@ -2,11 +2,21 @@
 #
 #   make demo         everything from nothing, in a private network namespace: see it happen
 #   make test         the same set-up, then every test
-#   make network      TUNs, addresses, forwarding and rules on this machine (clean_network undoes it)
-#   make run-peer     in one terminal, and make run-host in another
 #
-#   BUILD=release (the default), debug, or asan: each has its own folder under build/; the release
-#   programs are in build/bin. `build` and `clean` never touch the network.
+# The lab on this machine, for two terminals (`network` asks for root through sudo):
+#   make network      TUNs, addresses, forwarding and rules; clean_network undoes it
+#   make run-peer     in one terminal, and
+#   make run-host     in another; trace-host adds a line per packet and a capture
+#   make view_network what is up, and what of it is ours
+#   make preroute, clean_preroute, forwarding, clean_forwarding      only that part
+#
+#   make build        the programs, in build/bin; make clean removes build/
+#   make deps         what is missing here, installed with apt, dnf or pacman
+#   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
+#   make units, lint, bench, format                                  parts of the work on it
+#
+#   BUILD=release (the default), debug, or asan: each has its own folder under build/; V=1 shows
+#   each command whole. `build` and `clean` never touch the network.
 
 BUILD ?= release
 O     := build/$(BUILD)
@@ -41,6 +51,9 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
 
 all: build
 build: $(PROGRAMS)
+	@: # says nothing when nothing is to be done
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 $(patsubst %.c,$(O)/%.o,$(CORE_SRC)): $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -126,7 +139,7 @@ forwarding: build
 clean_forwarding: build
 	$(NETSET) down --only forwarding
 view_network: build
-	@$(BIN)/netsetup status
+	@$(BIN)/netsetup status || [ $$? -eq 3 ] # not up is an answer, too
 run-host: build
 	$(BIN)/host tun0 10.0.0.1/24 10.0.1.5
 run-peer: build
@@ -138,9 +151,9 @@ trace-host: build
 PREFIX ?= /usr/local
 install: build
 	for p in host peer netsetup; do \
-		install -D -m 755 $(BIN)/$$p $(DESTDIR)$(PREFIX)/bin/twintun-$$p || exit 1; done
+		install -D -m 755 $(BIN)/$$p "$(DESTDIR)$(PREFIX)/bin/twintun-$$p" || exit 1; done
 uninstall:
-	rm -f $(foreach p,host peer netsetup,$(DESTDIR)$(PREFIX)/bin/twintun-$(p))
+	rm -f $(foreach p,host peer netsetup,"$(DESTDIR)$(PREFIX)/bin/twintun-$(p)")
 
 clean:
 	rm -rf build
@@ -149,6 +162,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build tests-build units deps demo test bench lint format network clean_network \
+.PHONY: all build help tests-build units deps demo test bench lint format network clean_network \
         preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
         trace-host install uninstall clean

@@ -143,7 +143,7 @@ static void take_back(struct setup *s, const struct op *op)
     char said[FIREWALL_TEXT_MAX] = "";
     const struct op *entry = journal_find(s->journal, op);
 
-    if (entry && undo_op(s, entry, said) == 0) {
+    if (entry && undo_op(s, entry, said) >= 0) {
         journal_drop(s->journal, (unsigned)(entry - s->journal->op));
         journal_save(s->journal);
     }

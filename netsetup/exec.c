@@ -47,7 +47,7 @@ static int start(const char *const argv[], int fd, pid_t *ret_pid)
     if (!r) /* the cast adds no right: posix_spawn does not write to argv */
         r = posix_spawnp(ret_pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
-    return -r;
+    return r == EACCES ? -ENOENT : -r; /* EACCES: PATH holds a folder that may not be searched */
 }
 
 /* Read `fd` to its end; what does not fit is read and dropped, so that the writer never blocks. */

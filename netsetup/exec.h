@@ -13,7 +13,8 @@ void exec_environment(void);
 /*
  * Run argv[0] (found through PATH), with nothing on its standard input; what it prints on standard
  * output and error goes to out[size], cut off there and terminated. Returns its exit code, 128 +
- * the signal that ended it, -ENOENT when there is no such program, or another negative errno.
+ * the signal that ended it, -ENOENT when there is no such program that this user may run, or
+ * another negative errno.
  */
 int exec_run(const char *const argv[], char *out, size_t size);
 

@@ -96,8 +96,8 @@ static int errno_of(int code, const char *said)
     return code ? -EIO : 0;
 }
 
-/* Whether the kernel has instantiated the legacy raw table in this namespace. */
-static bool legacy_table_exists(void)
+/* Whether the kernel has instantiated this legacy table ("raw\n") in this namespace. */
+static bool legacy_table_exists(const char *table)
 {
     FILE *f = fopen("/proc/net/ip_tables_names", "re");
     char line[64];
@@ -106,7 +106,7 @@ static bool legacy_table_exists(void)
     if (!f)
         return errno == EACCES; /* then the tool will say what is missing */
     while (!found && fgets(line, sizeof(line), f))
-        found = strcmp(line, "raw\n") == 0;
+        found = strcmp(line, table) == 0;
     fclose(f);
     return found;
 }
@@ -116,7 +116,8 @@ int firewall_rule_present(enum firewall_kind kind, const char *ifname, char *sai
     int r;
 
     said[0] = '\0';
-    if (kind == FIREWALL_NONE || (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists()))
+    if (kind == FIREWALL_NONE ||
+        (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists("raw\n")))
         return 0;
     r = run_rule(kind, "-C", ifname, said);
     if (r == 0)
@@ -144,23 +145,37 @@ static bool is_our_line(const char *line, const char *ifname)
            (strstr(line, "-j NOTRACK") || strstr(line, "-j CT --notrack"));
 }
 
-int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t *ret_packets,
-                           uint64_t *ret_bytes)
+/* Run a tool that lists rules. 0 and what it printed, for free(); or a negative errno. */
+static int list_rules(const char *const argv[], char **ret)
 {
-    const char *argv[] = {tool_for(kind), "-w", "-t", "raw", "-S", "PREROUTING", "-v", NULL};
     size_t size = 256 * 1024; /* about two thousand rules; ours may stand behind all of them */
-    char *out, *rest = NULL;
+    char *out = malloc(size);
     int r;
 
-    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists())
-        return -ENOENT;
-    out = malloc(size);
     if (!out)
         return -ENOMEM;
     choose_lock();
     r = errno_of(exec_run(argv, out, size), out);
-    if (r == 0)
-        r = -ENOENT;
+    if (r < 0)
+        free(out);
+    else
+        *ret = out;
+    return r;
+}
+
+int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t *ret_packets,
+                           uint64_t *ret_bytes)
+{
+    const char *argv[] = {tool_for(kind), "-w", "-t", "raw", "-S", "PREROUTING", "-v", NULL};
+    char *out, *rest = NULL;
+    int r;
+
+    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists("raw\n"))
+        return -ENOENT;
+    r = list_rules(argv, &out);
+    if (r < 0)
+        return r;
+    r = -ENOENT;
     for (char *l = strtok_r(out, "\n", &rest); l && r == -ENOENT; l = strtok_r(NULL, "\n", &rest)) {
         const char *c = strstr(l, " -c ");
 
@@ -170,4 +185,28 @@ int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t
     }
     free(out);
     return r;
+}
+
+int firewall_forward_drops(enum firewall_kind kind, const char *a, const char *b)
+{
+    const char *argv[] = {tool_for(kind), "-w", "-S", "FORWARD", NULL};
+    char accept[2][64 + 2 * NETLINK_NAME_MAX], *out, *rest = NULL;
+    bool drops = false, all = false, way[2] = {false, false};
+    int r;
+
+    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists("filter\n"))
+        return 0;
+    r = list_rules(argv, &out);
+    if (r < 0)
+        return r;
+    snprintf(accept[0], sizeof(accept[0]), "-A FORWARD -i %s -o %s -j ACCEPT", a, b);
+    snprintf(accept[1], sizeof(accept[1]), "-A FORWARD -i %s -o %s -j ACCEPT", b, a);
+    for (char *l = strtok_r(out, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
+        drops |= strcmp(l, "-P FORWARD DROP") == 0;
+        all |= strcmp(l, "-A FORWARD -j ACCEPT") == 0;
+        way[0] |= strcmp(l, accept[0]) == 0;
+        way[1] |= strcmp(l, accept[1]) == 0;
+    }
+    free(out);
+    return drops && !all && !(way[0] && way[1]);
 }

@@ -36,6 +36,12 @@ int firewall_rule_delete(enum firewall_kind kind, const char *ifname, char *said
 int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t *ret_packets,
                            uint64_t *ret_bytes);
 
+/*
+ * Whether the chain FORWARD drops what no rule accepts, and has no rule that accepts all, or each
+ * way between the two devices. 1, 0, or a negative errno. Never creates a table.
+ */
+int firewall_forward_drops(enum firewall_kind kind, const char *a, const char *b);
+
 /* Whether table ip raw and its chain PREROUTING exist in nf_tables. 0 or a negative errno. */
 int rawtable_look(bool *ret_table, bool *ret_chain);
 

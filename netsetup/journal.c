@@ -13,6 +13,7 @@
  */
 #include "journal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -162,6 +163,37 @@ static int load(struct journal *j)
     return r == -ESTALE ? 0 : r;
 }
 
+/*
+ * Remove the journals of earlier boots, whose namespaces are certainly gone. Of this boot's, nobody
+ * can tell for sure: a namespace without a process may be held by a mount or a descriptor, and the
+ * processes of others cannot be seen.
+ */
+static void remove_outlived(const struct journal *j)
+{
+    DIR *d = opendir(j->dir);
+    struct dirent *e;
+
+    while (d && j->netns.boot[0] && (e = readdir(d)) != NULL) {
+        unsigned long long inode;
+        int fd, end = 0;
+
+        if (sscanf(e->d_name, "net-%llu.json%n", &inode, &end) != 1 || !end || e->d_name[end])
+            continue;
+        fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0) {
+            json_t *root = json_loadfd(fd, 0, NULL);
+            const char *boot = json_string_value(json_object_get(root, "boot"));
+
+            if (boot && *boot && strcmp(boot, j->netns.boot) != 0)
+                unlinkat(dirfd(d), e->d_name, 0);
+            json_decref(root);
+            close(fd);
+        }
+    }
+    if (d)
+        closedir(d);
+}
+
 /* "DIR/net-INODE.json", or with another ending. */
 static void set_path(const struct journal *j, const char *dir, const char *ending,
                      char out[JOURNAL_PATH_MAX])
@@ -187,6 +219,7 @@ int journal_open_in(const char *dir, const struct netns_id *netns, bool for_chan
         if (r < 0)
             goto err;
         j->lock_fd = r;
+        remove_outlived(j);
     } else {
         r = lstat(dir, &st) < 0 ? -errno : is_trusted(&st) ? 0 : -EACCES;
         if (r < 0)

@@ -38,7 +38,8 @@ struct journal {
 /*
  * Find this namespace's journal in /run/twintun, $XDG_RUNTIME_DIR/twintun or /tmp/twintun-UID, the
  * first that has one, and read it; without any it is empty. With `for_change`, make the folder if
- * none has one, and wait until no other netsetup changes anything.
+ * none has one, wait until no other netsetup changes anything, and remove the journals of earlier
+ * boots.
  * Returns 0; -EACCES when no folder can be made; -EBADMSG when the file cannot be understood (its
  * path is in (*ret)->path, and the caller still closes the journal); or another negative errno.
  */

@@ -83,6 +83,9 @@ static void look_at_rules(struct setup *s)
         s->firewall_said[0] = '\0';
     if (f->firewall == FIREWALL_IPTABLES_NFT && rawtable_look(&f->raw_table, &f->raw_chain) < 0)
         f->raw_table = f->raw_chain = true; /* then we did not make them */
+    if (f->firewall == FIREWALL_IPTABLES_NFT || f->firewall == FIREWALL_IPTABLES_LEGACY)
+        f->forward_drops =
+            firewall_forward_drops(f->firewall, s->lab.node[0].ifname, s->lab.node[1].ifname) == 1;
 }
 
 int look(struct setup *s)

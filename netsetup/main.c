@@ -59,7 +59,7 @@ static const struct program program = {
                 "  4 a privilege or device is missing    5 something there is someone else's\n"
                 "\n"
                 "example, as an ordinary user and with nothing left behind:\n"
-                "  unshare -Urn sh -c 'netsetup up && netsetup status'\n",
+                "  unshare -Urn sh -c 'netsetup up && netsetup status && netsetup down'\n",
     .options = options,
 };
 
@@ -206,7 +206,7 @@ static void note_device_file(const struct setup *s)
 static int command_up(struct setup *s)
 {
     static struct plan plan;
-    char why[REFUSAL_TEXT_MAX];
+    char why[REFUSAL_TEXT_MAX], text[FORWARD_TEXT_MAX];
     int code = need_privilege("up");
 
     if (!code)
@@ -226,9 +226,11 @@ static int command_up(struct setup *s)
     if (plan.ops == 0)
         say_note(s, "nothing to do: it is up already");
     else
-        say_note(s, "up: %u change%s; 'netsetup down' undoes them", plan.ops,
-                 plan.ops == 1 ? "" : "s");
+        say_note(s, "up: %u change%s; 'netsetup down' undoes them", plan_changes(&plan),
+                 plan_changes(&plan) == 1 ? "" : "s");
     note_device_file(s);
+    if (s->facts.forward_drops && s->parts != PART_RULES)
+        say_note(s, "%s", forward_warning(&s->lab, text));
     if (s->json && look_around(s) == EXIT_DONE)
         status(s);
     return EXIT_DONE;
@@ -244,28 +246,30 @@ static void note_leftovers(const struct setup *s)
 
 static int command_down(struct setup *s)
 {
-    unsigned before;
+    unsigned undone = 0, of = 0;
     int code = open_journal(s, false);
+    bool empty;
 
     if (code)
         return code;
-    before = s->journal->ops;
+    empty = s->journal->ops == 0;
     journal_close(s->journal);
     s->journal = NULL;
-    if (before) {
+    if (!empty) {
         code = need_privilege("down");
         if (!code)
             code = open_journal(s, true);
         if (code)
             return code;
-        before = s->journal->ops;
-        code = undo_all(s);
-        before -= s->journal->ops;
+        code = undo_all(s, &undone, &of);
     } else {
         code = open_journal(s, false);
     }
-    if (!code && before)
-        say_note(s, "down: %u change%s undone", before, before == 1 ? "" : "s");
+    if (!code && undone < of)
+        say_note(s, "down: %u of %u changes undone; the rest is gone or someone else's by now",
+                 undone, of);
+    else if (!code && of)
+        say_note(s, "down: %u change%s undone", of, of == 1 ? "" : "s");
     else if (!code)
         say_note(s, "nothing to undo");
     note_leftovers(s);

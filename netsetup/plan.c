@@ -168,6 +168,20 @@ bool plan_is_up(const struct lab *lab, const struct facts *facts)
 
 /* ---- about one operation ---- */
 
+bool op_is_change(enum op_kind kind)
+{
+    return kind != OP_CHAIN;
+}
+
+unsigned plan_changes(const struct plan *plan)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < plan->ops; i++)
+        n += op_is_change(plan->op[i].kind);
+    return n;
+}
+
 enum part op_part(enum op_kind kind)
 {
     switch (kind) {

@@ -72,9 +72,10 @@ struct device_facts {
 struct facts {
     struct device_facts device[LAB_NODES_MAX]; /* as in struct lab */
     enum firewall_kind firewall;
-    bool raw_table; /* nft variant: table ip raw is there */
-    bool raw_chain; /* and has a chain PREROUTING */
-    int ip_forward; /* 0, 1, or -1 when it cannot be read */
+    bool raw_table;     /* nft variant: table ip raw is there */
+    bool raw_chain;     /* and has a chain PREROUTING */
+    int ip_forward;     /* 0, 1, or -1 when it cannot be read */
+    bool forward_drops; /* between the first two, iptables' FORWARD drops by default */
 };
 
 /* ---- operations ---- */
@@ -122,6 +123,15 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
 
 /* Whether nothing is missing, as far as these facts can tell. */
 bool plan_is_up(const struct lab *lab, const struct facts *facts);
+
+/*
+ * Whether a person would count it as a change of its own, which a chain is not that iptables makes
+ * on the way to a rule.
+ */
+bool op_is_change(enum op_kind kind);
+
+/* How many operations of a plan are. */
+unsigned plan_changes(const struct plan *plan);
 
 /* The part that an operation belongs to. */
 enum part op_part(enum op_kind kind);

@@ -10,6 +10,10 @@
 #include "run/exit.h"
 #include "run/netlink.h"
 
+enum {
+    FORWARD_TEXT_MAX = 320, /* bytes of the warning about the chain FORWARD */
+};
+
 struct setup {
     struct lab lab;
     unsigned parts; /* of enum part */
@@ -40,21 +44,26 @@ int apply(struct setup *s, struct plan *plan);
 /* ---- undo.c ---- */
 
 /*
- * Undo one operation if its effect is still there and still ours. 0 also when there is nothing left
- * to undo; otherwise a negative errno, with what a tool said about it in said[FIREWALL_TEXT_MAX].
+ * Undo one operation if its effect is still there and still ours. 0 when it is undone; 1 when there
+ * was nothing to do, because the effect is gone or someone else's by now; or a negative errno, with
+ * what a tool said about it in said[FIREWALL_TEXT_MAX].
  */
 int undo_op(struct setup *s, const struct op *op, char *said);
 
 /*
  * Undo what the journal holds for s->parts, backwards. Errors are reported and do not stop the
- * rest; what could not be undone stays in the journal. Returns an exit code.
+ * rest; what could not be undone stays in the journal. *ret_undone of *ret_of changes are undone
+ * then. Returns an exit code.
  */
-int undo_all(struct setup *s);
+int undo_all(struct setup *s, unsigned *ret_undone, unsigned *ret_of);
 
 /* ---- status.c ---- */
 
 /* Print what is there, as text or JSON. Returns EXIT_DONE, or EXIT_NOT_UP. */
 int status(struct setup *s);
+
+/* What to say and to do about facts.forward_drops. Returns out. */
+const char *forward_warning(const struct lab *lab, char out[FORWARD_TEXT_MAX]);
 
 /* ---- say.c ---- */
 

@@ -126,9 +126,22 @@ static json_t *forwarding_to_json(struct setup *s)
     return o;
 }
 
+const char *forward_warning(const struct lab *lab, char out[FORWARD_TEXT_MAX])
+{
+    const char *a = lab->node[0].ifname, *b = lab->node[1].ifname;
+
+    snprintf(out, FORWARD_TEXT_MAX,
+             "iptables FORWARD drops by default: packets between %s and %s will not pass; use a "
+             "namespace (unshare -Urn) or allow both ways: iptables -I FORWARD -i %s -o %s -j "
+             "ACCEPT; iptables -I FORWARD -i %s -o %s -j ACCEPT",
+             a, b, a, b, b, a);
+    return out;
+}
+
 static json_t *collect(struct setup *s)
 {
     json_t *root = json_object(), *devices = json_array(), *rules = json_array();
+    char text[FORWARD_TEXT_MAX];
 
     for (unsigned i = 0; i < s->lab.nodes; i++) {
         json_array_append_new(devices, device_to_json(s, i));
@@ -141,6 +154,8 @@ static json_t *collect(struct setup *s)
         json_object_set_new(root, "firewall_error", json_string(s->firewall_said));
     json_object_set_new(root, "rules", rules);
     json_object_set_new(root, "ip_forward", forwarding_to_json(s));
+    if (s->facts.forward_drops)
+        json_object_set_new(root, "warning", json_string(forward_warning(&s->lab, text)));
     if (s->journal->ops)
         json_object_set_new(root, "journal", json_string(s->journal->path));
     return root;
@@ -215,17 +230,30 @@ static void print_rule(const json_t *r)
                is_true(r, "ours") ? "added by netsetup" : "not added by netsetup");
 }
 
+static void print_forwarding(const json_t *forward)
+{
+    long long value = number(forward, "value");
+    const char *whose = ", set by netsetup";
+
+    if (!is_true(forward, "ours"))
+        whose = "";
+    else if (value == 0)
+        whose = ", turned off since netsetup set it to 1";
+    printf("%-11s %lld%s\n", "ip_forward", value, whose);
+}
+
 static void print_text(const json_t *root)
 {
-    const json_t *item, *forward = json_object_get(root, "ip_forward");
+    const json_t *item;
     const char *error = text_of(root, "firewall_error");
     size_t i;
 
     json_array_foreach(json_object_get(root, "devices"), i, item) print_device(item);
     printf("%-11s %s%s%s\n", "rules", text_of(root, "firewall"), *error ? ": " : "", error);
     json_array_foreach(json_object_get(root, "rules"), i, item) print_rule(item);
-    printf("%-11s %lld%s\n", "ip_forward", number(forward, "value"),
-           is_true(forward, "ours") ? ", set by netsetup" : "");
+    print_forwarding(json_object_get(root, "ip_forward"));
+    if (*text_of(root, "warning"))
+        printf("%-11s %s\n", "warning", text_of(root, "warning"));
     printf("%-11s %s\n", "network", is_true(root, "up") ? "up" : "not up");
 }
 

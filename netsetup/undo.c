@@ -31,7 +31,7 @@ static int undo_link(struct setup *s, const struct op *op)
     int r = same_link(s, op, &link);
 
     if (r <= 0)
-        return r;
+        return r < 0 ? r : 1;
     if (op->kind == OP_ADDRESS)
         return unless_gone(netlink_addr_delete(s->nl, op->index, &op->addr));
     if (op->kind == OP_LINK_UP)
@@ -46,7 +46,9 @@ static int undo_rule(const struct op *op, char *said)
 {
     int r = firewall_rule_present(op->firewall, op->ifname, said);
 
-    return r == 1 ? firewall_rule_delete(op->firewall, op->ifname, said) : r;
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    return firewall_rule_delete(op->firewall, op->ifname, said);
 }
 
 static int undo_chain(struct setup *s, const struct op *op)
@@ -55,7 +57,7 @@ static int undo_chain(struct setup *s, const struct op *op)
 
     if (r == -EBUSY && s->verbose)
         say_note(s, "others use the raw table by now: it stays");
-    return r == -EBUSY ? 0 : r;
+    return r == -EBUSY ? 1 : r;
 }
 
 /*
@@ -71,7 +73,7 @@ static int undo_sysctl(struct setup *s, const struct op *op)
         return r;
     if (r == 0) {
         say_note(s, "/proc/sys/%s is not what we left it: it stays as it is", op->want.name);
-        return 0;
+        return 1;
     }
     begun.undoing = true;
     r = journal_put(s->journal, &begun);
@@ -108,9 +110,10 @@ static int report(const struct op *op, int error, const char *said)
                      op_undo_text(op, text), said[0] ? said : strerror(-error));
 }
 
-int undo_all(struct setup *s)
+int undo_all(struct setup *s, unsigned *ret_undone, unsigned *ret_of)
 {
     char said[FIREWALL_TEXT_MAX], text[OP_TEXT_MAX];
+    unsigned undone = 0, of = 0;
     int code = EXIT_DONE;
 
     for (unsigned i = s->journal->ops; i > 0; i--) {
@@ -119,18 +122,23 @@ int undo_all(struct setup *s)
 
         if (!(op_part(op.kind) & s->parts))
             continue;
+        of += op_is_change(op.kind);
         said[0] = '\0';
         r = undo_op(s, &op, said);
         if (r < 0) {
             code = report(&op, r, said);
             continue;
         }
-        if (s->verbose)
-            say_note(s, "%s", op_undo_text(&op, text));
+        undone += r == 0 && op_is_change(op.kind);
+        if (s->verbose && r == 0)
+            say_note(s, "%s%s", op_undo_text(&op, text),
+                     op_is_change(op.kind) ? "" : " (iptables had made it)");
         journal_drop(s->journal, i - 1);
         r = journal_save(s->journal);
         if (r < 0)
             code = say_error(EXIT_FAILED, "cannot write %s: %s", s->journal->path, strerror(-r));
     }
+    *ret_undone = undone;
+    *ret_of = of;
     return code;
 }

@@ -2,7 +2,8 @@
 #
 # make demo: see it happen. In a private network namespace, which vanishes afterwards: set up the
 # lab, start peer, let host carry a file there and back, draw what passed, tear everything down.
-# The captures and logs stay in build/demo/.
+# The captures and logs stay in build/demo/. The nodes run in the background and the script waits
+# for them, so that a signal is noticed at once.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -18,19 +19,64 @@ say()
     echo "== $*"
 }
 
-# Where to run, and why there.
+# Ctrl-C: what this started ends here; the namespace, and what is in it, goes with the last of them.
+stopped()
+{
+    trap '' INT TERM HUP
+    exec 2>/dev/null
+    # shellcheck disable=SC2046
+    kill -KILL $(jobs -p)
+    wait
+    echo
+    echo "twintun demo: stopped; nothing is left"
+    exit $((128 + $1))
+}
+
+# An earlier run by root leaves a folder that only root can write to.
+make_room()
+{
+    local dir=$OUT
+
+    mkdir -p $OUT 2>/dev/null
+    [ -e $OUT ] || dir=build
+    if [ ! -e $OUT ] || [ ! -w $OUT ]; then
+        echo "twintun demo: $dir is not yours to write (owner: $(stat -c %U $dir));" \
+            "remove it: sudo rm -rf build" >&2
+        exit 4
+    fi
+    rm -f $OUT/*
+}
+
+# Where to run, and why there. (Root of a user namespace may not write to everybody's folders.)
 enter()
 {
-    if unshare -Urnm true 2>/dev/null; then
-        echo "twintun demo: in a private network namespace, without root (unshare -Urn); nothing"
-        echo "here touches this machine's own network."
+    if unshare -Urnm test -w $OUT 2>/dev/null; then
+        echo "twintun demo: in a private network namespace, with a user namespace of its own"
+        echo "(unshare -Urn), which needs no root; nothing here touches this machine's own network."
         TWINTUN_DEMO=inside exec unshare -Urnm bash "$0"
     elif [ "$(id -u)" -eq 0 ] && unshare -nm true 2>/dev/null; then
-        echo "twintun demo: in a private network namespace, as root (unshare -n), because this"
-        echo "system allows none without; nothing here touches this machine's own network."
+        echo "twintun demo: in a private network namespace, as root (unshare -n), because a user"
+        echo "namespace will not do here; nothing here touches this machine's own network."
         TWINTUN_DEMO=inside exec unshare -nm bash "$0"
     fi
     without_tun "this system allows no private network namespace"
+}
+
+# Why there is no TUN, if there is none.
+tun_missing()
+{
+    local why
+
+    if [ ! -e /dev/net/tun ]; then
+        echo "/dev/net/tun is missing; as root: modprobe tun, or give this container the device"
+    elif why=$(LC_ALL=C; { : <>/dev/net/tun; } 2>&1); [[ $why == *"Permission denied"* ]]; then
+        echo "/dev/net/tun may not be opened by this user; as root: chmod 666 /dev/net/tun"
+    elif ! why=$(ip tuntap add dev probe0 mode tun 2>&1); then
+        echo "$why"
+    else
+        ip link del probe0
+        return 1
+    fi
 }
 
 hashes()
@@ -38,31 +84,53 @@ hashes()
     local there back
 
     there=$(sha256sum <$OUT/file) back=$(sha256sum <$OUT/back)
-    echo "  sent      $SIZE bytes   sha256 ${there%% *}"
-    echo "  came back $(wc -c <$OUT/back) bytes   sha256 ${back%% *}"
+    echo "  sent sha256 ${there%% *}"
+    echo "  back sha256 ${back%% *}"
     if [ "$there" != "$back" ]; then
-        echo "  THEY DIFFER: see $OUT/host.log"
+        echo "  THEY DIFFER, $SIZE bytes and $(wc -c <$OUT/back): see $OUT/host.log"
         return 1
     fi
     echo "  equal"
 }
 
+# The summary line of each node, in a terminal's width.
+summaries()
+{
+    local line
+
+    grep -hE '^(host|peer): .*[0-9] - [0-9]' "$@" | while IFS= read -r line; do
+        fold -s -w 73 <<<"$line" | sed '1s/^/  /; 2,$s/^/        /; s/ *$//'
+    done
+}
+
+# what_next CAPTURE...
+what_next()
+{
+    say "what next"
+    echo "  The captures, for Wireshark or tcpdump -r:"
+    printf '    %s\n' "$@"
+    echo "  Each packet that a node sent, with the reason why:"
+    echo "    tshark -r $OUT/host.pcapng -T fields \\"
+    echo "        -e frame.number -e _ws.col.Info -e frame.comment"
+}
+
 # The same two nodes in one process, when there is no TUN to be had.
 without_tun()
 {
-    echo "twintun demo: $1."
+    fold -s -w 79 <<<"twintun demo: $1."
     echo "So no packet can cross the kernel here: both nodes run in one process, joined by an"
     echo "in-memory wire. What follows shows the stacks, not the kernel's part."
     head -c $SIZE /dev/urandom >$OUT/file
     say "host connects, sends a file of 4 MiB, and gets it back"
     $BIN/host --in-memory -v --pcap $OUT/host.pcapng tun0 10.0.0.1/24 $PEER \
-        <$OUT/file >$OUT/back 2>$OUT/host.log || failed "host" $OUT/host.log
+        <$OUT/file >$OUT/back 2>$OUT/host.log &
+    wait $! || failed "host" $OUT/host.log
     ladder -v alone=1 $OUT/host.log
-    say "the file"
+    say "the file, $SIZE bytes"
     hashes || exit 1
     say "what host says"
-    grep -hE '^host: .*[0-9] - [0-9]' $OUT/host.log | sed 's/^/  /'
-    say "the capture, for Wireshark or tcpdump -r: $OUT/host.pcapng"
+    summaries $OUT/host.log
+    what_next "$OUT/host.pcapng   what host saw"
     exit 0
 }
 
@@ -82,17 +150,16 @@ ladder()
 
 finish()
 {
-    [ -z "${peer-}" ] || kill "$peer" 2>/dev/null
+    [ -z "$peer" ] || kill "$peer" 2>/dev/null
 }
 
 run()
 {
     mount -t tmpfs tmpfs /run
     ip link set lo up
-    if ! ip tuntap add dev probe0 mode tun 2>$OUT/tun.err; then
-        without_tun "no TUN to be had ($(cat $OUT/tun.err))"
+    if why=$(tun_missing); then
+        without_tun "no TUN to be had: $why"
     fi
-    ip link del probe0
     trap finish EXIT
 
     say "netsetup up: two TUNs, addresses, forwarding, and two rules that exempt them from tracking"
@@ -109,27 +176,32 @@ run()
     done
     head -c $SIZE /dev/urandom >$OUT/file
     $BIN/host -v --pcap $OUT/host.pcapng tun0 10.0.0.1/24 $PEER \
-        <$OUT/file >$OUT/back 2>$OUT/host.log || failed "host" $OUT/host.log
+        <$OUT/file >$OUT/back 2>$OUT/host.log &
+    wait $! || failed "host" $OUT/host.log
     wait $peer
     status=$?
     peer=
     [ $status -eq 0 ] || failed "peer" $OUT/peer.log
     ladder $OUT/host.log $OUT/peer.log
 
-    say "the file"
+    say "the file, $SIZE bytes"
     hashes || exit 1
     say "what the nodes say"
-    grep -hE '^(host|peer): .*[0-9] - [0-9]' $OUT/host.log $OUT/peer.log | sed 's/^/  /'
+    summaries $OUT/host.log $OUT/peer.log
     say "netsetup down: everything is as it was"
     $BIN/netsetup down 2>&1 || exit 1
-    say "both captures, for Wireshark or tcpdump -r"
-    echo "  $OUT/host.pcapng   what host saw on tun0"
-    echo "  $OUT/peer.pcapng   what peer saw on tun1"
+    what_next "$OUT/host.pcapng   what host saw on tun0" \
+        "$OUT/peer.pcapng   what peer saw on tun1"
+    echo "  The lab on this machine, to type into, in two terminals:"
+    echo "    make network, then make run-peer and make run-host; make clean_network"
 }
 
+peer=
+trap 'stopped 2' INT
+trap 'stopped 15' TERM
+trap 'stopped 1' HUP
 if [ -z "${TWINTUN_DEMO-}" ]; then
-    mkdir -p $OUT
-    rm -f $OUT/*
+    make_room
     enter
 fi
 run

@@ -15,27 +15,38 @@ function seconds(clock,   t)
     return t[1] * 3600 + t[2] * 60 + t[3]
 }
 
-# What a segment is, in words: its flags, numbers and length.
-function describe(line,   flags, text, a)
+# The number behind `name` in a printed line, or -1.
+function number_of(line, name)
 {
-    flags = line
-    sub(/.*Flags \[/, "", flags)
-    sub(/\].*/, "", flags)
-    text = ""
-    if (flags ~ /S/)
-        text = "SYN"
-    if (flags ~ /F/)
-        text = "FIN"
-    if (flags ~ /R/)
-        text = "RST"
-    if (flags ~ /\./)
-        text = text (text == "" ? "" : "+") "ACK"
-    if (match(line, /, seq [0-9]+/))
-        text = text " " substr(line, RSTART + 2, RLENGTH - 2)
-    if (match(line, /, ack [0-9]+/))
-        text = text " " substr(line, RSTART + 2, RLENGTH - 2)
+    if (!match(line, ", " name " [0-9]+"))
+        return -1
+    return substr(line, RSTART + length(name) + 3, RLENGTH - length(name) - 3) + 0
+}
+
+function relative(n, first)
+{
+    return n < first ? n - first + 4294967296 : n - first
+}
+
+# What a segment is, in words: its flags, numbers and length. The nodes print the numbers of a SYN as
+# they are, and all others relative to it; here all are relative. All but the first SYN acknowledge,
+# so ACK is only named beside SYN and where it is alone.
+function describe(line, side,   text, seq, ack)
+{
+    seq = number_of(line, "seq")
+    ack = number_of(line, "ack")
+    text = line ~ /Flags \[[^]]*F/ ? "FIN" : line ~ /Flags \[R/ ? "RST" : "ACK"
+    if (line ~ /Flags \[S/) {
+        text = ack < 0 ? "SYN" : "SYN+ACK"
+        ack = ack < 0 ? ack : relative(ack, first[!side])
+        seq = 0
+    }
+    if (seq >= 0)
+        text = text " seq " seq
     if (length_of(line))
-        text = text " "  length_of(line) " bytes"
+        text = text "+"  length_of(line)
+    if (ack >= 0)
+        text = text " ack " ack
     return text
 }
 
@@ -55,6 +66,8 @@ function length_of(line)
         sent[n] = seconds($1)
         line[n] = $0
         right[n] = from_host
+        if (/Flags \[S/ && !(from_host in first))
+            first[from_host] = number_of($0, "seq")
         if (from_host)
             hosts[++hosts_n] = n
         else
@@ -111,14 +124,31 @@ function dashes(k,   t)
     return t
 }
 
-# One packet; `way` is its time through the kernel, or "".
-function row(when, left, text, to_right, way, right_state,   body)
+# A time in 6 columns, and a short time with its unit.
+function in_ms(t)
 {
-    text = text " "
-    way = way == "" ? "" : " " sprintf("%.0f", way * 1e6) " us "
-    body = to_right ? "--- " text dashes(54 - length(text) - length(way)) way "-->" \
-                    : "<--" way dashes(54 - length(text) - length(way)) " " text "---"
-    printf "%9s  %-12s %s  %s\n", when, left, body, right_state
+    return sprintf(t < 1 ? "%6.2f" : "%6.1f", t * 1000)
+}
+
+function short_time(t)
+{
+    return t < 0.01 ? sprintf("%.0f us", t * 1e6) : t < 10 ? sprintf("%.0f ms", t * 1e3) \
+                                                           : sprintf("%.0f s", t)
+}
+
+# One packet, in 79 columns; `way` is its time through the kernel, or "".
+function row(when, left, text, to_right, way, right_state,   fill)
+{
+    way = way == "" ? "" : " " short_time(way) " "
+    fill = 41 - length(text) - length(way)
+    fill = dashes(fill < 1 ? 1 : fill)
+    printf "%6s %-11s %s %s\n", when, left, \
+        to_right ? "- " text " " fill way "->" : "<-" way fill " " text " -", right_state
+}
+
+function count(n, what)
+{
+    return n " " what (n == 1 ? "" : "s")
 }
 
 # Rows of data between the first and the last are counted, not drawn.
@@ -138,11 +168,11 @@ function flush_run(   text)
     if (!segments[0] && !segments[1] && !pure)
         return
     if (segments[1])
-        printf "%24s  %9d bytes in %d segments  --->\n", "", bytes[1], segments[1]
+        printf "%22s%s in %s ->\n", "", count(bytes[1], "byte"), count(segments[1], "segment")
     if (segments[0])
-        printf "%24s  <---  %9d bytes in %d segments\n", "", bytes[0], segments[0]
+        printf "%22s<- %s in %s\n", "", count(bytes[0], "byte"), count(segments[0], "segment")
     if (pure)
-        printf "%24s  and %d segments that only acknowledge or open the window\n", "", pure
+        printf "%22sand %s with no data: ACKs, windows\n", "", count(pure, "segment")
     segments[0] = segments[1] = bytes[0] = bytes[1] = pure = 0
 }
 
@@ -173,22 +203,18 @@ END {
     begin = sent[order[1]]
     left = "CLOSED"
     there = "LISTEN"
-    printf "%9s  %-28s%-47s%s\n", "ms", "host " host, "", "peer " peer
-    printf "%9s  %-12s %-62s%s\n", "", left, "", there
+    printf "%6s %-59s%s\n", "ms", "host " host, "peer " peer
+    printf "%6s %-59s%s\n", "", left, there
     for (k = 1; k <= n; k++) {
         i = order[k]
         l = line[i]
         syn = l ~ /Flags \[S/
         fin = l ~ /Flags \[F/
         # The acknowledgment of a FIN is the first that covers it: relative numbers tell.
-        ack = match(l, /, ack [0-9]+/) ? substr(l, RSTART + 6, RLENGTH - 6) + 0 : -1
-        acks_fin = fin_at[!right[i]] != "" && ack > fin_at[!right[i]] && !fin_acked[!right[i]]++
-        if (fin) {
-            match(l, /, seq [0-9:]+/)
-            s = substr(l, RSTART + 6, RLENGTH - 6)
-            sub(/.*:/, "", s)
-            fin_at[right[i]] = s + 0
-        }
+        acks_fin = fin_at[!right[i]] != "" && number_of(l, "ack") > fin_at[!right[i]] && \
+                   !fin_acked[!right[i]]++
+        if (fin)
+            fin_at[right[i]] = number_of(l, "seq") + length_of(l)
         if (right[i]) {
             left = send_state(left, fin, syn)
             there = receive_state(there, fin, syn, acks_fin)
@@ -202,10 +228,15 @@ END {
             continue
         }
         flush_run()
-        row(sprintf("%.3f", (sent[i] - begin) * 1000), shown(left), describe(l), right[i], \
+        row(in_ms(sent[i] - begin), shown(left), describe(l, right[i]), right[i], \
             arrived[i] == "" ? "" : arrived[i] - sent[i], there)
     }
     flush_run()
+    print ""
     if (arrived[order[1]] != "")
-        printf "\n%9s  Beside each arrow: microseconds from node to node, through the kernel.\n", ""
+        printf "%6s Beside each arrow: the time from node to node, through the kernel.\n", ""
+    printf "%6s Sequence numbers are relative: host began with %.0f, peer with\n", "", first[1]
+    printf "%6s %.0f; \"seq 1+1460\" is 1460 bytes from number 1 on.\n", "", first[0]
+    if (length_of(line[order[3]]))
+        printf "%6s The third segment ends the handshake, and carries data already.\n", ""
 }

@@ -6,14 +6,66 @@
 # A test says its results in lines: "ok - WHAT", "not ok - WHAT", "skip - WHAT # WHY". They are
 # counted here. A test that ends with an error and has said nothing of it counts as one failure; one
 # that ends with 77 could not run and counts as skipped. All output is kept in build/test/.
+#
+# Ctrl-C stops everything at once. Tests make process groups (timeout does), which the terminal's
+# signal does not reach. So each test is a session of its own, which whatever it starts belongs to;
+# this script waits in `wait`, which a signal interrupts, and ends that session itself.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 logs=build/test
-rm -rf "$logs"
-mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 began=$SECONDS
+child=
+exec 4>&1
+
+# First gently, so that a test can remove what it put into /tmp; then without asking.
+end_child()
+{
+    local tries=20
+
+    pkill -TERM -s "$child"
+    while pgrep -s "$child" >/dev/null && [ $((tries -= 1)) -gt 0 ]; do
+        sleep 0.05
+    done
+    pkill -KILL -s "$child"
+    wait "$child" 2>/dev/null
+}
+
+stopped()
+{
+    trap '' INT TERM HUP
+    exec >&4 # where this is called, a test's log may stand in its place
+    [ -z "$child" ] || end_child
+    echo
+    echo "twintun: stopped; nothing is left running"
+    exit $((128 + $1))
+}
+trap 'stopped 2' INT
+trap 'stopped 15' TERM
+trap 'stopped 1' HUP
+
+# limited SECONDS COMMAND...: 124 if it took longer. A shell makes what it starts with & deaf to
+# SIGINT, which is not what a test of signals wants; env takes that back.
+limited()
+{
+    local status
+
+    setsid env --default-signal=INT,QUIT timeout -k 10 "$@" </dev/null 4>&- &
+    child=$!
+    wait "$child"
+    status=$?
+    child=
+    return $status
+}
+
+if ! mkdir -p "$logs" 2>/dev/null || [ ! -w "$logs" ]; then
+    [ -e "$logs" ] && not_ours=$logs || not_ours=build
+    echo "twintun: $not_ours is not yours to write (owner: $(stat -c %U $not_ours)); remove it: sudo rm -rf build"
+    exit 4
+fi
+rm -rf "$logs"
+mkdir -p "$logs"
 
 # tally NAME STATUS: count the lines of NAME's log, and what its exit status adds to them.
 tally()
@@ -39,12 +91,16 @@ tally()
 # loud NAME SECONDS COMMAND...: run and show what it says.
 loud()
 {
-    local name=$1 limit=$2 start=$SECONDS status
+    local name=$1 limit=$2 start=$SECONDS status tee
     shift 2
 
     echo "== $name"
-    timeout -k 10 "$limit" "$@" </dev/null 2>&1 | tee "$logs/$name.log"
-    status=${PIPESTATUS[0]}
+    exec 3> >(exec tee -i "$logs/$name.log")
+    tee=$!
+    limited "$limit" "$@" >&3 2>&1 3>&-
+    status=$?
+    exec 3>&-
+    wait $tee
     [ "$status" -eq 124 ] && echo "not ok - $name took more than $limit s" | tee -a "$logs/$name.log"
     tally "$name" "$status"
     echo "   ($((SECONDS - start)) s)"
@@ -56,7 +112,7 @@ quiet()
     local name=$1 limit=$2 status before=$passed
     shift 2
 
-    timeout -k 10 "$limit" "$@" </dev/null >"$logs/$name.log" 2>&1
+    limited "$limit" "$@" >"$logs/$name.log" 2>&1
     status=$?
     if tally "$name" $status; then
         echo "$name: $((passed - before)) passed"
@@ -71,7 +127,7 @@ build()
 
     for variant in release asan; do
         echo "== build ($variant)"
-        if ! make --no-print-directory -j"$(nproc)" BUILD=$variant build tests-build \
+        if ! limited 1800 make --no-print-directory -j"$(nproc)" BUILD=$variant build tests-build \
             >"$logs/build-$variant.log" 2>&1; then
             cat "$logs/build-$variant.log"
             echo "twintun: the $variant build failed"

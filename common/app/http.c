@@ -183,8 +183,7 @@ static void http_answer(struct http_conn *c, struct stack *st)
     if (http_is_whole(c))
         http_parse(c->request, &req);
     c->answered = true;
-    c->refused = !b || req.status != HTTP_OK;
-    if (c->refused)
+    if (!b || req.status != HTTP_OK)
         h->refused++;
     else
         h->served++;
@@ -247,19 +246,17 @@ static bool http_collect(struct http_conn *c, struct stack *st)
     return true;
 }
 
-/* Throw away what comes behind the request. True when it is time to let the connection go. */
-static bool http_linger(struct http_conn *c, struct stack *st)
+/* Throw away what comes behind the request. False if it is too much to be a slip. */
+static bool http_drain(struct http_conn *c, struct stack *st)
 {
     struct slice s;
     int n;
 
-    while (c->drained < HTTP_LINGER && (n = stack_receive(st, c->conn, HTTP_READ, &s)) != 0) {
-        if (n < 0)
-            return !c->refused;
+    while ((n = stack_receive(st, c->conn, HTTP_READ, &s)) > 0) {
         c->drained += (uint32_t)n;
         buf_unref(s.buf);
     }
-    return true;
+    return c->drained < HTTP_LINGER;
 }
 
 static void http_advance(struct http_conn *c, struct stack *st)
@@ -272,8 +269,10 @@ static void http_advance(struct http_conn *c, struct stack *st)
     if (!http_send(c, st))
         return;
     stack_close(st, c->conn);
-    if (!http_linger(c, st))
-        return;
+    if (http_drain(c, st))
+        return; /* until both sides have closed, or the place is needed: the answer holds a buffer
+                 */
+    stack_abort(st, c->conn);
     stack_release(st, c->conn);
     http_free(c);
 }
@@ -310,6 +309,7 @@ static struct http_conn *http_place(struct http *h, struct stack *st)
             oldest = &h->conn[i];
     }
     h->evicted++;
+    stack_abort(st, oldest->conn); /* a client that reads nothing would hold its page for long */
     stack_release(st, oldest->conn);
     http_free(oldest);
     return oldest;
@@ -328,7 +328,7 @@ static void http_event(struct app *a, struct stack *st, const struct stack_event
     c->service = h;
     c->conn = ev->conn;
     c->live = true;
-    c->answered = c->refused = false;
+    c->answered = false;
     c->order = ++h->accepted;
     c->got = c->drained = 0;
     c->left = (struct slice){NULL, NULL, 0};

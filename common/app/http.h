@@ -3,13 +3,13 @@
  * page for people at / and as JSON at /status.json. One request per connection, then it is closed.
  *
  * A request is collected in the connection's own 4 KiB; a longer one is refused. The answer is
- * written into one buffer with references, sent from there, and the connection is let go at once:
- * the stack finishes it, and the buffer returns to its pool when the last byte is acknowledged.
- * Input behind a refused request is read and thrown away up to a limit first, because closing with
+ * written into one buffer with references and sent from there, our side is closed, and the
+ * connection keeps its place until the client has closed its side: as long as that may hold the
+ * buffer. Input behind the request is read and thrown away up to a limit, because closing with
  * unread input resets the connection and may destroy the answer on its way.
  *
- * There are no timers here. A client that opens a connection and says nothing keeps its place until
- * all are taken; then the oldest one makes room.
+ * There are no timers here. A client that says nothing, reads nothing or does not close keeps its
+ * place until all are taken; then the oldest one makes room, and is reset.
  */
 #ifndef APP_HTTP_H
 #define APP_HTTP_H
@@ -21,7 +21,7 @@ enum {
     HTTP_REQUEST_MAX = 4096, /* bytes, request line and header together */
     HTTP_PAGE = 96 * 1024,   /* bytes of the largest answer */
     HTTP_HEAD = 256,         /* of them for the header */
-    HTTP_LINGER = 64 * 1024, /* bytes thrown away behind a refused request, at most */
+    HTTP_LINGER = 64 * 1024, /* bytes thrown away behind a request, at most */
     HTTP_TABLE_TAIL = 256,   /* bytes of an answer behind the table of connections, at most */
 };
 
@@ -31,7 +31,6 @@ struct http_conn {
     struct conn_id conn;
     bool live;
     bool answered;     /* all of the answer is with the stack */
-    bool refused;      /* the answer was an error: linger */
     uint64_t order;    /* the lowest is the oldest */
     uint32_t got;      /* bytes of request */
     uint32_t drained;  /* bytes thrown away */

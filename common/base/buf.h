@@ -80,6 +80,12 @@ uint32_t buf_pool_init(struct buf_pool *pool, void *mem, size_t mem_size, uint32
 /* Bytes of memory that buf_pool_init needs for `count` bufs of `size` bytes. */
 size_t buf_pool_bytes(uint32_t count, uint32_t size);
 
+/* Bytes of data in the bufs that nobody has. */
+static inline uint64_t buf_pool_free(const struct buf_pool *pool)
+{
+    return (uint64_t)(pool->count - pool->in_use) * pool->size;
+}
+
 /* A buf with one reference and used = 0, or NULL, which is counted. */
 struct buf *buf_get(struct buf_pool *pool);
 

@@ -144,6 +144,7 @@ static int node_stack(struct node *n)
     cfg.prefix_len = n->opt->prefix_len;
     cfg.mtu = n->dev->mtu;
     cfg.small = &n->small;
+    cfg.large = &n->packets;
     cfg.tcp.mss = (uint16_t)n->opt->mss;
     cfg.tcp.nagle = cfg.tcp.nagle && !n->opt->no_nagle;
     cfg.tcp.delayed_ack = cfg.tcp.delayed_ack && !n->opt->no_delayed_ack;

@@ -93,10 +93,10 @@ bool stack_event(struct stack *st, struct stack_event *ret_event)
 {
     event_bury(st);
     while (!list_empty(&st->event)) {
-        struct conn *c = container_of(st->event.next, struct conn, event);
+        struct conn *c = container_of(st->event.next, struct conn, place);
         bool any = event_tellable(c);
 
-        list_remove(&c->event);
+        stack_place(st, c, PLACE_NONE);
         if (any)
             tell(st, c, ret_event);
         if (!st->has_dying)

@@ -67,15 +67,36 @@ static struct conn *take_slot(struct stack *st)
 {
     struct conn *c;
 
-    if (st->free_slot) {
-        c = &st->conns[st->free_slot - 1];
-        st->free_slot = c->hash_next;
-    } else if (st->fresh_slots < st->cfg.max_conns) {
-        c = &st->conns[st->fresh_slots++];
-    } else {
-        return NULL;
-    }
+    assert(!flow_full(st));
+    if (!st->free_slot)
+        return &st->conns[st->fresh_slots++];
+    c = &st->conns[st->free_slot - 1];
+    st->free_slot = c->hash_next;
     return c;
+}
+
+/* End the oldest connection of a list, without a word to anyone. */
+static bool end_oldest(struct stack *st, struct list *list, enum reason why)
+{
+    struct conn *c;
+
+    if (list_empty(list))
+        return false;
+    c = container_of(list->next, struct conn, place);
+    st->counts[why]++;
+    tcp_end(&st->tcp, &c->tcb, st->now, REASON_END_ORDERLY);
+    stack_settle(st, c);
+    return true;
+}
+
+bool flow_recycle(struct stack *st)
+{
+    return end_oldest(st, &st->time_wait, REASON_TIME_WAIT_RECYCLED);
+}
+
+bool flow_evict(struct stack *st, struct listener *l)
+{
+    return end_oldest(st, &l->embryos, REASON_EMBRYO_EVICTED);
 }
 
 struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local_port,
@@ -84,8 +105,6 @@ struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local
     struct conn *c = take_slot(st);
     uint32_t *bucket, generation;
 
-    if (!c)
-        return NULL;
     generation = c->generation + 1;
     memset(c, 0, sizeof(*c));
     c->generation = generation;
@@ -125,8 +144,7 @@ void flow_remove(struct stack *st, struct conn *c)
     wheel_clear(&st->wheel, &c->timer);
     if (list_on(&c->output))
         list_remove(&c->output);
-    if (list_on(&c->event))
-        list_remove(&c->event);
+    stack_place(st, c, PLACE_NONE);
     if (c->listener)
         st->listener[c->listener - 1].pending--;
     c->in_use = false;

@@ -53,11 +53,11 @@ static enum reason accept_syn(struct stack *st, struct listener *l, const struct
     struct conn *c;
     uint32_t iss;
 
-    if (l->pending >= l->backlog)
+    if (l->pending >= l->backlog && !flow_evict(st, l))
         return REASON_TCP_BACKLOG;
-    c = flow_add(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
-    if (!c)
+    if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
         return REASON_TCP_TABLE_FULL;
+    c = flow_add(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
     c->user = l->user;
     c->listener = (uint8_t)(l - st->listener + 1);
     l->pending++;

@@ -23,15 +23,27 @@
 #include "stack/stack.h"
 #include "tcp/tcp.h"
 
+/*
+ * Which of the stack's lists a connection stands on, by what is to be done with it; on one at most,
+ * because an embryo and a connection in TIME-WAIT that nobody owns have nothing to tell.
+ */
+enum conn_place {
+    PLACE_NONE,
+    PLACE_EVENT,     /* there is something to tell the application */
+    PLACE_EMBRYO,    /* half open: SYN-RECEIVED for a listener, the oldest first */
+    PLACE_TIME_WAIT, /* nobody's, in TIME-WAIT, the oldest first */
+};
+
 struct conn {
     struct tcb tcb;
     struct wheel_timer timer; /* at or before the TCB's first deadline */
     struct list output;       /* on stack.output while there may be something to send */
-    struct list event;        /* on stack.event while there is something to tell */
+    struct list place;        /* on the list that `placed` says */
     void *user;
     uint32_t hash_next;  /* slot + 1 of the next in its bucket, or of the next free slot */
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
     uint8_t listener;    /* number + 1, while it counts against that backlog */
+    uint8_t placed;      /* enum conn_place */
     bool in_use, hashed;
 };
 
@@ -41,6 +53,7 @@ struct listener {
     uint32_t backlog, pending;
     struct addr addr;
     void *user;
+    struct list embryos;
 };
 
 struct stack {
@@ -58,7 +71,7 @@ struct stack {
     uint32_t free_slot; /* slot + 1, or 0 */
     uint32_t fresh_slots;
 
-    struct list output, event;
+    struct list output, event, time_wait;
     struct conn_id
         dying; /* told of its end by the last event: the handle dies with the next call */
     bool has_dying;
@@ -86,7 +99,12 @@ static inline uint32_t conn_slot(const struct stack *st, const struct conn *c)
 
 /* ---- flow.c ---- */
 
-/* A new connection in the table, or NULL: the table is full. The TCB is zeros but for its ends. */
+static inline bool flow_full(const struct stack *st)
+{
+    return !st->free_slot && st->fresh_slots == st->cfg.max_conns;
+}
+
+/* A new connection in the table, which is not full. The TCB is zeros but for its ends. */
 struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local_port,
                       const struct addr *remote, uint16_t remote_port);
 struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_t local_port,
@@ -103,6 +121,14 @@ uint32_t flow_isn(const struct stack *st, const struct tcb *c);
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
                         uint16_t remote_port);
 
+/* Room in the table: the oldest that nobody owns and that only waits in TIME-WAIT goes. */
+bool flow_recycle(struct stack *st);
+/*
+ * Room in the backlog: the oldest half-open connection goes. An honest one is complete after a
+ * round trip; in a flood of SYNs the oldest is most likely nobody's.
+ */
+bool flow_evict(struct stack *st, struct listener *l);
+
 /* ---- inet.c ---- */
 
 enum reason inet_input(struct stack *st, const struct pkt *p);
@@ -112,6 +138,9 @@ bool inet_output(struct stack *st, struct pkt *p);
 
 /* Look at what a call left in the connection's TCB: output, events, timers, its end. */
 void stack_settle(struct stack *st, struct conn *c);
+
+/* Put the connection on the list where it belongs now, or on none. */
+void stack_place(struct stack *st, struct conn *c, enum conn_place where);
 
 /* ---- event.c ---- */
 

@@ -79,6 +79,7 @@ static void init_floors(struct stack *st)
     st->tcp.mtu_mss = (uint16_t)(cfg->tcp.mss && cfg->tcp.mss < mss ? cfg->tcp.mss : mss);
     st->tcp.cells = &st->cells;
     st->tcp.small = cfg->small;
+    st->tcp.large = cfg->large;
     st->tcp.counts = st->counts;
 }
 
@@ -100,6 +101,7 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     wheel_init(&st->wheel, 0);
     list_init(&st->output);
     list_init(&st->event);
+    list_init(&st->time_wait);
     init_floors(st);
     return st;
 }
@@ -111,6 +113,39 @@ static void enter(struct stack *st, int64_t now)
     event_bury(st);
     buf_unref(st->held);
     st->held = NULL;
+}
+
+void stack_place(struct stack *st, struct conn *c, enum conn_place where)
+{
+    if (c->placed == where)
+        return;
+    if (c->placed != PLACE_NONE)
+        list_remove(&c->place);
+    c->placed = (uint8_t)where;
+    switch (where) {
+    case PLACE_NONE:
+        break;
+    case PLACE_EVENT:
+        list_append(&st->event, &c->place);
+        break;
+    case PLACE_EMBRYO:
+        list_append(&st->listener[c->listener - 1].embryos, &c->place);
+        break;
+    case PLACE_TIME_WAIT:
+        list_append(&st->time_wait, &c->place);
+        break;
+    }
+}
+
+static enum conn_place place_of(const struct conn *c)
+{
+    if (event_tellable(c))
+        return PLACE_EVENT;
+    if (c->tcb.state == TCP_SYN_RECEIVED && c->listener)
+        return PLACE_EMBRYO;
+    if (c->tcb.state == TCP_TIME_WAIT && c->tcb.released)
+        return PLACE_TIME_WAIT;
+    return PLACE_NONE;
 }
 
 void stack_settle(struct stack *st, struct conn *c)
@@ -127,8 +162,7 @@ void stack_settle(struct stack *st, struct conn *c)
     }
     if (tcb->output_due && !list_on(&c->output))
         list_append(&st->output, &c->output);
-    if (event_tellable(c) && !list_on(&c->event))
-        list_append(&st->event, &c->event);
+    stack_place(st, c, place_of(c));
     /* A timer that was put off stays where it is, and is put right when it comes up. */
     if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
         wheel_set(&st->wheel, &c->timer, deadline);

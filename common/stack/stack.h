@@ -54,6 +54,8 @@ struct stack_config {
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* of port and identification numbers */
     struct buf_pool *small;       /* bufs for copies: of at least 512 bytes each */
+    const struct buf_pool *large; /* that the device reads into, so that a connection's share of it
+                                   * can be told (tcp/budget.c); NULL: no limit by share */
     struct tcp_config tcp;
 };
 

@@ -19,9 +19,9 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
         port = flow_pick_port(st, local, &how->remote, how->remote_port);
     if (!port || flow_find(st, local, port, &how->remote, how->remote_port))
         return -EADDRINUSE;
-    c = flow_add(st, local, port, &how->remote, how->remote_port);
-    if (!c)
+    if (flow_full(st) && !flow_recycle(st))
         return -ENFILE;
+    c = flow_add(st, local, port, &how->remote, how->remote_port);
     c->user = how->user;
     st->totals.opened++;
     tcp_open(&st->tcp, &c->tcb, st->now, flow_isn(st, &c->tcb));
@@ -50,6 +50,7 @@ int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint
         return -ENFILE;
     *free = (struct listener){
         .in_use = true, .any_addr = !local, .port = port, .backlog = backlog, .user = user};
+    list_init(&free->embryos);
     if (local)
         free->addr = *local;
     return (int)(free - st->listener);

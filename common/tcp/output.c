@@ -182,7 +182,6 @@ static bool send_probe(struct out *o)
 
     c->probe_due = false;
     if (c->snd_una != c->snd_nxt) {
-        c->retransmits++;
         send_space(o, c->snd_una, 1, REASON_SEND_PROBE);
         return true;
     }

@@ -10,7 +10,7 @@ enum {
 /* G of RFC 6298: our clock counts nanoseconds, our timers are finer than this. */
 static const int64_t granularity_ns = MSEC;
 
-/* RFC 6298 5.7: where data begins after a SYN that timed out. */
+/* RFC 6298 5.7: what data begins with after the SYN was lost. */
 static const int64_t syn_lost_ns = 3 * SEC;
 
 static int64_t clamp(int64_t v, int64_t low, int64_t high)
@@ -21,13 +21,11 @@ static int64_t clamp(int64_t v, int64_t low, int64_t high)
 /* RFC 6298 2.3: RTO = SRTT + max(G, 4 * RTTVAR), doubled as often as the timer expired. */
 static void compute_rto(struct rtt *r, const struct tcp_config *cfg)
 {
-    int64_t rto = cfg->rto_initial_ns;
+    int64_t rto = r->syn_lost ? time_max(syn_lost_ns, cfg->rto_initial_ns) : cfg->rto_initial_ns;
 
     if (r->srtt)
         rto = clamp(r->srtt + time_max(granularity_ns, 4 * r->rttvar), cfg->rto_min_ns,
                     cfg->rto_max_ns);
-    else if (r->syn_lost)
-        rto = time_max(rto, syn_lost_ns);
     for (unsigned i = 0; i < r->backoff && rto < cfg->rto_max_ns; i++)
         rto *= 2;
     r->rto = time_min(rto, cfg->rto_max_ns);
@@ -87,13 +85,10 @@ void rtt_backoff(struct rtt *r, const struct tcp_config *cfg)
     compute_rto(r, cfg);
 }
 
-void rtt_established(struct rtt *r, const struct tcp_config *cfg)
+void rtt_syn_lost(struct rtt *r, const struct tcp_config *cfg)
 {
-    if (r->srtt)
-        return;
-    r->syn_lost = r->backoff > 0;
-    r->backoff = 0;
-    compute_rto(r, cfg);
+    r->syn_lost = true;
+    rtt_reset_backoff(r, cfg);
 }
 
 void rtt_reset_backoff(struct rtt *r, const struct tcp_config *cfg)

@@ -17,7 +17,7 @@ struct rtt {
     uint32_t seq;         /* the acknowledgment that ends the measurement */
     uint8_t backoff;      /* how often the timeout was doubled */
     bool timing;
-    bool syn_lost; /* the SYN timed out, and nothing was measured since */
+    bool syn_lost; /* the SYN had to be sent again: see rtt_syn_lost */
 };
 
 void rtt_init(struct rtt *r, const struct tcp_config *cfg);
@@ -37,11 +37,8 @@ int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32
 /* The timeout expired: double it, up to its limit (RFC 6298 5.5). */
 void rtt_backoff(struct rtt *r, const struct tcp_config *cfg);
 
-/*
- * The handshake is complete. If the SYN timed out, data begins with at least 3 s (RFC 6298 5.7): a
- * path that loses a SYN may as well be one that is slower than our first guess.
- */
-void rtt_established(struct rtt *r, const struct tcp_config *cfg);
+/* The handshake is over, but its SYN timed out: data begins with 3 s at least (RFC 6298 5.7). */
+void rtt_syn_lost(struct rtt *r, const struct tcp_config *cfg);
 
 /* The path works, whatever the back-off says: the closed window that caused it has opened. */
 void rtt_reset_backoff(struct rtt *r, const struct tcp_config *cfg);

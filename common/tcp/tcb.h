@@ -63,6 +63,7 @@ struct tcb {
     bool cwnd_limited : 1;
     uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
     uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
+    uint8_t challenges;    /* owed since challenge_window began */
     uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
 
     /* send sequence variables */
@@ -88,6 +89,8 @@ struct tcb {
     int64_t timer[TIMER_COUNT]; /* deadlines, ns, or TIME_NEVER */
     int64_t progress_at;        /* ns: when the remote end last answered what is outstanding */
     int64_t opened_at;          /* ns */
+
+    int64_t challenge_window; /* ns: when the present second of challenge ACKs began */
 
     uint64_t bytes_sent, bytes_acked, bytes_received;
     uint32_t segs_out, segs_in, retransmits;

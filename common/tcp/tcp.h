@@ -6,11 +6,14 @@
  *
  *   listen.c   what a listener and a missing connection answer (CLOSED and LISTEN)
  *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7
+ *   ack.c      its fifth step, the ACK field
+ *   text.c     its seventh and eighth, the segment text and the FIN bit
  *   output.c   what to send next, and why
  *   timer.c    timeouts
  *   user.c     the user calls
  *   state.c    changes of state, and how a connection ends
  *   window.c   the receive window
+ *   budget.c   how much of the buffers one connection may have
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
@@ -25,10 +28,8 @@ struct tcp {
     uint16_t mtu_mss;   /* bytes of payload that the device's MTU leaves */
     struct pool *cells; /* of REASM_CELL bytes */
     struct buf_pool *small;
-    uint64_t *counts; /* by enum reason */
-    /* challenge ACKs are limited (RFC 5961 section 7) */
-    int64_t challenge_window; /* ns: when the present second began */
-    uint32_t challenges;      /* sent in it */
+    const struct buf_pool *large; /* that devices read into, or NULL: not known */
+    uint64_t *counts;             /* by enum reason */
     /* an observer, or NULL */
     void (*note)(void *arg, const struct tcb *c, int64_t at, enum reason why, enum tcp_state from,
                  int64_t value);
@@ -112,7 +113,7 @@ void tcp_drop_queues(struct tcp *t, struct tcb *c);
 
 /* input.c: the options of a SYN, and the sequence numbers it brings. */
 void tcp_take_syn(struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);
-/* input.c: an acknowledgment is owed, at once. */
+/* seg.c: an acknowledgment is owed, at once. */
 void tcp_ack_now(struct tcb *c, enum reason why);
 
 /* window.c: the first offer of a window. */
@@ -124,9 +125,14 @@ bool tcp_window_update_due(const struct tcp *t, const struct tcb *c);
 /* window.c: the shift that can express a receive buffer of so many bytes. */
 uint8_t tcp_window_scale(uint32_t rcv_buf);
 
+/* budget.c: how many of its configured bytes a queue may hold, given what is free. */
+uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured);
+/* budget.c: is there room for bytes that came out of order? */
+bool tcp_budget_out_of_order(const struct tcp *t, struct slice s);
+
 /* output.c: restart RTX for what is outstanding, or clear it. */
 void tcp_restart_rtx(struct tcb *c, int64_t now);
-/* cc's view of the connection. */
+/* ack.c: congestion control's view of the connection. */
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now);
 
 #endif

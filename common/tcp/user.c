@@ -65,9 +65,11 @@ static bool may_send(const struct tcb *c)
 
 uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
 {
+    uint32_t most = tcp_budget_queue(t, t->cfg.snd_buf);
+
     if (!may_send(c))
         return 0;
-    return t->cfg.snd_buf - min32(t->cfg.snd_buf, c->snd_q.bytes);
+    return most - min32(most, c->snd_q.bytes);
 }
 
 /* 0 if something can be queued now. */

@@ -28,7 +28,8 @@ uint8_t tcp_window_scale(uint32_t rcv_buf)
 /* How far the edge could move to the right, given what waits to be read. */
 static uint32_t gain(const struct tcp *t, const struct tcb *c)
 {
-    uint32_t free = t->cfg.rcv_buf - min32(t->cfg.rcv_buf, c->rcv_q.bytes);
+    uint32_t most = tcp_budget_queue(t, t->cfg.rcv_buf);
+    uint32_t free = most - min32(most, c->rcv_q.bytes);
     uint32_t offer = min32(free, (uint32_t)WINDOW_FIELD_MAX << c->rcv_wscale);
     uint32_t offered = tcb_rcv_wnd(c);
 

@@ -84,5 +84,19 @@ run "make clean_forwarding" clean_forwarding
 run "make clean_preroute" clean_preroute
 snapshot >"$WORK/after"
 is "the parts put back what they changed" "$(diff "$WORK/before" "$WORK/after")" ""
+out=$(make --no-print-directory -s view_network 2>&1)
+is "make view_network succeeds when nothing is up" $? 0
+is "and says so" "$(tail -n 1 <<<"$out")" "network     not up"
+
+is "make build says nothing when nothing is to be done" "$(make --no-print-directory build 2>&1)" ""
+help=$(make -s help)
+is "make help names every target" "$(sed -n '/^\.PHONY/,$s/.PHONY: all build help tests-build//p
+    /^\.PHONY/,$s/^ \+//p' Makefile | tr -d '\\' | tr ' ' '\n' |
+    while read -r t; do grep -qE "[ ,]$t( |,|;|$)" <<<"$help" || echo "$t"; done)" ""
+check "make install, where the path has a space" make -s install DESTDIR="$WORK/ro ot"
+is "all three are there" "$(ls "$WORK/ro ot/usr/local/bin" | tr '\n' ' ')" \
+    "twintun-host twintun-netsetup twintun-peer "
+check "make uninstall, there" make -s uninstall DESTDIR="$WORK/ro ot"
+is "they are gone" "$(ls "$WORK/ro ot/usr/local/bin")" ""
 
 finish

@@ -14,11 +14,26 @@ says()
 ip -o link | sed 's/^[0-9]*: //' >"$WORK/before"
 tests/demo.sh >"$WORK/out" 2>&1
 is "the demo exits 0" $? 0
-says "it says where it runs, and why" "in a private network namespace, (without|as) root"
-says "the SYN, with the states beside it" "SYN-SENT +--- SYN seq [0-9]+ .*--> +LISTEN"
-says "the SYN-ACK" "SYN-SENT +<--.* SYN\+ACK seq [0-9]+ ack [0-9]+ --- +SYN-RECEIVED"
-says "the ACK" "ESTABLISHED +--- ACK .*--> +ESTABLISHED"
-says "the last ACK of an orderly close" "TIME-WAIT +--- ACK ack [0-9]+ .*--> +CLOSED"
+says "it says where it runs" "in a private network namespace, (with a user namespace|as root)"
+says "the SYN, with the states beside it" "SYN-SENT +- SYN seq 0 .*-> LISTEN"
+says "the SYN-ACK" "SYN-SENT +<-.* SYN\+ACK seq 0 ack 1 - SYN-RECEIVED"
+says "the ACK" "ESTABLISHED +- ACK seq 1.*-> ESTABLISHED"
+says "the last ACK of an orderly close" "TIME-WAIT +- ACK ack [0-9]+ .*-> CLOSED"
+says "that numbers are relative, and to what" "relative: host began with [0-9]+, peer with"
+says "what the third segment carries" "third segment ends the handshake, and carries data"
+is "the ladder is at most 79 columns wide" "$(sed -n '/^ *ms host/,/^==/p' "$WORK/out" |
+    awk 'length > 79')" ""
+is "netsetup counts the changes that it printed" \
+    "$(sed -n 's/^netsetup: up: \([0-9]*\) changes.*/\1/p' "$WORK/out")" \
+    "$(sed -n '/^== netsetup up/,/^netsetup: up:/p' "$WORK/out" | grep -cE ': (ip|iptables|sysctl) ')"
+says "what to do next" "make network"
+tshark=$(sed -n '/tshark -r/,/frame.comment/p' "$WORK/out")
+if ! command -v tshark >/dev/null; then
+    skip "the command that shows the reasons" "tshark is not installed"
+else
+    check "the command that shows the reasons does" grep -q 'send.syn' \
+        <(bash -c "$tshark" 2>/dev/null | grep -F '[SYN]')
+fi
 says "both hashes are equal" "^  equal$"
 is "both hashes are shown" "$(grep -oE 'sha256 [0-9a-f]{64}' "$WORK/out" | sort -u | wc -l)" 1
 says "how the connection ended" "host: 10.0.0.7:[0-9]+ - 10.0.1.5:8000: both sides closed in order"
@@ -32,7 +47,46 @@ unshare -m sh -c 'mount -t tmpfs none /dev/net && tests/demo.sh' >"$WORK/out" 2>
 is "without a TUN the demo exits 0" $? 0
 says "it says so" "no TUN to be had"
 says "it says what that means" "no packet can cross the kernel here"
-says "the SYN-ACK, all the same" "SYN-SENT +<--.* SYN\+ACK seq [0-9]+ ack [0-9]+ --- +SYN-RECEIVED"
+says "the SYN-ACK, all the same" "SYN-SENT +<-.* SYN\+ACK seq 0 ack 1 - SYN-RECEIVED"
 says "both hashes are equal" "^  equal$"
+
+# A device file that the demo's root, who is root in a namespace of one user, may not open.
+unshare -m sh -c 'mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200 &&
+    chown 65534 /dev/net/tun && touch "$0/closed" && exec tests/demo.sh' "$WORK" >"$WORK/out" 2>&1
+if [ -e "$WORK/closed" ]; then
+    says "a device file that may not be opened is called that" "chmod 666 /dev/net/tun"
+else
+    skip "a device file that may not be opened" "no device file can be made here"
+fi
+
+# Ctrl-C, in a terminal, early and late. (What & starts is deaf to SIGINT.)
+for moment in "netsetup up:" "peer serves"; do
+    (
+        wait_for 10 grep -qs "== $moment" "$WORK/out"
+        printf '\003'
+        sleep 3
+    ) | (
+        env --default-signal=INT script -qec "exec tests/demo.sh" /dev/null
+        echo "status $?"
+    ) >"$WORK/out" 2>&1 &
+    wait_for 10 grep -q '^status' "$WORK/out"
+    is "Ctrl-C at '$moment' ends it with 130" "$(grep '^status' "$WORK/out")" "status 130"
+    says "it says that it is stopped" "^twintun demo: stopped; nothing is left"
+    is "and nothing of the shell's" "$(grep -E 'wait_for|unbound|demo.sh: line|Killed' "$WORK/out")" ""
+    check "no node runs" wait_for 1 eval '! pgrep -x "host|peer"'
+done
+
+# A folder that root has made, and a user who builds there.
+mkdir -p "$WORK/house/build/demo" && cp -r tests "$WORK/house/" && chmod 755 "$WORK/house"
+nobody=(setpriv --reuid 65534 --clear-groups)
+if "${nobody[@]}" test -x "$WORK/house/tests/demo.sh" 2>/dev/null; then
+    for dir in build/demo build; do
+        is "a $dir of root's is said in one line" "$("${nobody[@]}" "$WORK/house/tests/demo.sh" 2>&1)" \
+            "twintun demo: $dir is not yours to write (owner: root); remove it: sudo rm -rf build"
+        rm -rf "$WORK/house/build/demo"
+    done
+else
+    skip "a build/ of root's" "no other user can be had here, or none that may read this folder"
+fi
 
 finish

@@ -156,7 +156,7 @@ case_up() {
     check "plan is made of nine lines" test "$(wc -l <"$TMP/plan")" = 9
     snapshot "$TMP/planned"
     same "plan and status change nothing" "$TMP/clean" "$TMP/planned"
-    exits "up" 0 "$NETSETUP" up
+    says "up counts the lines of the plan" 0 "up: $(wc -l <"$TMP/plan") changes" "$NETSETUP" up
     check "tun0 has its address" grep -q 10.0.0.1/24 <(ip addr show tun0)
     check "tun1 has its address" grep -q 10.0.1.1/24 <(ip addr show tun1)
     check "tun0 is a persistent TUN of this user" \
@@ -170,7 +170,7 @@ case_up() {
     snapshot "$TMP/again"
     same "up twice changes nothing" "$TMP/up" "$TMP/again"
     check "plan when up is empty" grep -q '^# nothing to do' <("$NETSETUP" plan)
-    exits "down" 0 "$NETSETUP" down
+    says "down counts the same" 0 "down: $(wc -l <"$TMP/plan") changes undone" "$NETSETUP" down
     snapshot "$TMP/down"
     same "down restores everything" "$TMP/clean" "$TMP/down"
     says "down again has nothing to do" 0 "nothing to undo" "$NETSETUP" down
@@ -208,7 +208,11 @@ case_forwarding() {
     echo 0 >/proc/sys/net/ipv4/conf/lo/forwarding
     "$NETSETUP" -q up
     forward 0
-    check "down with ip_forward turned off meanwhile" "$NETSETUP" down
+    check "status says that somebody has turned it off" \
+        grep -q '^ip_forward  0, turned off since netsetup set it to 1$' <("$NETSETUP" status)
+    exits "down with ip_forward turned off meanwhile" 0 eval '"$NETSETUP" down 2>"$TMP/err"'
+    check "it does not count that as undone" \
+        grep -q "down: $(($(wc -l <"$TMP/plan") - 1)) of $(wc -l <"$TMP/plan") changes" "$TMP/err"
     check "it stays off" grep -q 0 /proc/sys/net/ipv4/ip_forward
 }
 
@@ -268,6 +272,30 @@ case_raw_table() {
     check "a policy that came later keeps the chain" \
         grep -q 'policy drop' <(nft list chain ip raw PREROUTING)
     nft delete table ip raw
+}
+
+# a FORWARD chain that drops by default, as Docker leaves it; tables of the other variant do not matter
+case_forward_policy() {
+    local ipt=$1 advice
+    have "$ipt" && $ipt -w -S FORWARD >/dev/null 2>&1 || return 0
+    check "$ipt: nothing to warn of" test -z "$("$NETSETUP" status | grep '^warning')"
+    $ipt -w -P FORWARD DROP
+    snapshot "$TMP/before"
+    "$NETSETUP" up >"$TMP/out" 2>&1
+    check "$ipt: up says that FORWARD drops" grep -q 'FORWARD drops by default' "$TMP/out"
+    check "$ipt: status, too" "$NETSETUP" status
+    advice=$("$NETSETUP" status | sed -n 's/^warning .*both ways: //p')
+    check "$ipt: with what to do about it" test -n "$advice"
+    "$NETSETUP" down >/dev/null 2>&1
+    snapshot "$TMP/after"
+    same "$ipt: nothing was changed about it" "$TMP/before" "$TMP/after"
+    eval "${advice//iptables/$ipt -w}"
+    "$NETSETUP" up >"$TMP/out" 2>&1
+    check "$ipt: done as advised, there is no warning" \
+        test -z "$({ cat "$TMP/out"; "$NETSETUP" status; } | grep FORWARD)"
+    "$NETSETUP" -q down
+    $ipt -w -F FORWARD
+    $ipt -w -P FORWARD ACCEPT
 }
 
 case_foreign_device() {
@@ -421,6 +449,7 @@ case_legacy() {
     check "the variant that added a rule removes it" \
         test "$(grep -c twintun <(iptables-legacy -t raw -S))" = 0
     case_foreign_rules_legacy
+    case_forward_policy iptables-legacy
 }
 
 case_foreign_rules_legacy() {
@@ -571,6 +600,8 @@ case_plan
 case_forwarding
 case_foreign_rules iptables-nft
 case_raw_table
+case_forward_policy iptables
+have nft && nft delete table ip filter 2>/dev/null
 case_foreign_device
 case_adopted_device
 case_busy_device

@@ -306,6 +306,25 @@ static void test_a_shared_tail_is_not_filled(void **state)
     chunkq_drop(&q, &cells, q.bytes, NULL);
 }
 
+/* Nor where the last chunk ends before the bytes that its buf once held. */
+static void test_a_chunk_that_ends_inside_its_buf_is_not_filled(void **state)
+{
+    struct chunkq from = {0}, to = {0};
+    uint8_t out[24];
+
+    (void)state;
+    chunkq_push_copy(&from, &cells, &small, constant, 10);
+    assert_true(chunkq_push(&to, &cells, chunkq_pop(&from, &cells, 4)));
+    chunkq_drop(&from, &cells, 6, NULL);
+    assert_int_equal(to.tail->s.buf->refs, 1);
+    chunkq_push_copy(&to, &cells, &small, constant + 4, 20);
+    pkt_begin(&packet, 0);
+    assert_int_equal(chunkq_gather(&to, &(struct chunk_cursor){0}, 0, 24, &packet), 24);
+    assert_int_equal(pkt_flatten(&packet, out, sizeof(out)), 24);
+    assert_memory_equal(out, constant, 24);
+    chunkq_drop(&to, &cells, to.bytes, NULL);
+}
+
 static void test_keep_copies_up_to_the_copy_break(void **state)
 {
     struct buf *b = buf_get(&large);
@@ -388,6 +407,7 @@ int main(void)
         TEST(test_random_use_against_the_model),
         TEST(test_small_copies_share_a_buf),
         TEST(test_a_shared_tail_is_not_filled),
+        TEST(test_a_chunk_that_ends_inside_its_buf_is_not_filled),
         TEST(test_keep_copies_up_to_the_copy_break),
         TEST(test_a_packet_takes_no_more_parts_than_it_has),
         TEST(test_our_own_bugs_stop_the_program),

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 
@@ -29,6 +31,26 @@ static void exit_codes(void **state)
     assert_int_equal(run("sh", "-c", "exit 3"), 3);
     assert_int_equal(run("sh", "-c", "kill -9 $$"), 128 + SIGKILL);
     assert_int_equal(run("no-such-program-anywhere", NULL, NULL), -ENOENT);
+}
+
+/* A program that this user may not run is as good as none: another may still be missing. */
+static void not_to_be_run(void **state)
+{
+    char dir[] = "/tmp/exec-test-XXXXXX", file[64];
+    char *path = strdup(getenv("PATH"));
+    FILE *f;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof(file), "%s/not-to-be-run", dir);
+    f = fopen(file, "w");
+    assert_non_null(f);
+    fclose(f);
+    setenv("PATH", dir, 1);
+    assert_int_equal(run("not-to-be-run", NULL, NULL), -ENOENT);
+    setenv("PATH", path, 1);
+    free(path);
+    assert_int_equal(unlink(file) + rmdir(dir), 0);
 }
 
 static void words(void **state)
@@ -66,10 +88,8 @@ static void environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exit_codes),
-        cmocka_unit_test(words),
-        cmocka_unit_test(too_many_words),
-        cmocka_unit_test(environment),
+        cmocka_unit_test(exit_codes),     cmocka_unit_test(not_to_be_run), cmocka_unit_test(words),
+        cmocka_unit_test(too_many_words), cmocka_unit_test(environment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,47 @@ static void a_namespace_that_is_gone(void **state)
     journal_close(j);
 }
 
+/* Save a journal with one change for a namespace; its path to out[300]. */
+static void save_for(const struct netns_id *netns, char *out)
+{
+    struct journal *j = NULL;
+
+    assert_int_equal(journal_open_in(dir, netns, true, &j), 0);
+    snprintf(out, 300, "%s", j->path);
+    assert_int_equal(journal_put(j, &every_kind[0]), 0);
+    assert_int_equal(journal_save(j), 0);
+    journal_close(j);
+}
+
+/* Whoever changes something removes what an earlier boot has left, and nothing else. */
+static void journals_of_earlier_boots(void **state)
+{
+    struct netns_id old = here, other = here;
+    char old_path[300], other_path[300], here_path[300], foreign[330];
+    struct journal *j = NULL;
+
+    (void)state;
+    old.inode = 1;
+    snprintf(old.boot, sizeof(old.boot), "b-0");
+    other.inode = 2;
+    other.cookie++;
+    save_for(&other, other_path);
+    save_for(&here, here_path);
+    save_for(&old, old_path); /* which removes both: to it, they are of another boot */
+    assert_int_not_equal(access(other_path, F_OK), 0);
+    snprintf(foreign, sizeof(foreign), "%s.note", old_path);
+    assert_int_equal(link(old_path, foreign), 0);
+    assert_int_equal(journal_open_in(dir, &here, false, &j), 0);
+    journal_close(j);
+    assert_int_equal(access(old_path, F_OK), 0); /* looking removes nothing */
+    save_for(&other, other_path);
+    assert_int_not_equal(access(old_path, F_OK), 0);
+    assert_int_equal(access(foreign, F_OK), 0);
+    save_for(&here, here_path);
+    assert_int_equal(access(other_path, F_OK), 0); /* of this boot: it may be alive */
+    assert_int_equal(unlink(foreign) + unlink(other_path) + unlink(here_path), 0);
+}
+
 #define HEAD                                                                                       \
     "{\"version\": 1, \"boot\": \"b-1\", \"netns\": \"1267\", \"cookie\": \"fedcba9876543210\", "
 
@@ -313,6 +354,7 @@ int main(void)
         TEST(it_has_room_for_so_many),
         TEST(an_empty_journal_leaves_nothing),
         TEST(a_namespace_that_is_gone),
+        TEST(journals_of_earlier_boots),
         TEST(damage_is_not_guessed_at),
         TEST(a_folder_that_others_can_write_to),
         TEST(one_at_a_time),

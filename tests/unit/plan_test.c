@@ -157,6 +157,7 @@ static void the_chain_is_ours_only_if_missing(void **state)
     facts.raw_table = true;
     assert_plan(PART_RULES, "CRR");
     assert_false(plan.op[0].table_too);
+    assert_int_equal(plan.ops, plan_changes(&plan) + 1);
     facts.raw_chain = true;
     assert_plan(PART_RULES, "RR");
     facts.raw_chain = false;

@@ -11,6 +11,7 @@ static const struct {
     {REASON_KIND_NONE, "none"},   {REASON_KIND_DROP, "drop."},   {REASON_KIND_SEND, "send."},
     {REASON_KIND_EVENT, "state"}, {REASON_KIND_EVENT, "timer."}, {REASON_KIND_EVENT, "recovery."},
     {REASON_KIND_EVENT, "rtt"},   {REASON_KIND_EVENT, "icmp."},  {REASON_KIND_EVENT, "end."},
+    {REASON_KIND_EVENT, "room."},
 };
 
 static const struct reason_text *text(int r)

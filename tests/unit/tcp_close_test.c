@@ -290,6 +290,8 @@ static void data_behind_the_fin(void **state)
     begin_open();
     inject(FIN | ACK, 101, 1, FULL_WND, 0);
     expect(ACK, 1, 1, 0);
+    inject(ACK, 151, 1, FULL_WND, 10);
+    expect(ACK, 1, 1, 0);
     inject(ACK, 1, 1, FULL_WND, 150); /* 50 bytes lie behind the FIN that is known */
     expect(ACK, 1, 102, 0);
     app_read(100);

@@ -130,6 +130,38 @@ static void nagle(void **state)
     end();
 }
 
+/* A FIN ends the wait: nothing can be added to what is queued. */
+static void nagle_and_close(void **state)
+{
+    (void)state;
+    begin_open();
+    app_send(10);
+    expect(ACK, 1, 1, 10);
+    app_send(10);
+    expect_nothing();
+    app_close();
+    expect(FIN | ACK, 11, 1, 10);
+    end();
+}
+
+/* Half of the largest window is no full segment: it waits as well (3.8.6.2.1 (3)). */
+static void nagle_and_small_windows(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    open_passive_with(&mss_only, FULL_WND, 1000);
+    app_send(400);
+    expect(ACK, 1, 1, 400);
+    app_send(550);
+    expect_nothing();
+    app_send(1000);
+    expect_nothing();
+    inject(ACK, 1, 401, 600, 0);
+    expect(ACK, 401, 1, 600);
+    end();
+}
+
 /* MUST-17. */
 static void nagle_switched_off(void **state)
 {
@@ -380,6 +412,25 @@ static void gathered_from_pieces(void **state)
     end();
 }
 
+/* A packet has so many parts: the rest, and the FIN behind it, follow in the next. */
+static void more_pieces_than_a_packet_has_parts(void **state)
+{
+    static uint8_t bytes[1000];
+    uint32_t fit = 10 * (PKT_PARTS_MAX - 1);
+
+    (void)state;
+    begin_open();
+    pattern_fill(bytes, 1, sizeof(bytes));
+    for (uint32_t i = 0; i < 100; i++)
+        stack_send(rig.st, flow.id, (struct slice){NULL, bytes + 10 * i, 10});
+    app_close();
+    expect(ACK, 1, 1, fit);
+    assert_false(rig.seg.flags & PSH);
+    expect(FIN | ACK, 1 + fit, 1, 1000 - fit);
+    expect_nothing();
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +441,8 @@ int main(void)
         cmocka_unit_test(data_carries_the_ack),
         cmocka_unit_test(old_data_is_acknowledged_at_once),
         cmocka_unit_test(nagle),
+        cmocka_unit_test(nagle_and_close),
+        cmocka_unit_test(nagle_and_small_windows),
         cmocka_unit_test(nagle_switched_off),
         cmocka_unit_test(push),
         cmocka_unit_test(push_received),
@@ -400,6 +453,7 @@ int main(void)
         cmocka_unit_test(no_memory_for_received_bytes),
         cmocka_unit_test(references_until_acknowledged),
         cmocka_unit_test(gathered_from_pieces),
+        cmocka_unit_test(more_pieces_than_a_packet_has_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

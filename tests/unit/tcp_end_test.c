@@ -220,6 +220,7 @@ static void abort_in_every_state(void **state)
             assert_int_equal(rig.seg.flags, RST | ACK);
             assert_int_equal(rig.seg.seq, nxt);
             expect_why(REASON_SEND_RST);
+            assert_int_equal(rig.seg.wnd, 0);
         }
         expect_nothing();
         rig_closed(cases[i].from == TCP_TIME_WAIT ? REASON_END_ORDERLY : REASON_END_ABORTED);

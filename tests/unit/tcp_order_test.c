@@ -211,6 +211,34 @@ static void memory_of_reassembly_is_bounded(void **state)
     end();
 }
 
+/* What the duplicates would repeat is old when the hole is filled before they leave. */
+static void a_hole_filled_in_the_same_batch(void **state)
+{
+    (void)state;
+    begin_open();
+    for (uint32_t i = 1; i < 5; i++)
+        inject(ACK, 1 + i * MSS, 1, FULL_WND, MSS);
+    inject(ACK, 1, 1, FULL_WND, MSS);
+    expect(ACK, 1, 1 + 5 * MSS, 0);
+    expect_nothing();
+    end();
+}
+
+/* What fills the space between two ranges joins them: ranges are few, as their limit needs. */
+static void ranges_that_touch_become_one(void **state)
+{
+    (void)state;
+    begin_open();
+    inject(ACK, 101, 1, FULL_WND, 100);
+    inject(ACK, 301, 1, FULL_WND, 100);
+    assert_int_equal(tcb()->reasm.ranges, 2);
+    inject(ACK, 151, 1, FULL_WND, 200);
+    assert_int_equal(tcb()->reasm.ranges, 1);
+    inject(ACK, 401, 1, FULL_WND, 100);
+    assert_int_equal(tcb()->reasm.ranges, 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +248,8 @@ int main(void)
         cmocka_unit_test(permutations_and_overlaps),
         cmocka_unit_test(bytes_that_came_first_stay),
         cmocka_unit_test(memory_of_reassembly_is_bounded),
+        cmocka_unit_test(a_hole_filled_in_the_same_batch),
+        cmocka_unit_test(ranges_that_touch_become_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

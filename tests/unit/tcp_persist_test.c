@@ -205,7 +205,9 @@ static void the_window_opens_after_a_probe(void **state)
     to_zero_window();
     advance(200 * MSEC);
     expect(ACK, 11, 1, 1);
+    advance(150 * MSEC);
     inject(ACK, 1, 12, FULL_WND, 0); /* taken */
+    counted(RTT_SAMPLE, 2);          /* that was no round trip: SYN-ACK and data were */
     expect(ACK, 12, 1, MSS);
     expect(ACK, 12 + MSS, 1, MSS);
     expect_nothing(); /* the rest, 79 bytes, waits by Nagle's rule */
@@ -316,6 +318,42 @@ static void the_largest_window(void **state)
     end();
 }
 
+/* The timer that waited for a larger window is no time-out of what is sent into it. */
+static void the_persist_timer_is_no_rto(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    open_passive_with(&mss_only, FULL_WND, 1000);
+    app_send(3000);
+    expect(ACK, 1, 1, 1000);
+    inject(ACK, 1, 1001, 499, 0);
+    expect_nothing();
+    advance(150 * MSEC);
+    inject(ACK, 1, 1001, 500, 0);
+    expect(ACK, 1001, 1, 500);
+    expect_silence(200 * MSEC);
+    expect(ACK, 1001, 1, 500);
+    end();
+}
+
+/* SHLD-16: what is sent again lies within the window as it is now. */
+static void retransmissions_fit_the_shrunk_window(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    open_passive_with(&mss_only, FULL_WND, 2 * MSS);
+    app_send(2 * MSS);
+    expect(ACK, 1, 1, MSS);
+    expect(ACK, 1 + MSS, 1, MSS);
+    inject(ACK, 1, 1, 100, 0);
+    expect_silence(200 * MSEC);
+    expect(ACK, 1, 1, 100);
+    expect_nothing();
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +371,8 @@ int main(void)
         cmocka_unit_test(a_fin_behind_a_closed_window),
         cmocka_unit_test(old_segments_do_not_change_the_window),
         cmocka_unit_test(the_largest_window),
+        cmocka_unit_test(the_persist_timer_is_no_rto),
+        cmocka_unit_test(retransmissions_fit_the_shrunk_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

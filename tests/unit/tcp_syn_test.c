@@ -365,6 +365,25 @@ static void zero_window_in_the_syn(void **state)
     end();
 }
 
+/* ... and neither in the SYN-ACK, though the scale is agreed upon by then. */
+static void the_window_of_a_syn_ack(void **state)
+{
+    (void)state;
+    defaults();
+    rig.cfg.tcp.rcv_buf = 1 << 20;
+    begin();
+    app_listen(1);
+    inject_opt(SYN, 0, 0, 1000, .has_wscale = true, .wscale = 7);
+    expect_syn_ack();
+    expect_wnd(65535);
+    assert_int_equal(rig.seg.opt.wscale, 5);
+    inject(ACK, 1, 1, 1000, 10);
+    advance(40 * MSEC);
+    expect(ACK, 1, 11, 0);
+    expect_wnd((1 << 20) >> 5);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +402,7 @@ int main(void)
         cmocka_unit_test(windows_in_syns_are_unscaled),
         cmocka_unit_test(scale_of_a_simultaneous_open),
         cmocka_unit_test(zero_window_in_the_syn),
+        cmocka_unit_test(the_window_of_a_syn_ack),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -362,6 +362,27 @@ static void the_window_update_comes_unasked(void **state)
     end();
 }
 
+/* Data that fills the window to its edge, and a FIN behind it: the window stays what it is, zero.
+ */
+static void a_fin_behind_the_last_byte_of_the_window(void **state)
+{
+    (void)state;
+    defaults();
+    rig.cfg.tcp.rcv_buf = 1000;
+    begin();
+    open_passive();
+    inject(FIN | ACK, 1, 1, FULL_WND, 1000);
+    expect(ACK, 1, 1002, 0);
+    expect_wnd(0);
+    assert_int_equal(tcb_rcv_wnd(tcb()), 0);
+    inject_drop(REASON_TCP_SEQUENCE, ACK, 1003, 1, FULL_WND, 0);
+    expect(ACK, 1, 1002, 0);
+    app_read(1000);
+    app_read_says(0);
+    expect_nothing(); /* nothing more can come: no window update */
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +401,7 @@ int main(void)
         cmocka_unit_test(silly_windows_are_not_offered),
         cmocka_unit_test(probes_do_not_draw_silly_windows),
         cmocka_unit_test(the_window_update_comes_unasked),
+        cmocka_unit_test(a_fin_behind_the_last_byte_of_the_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

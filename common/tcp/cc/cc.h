@@ -24,7 +24,7 @@ struct cc_sample {
     uint32_t in_flight; /* bytes in flight before it */
     uint32_t mss;       /* bytes of payload in a full segment */
     bool cwnd_limited;  /* did cwnd keep data from being sent since the last one? */
-    bool in_recovery;   /* a loss is being repaired */
+    bool in_recovery;   /* a loss was being repaired before it; in on_rto: of the same timeout */
 };
 
 struct cc_ops {

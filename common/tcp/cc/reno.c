@@ -1,9 +1,11 @@
 /*
  * Reno (RFC 5681): slow start below ssthresh, then one segment more per round trip; half of what
  * was in flight after a loss; one segment after a timeout. Growth counts acknowledged bytes
- * (RFC 3465 with L = 2), and only where cwnd was what held the sender back.
+ * (RFC 3465 with L = 2; 1 while a timeout is being repaired), and only where cwnd was what held the
+ * sender back.
  *
- * priv[0] holds the bytes acknowledged towards the next segment in congestion avoidance.
+ * priv[0] holds the bytes acknowledged towards the next segment in congestion avoidance; priv[1] is
+ * 1 while a timeout is being repaired.
  */
 #include "base/bytes.h"
 #include "tcp/cc/cc.h"
@@ -28,7 +30,7 @@ static void reno_on_ack(struct cc *cc, const struct cc_sample *s)
     if (s->in_recovery || !s->cwnd_limited || cc->cwnd >= CWND_MAX)
         return;
     if (cc->cwnd < cc->ssthresh) {
-        cc->cwnd += min32(s->acked, 2 * s->mss);
+        cc->cwnd += min32(s->acked, cc->priv[1] ? s->mss : 2 * s->mss);
         return;
     }
     cc->priv[0] += s->acked;
@@ -42,13 +44,20 @@ static void reno_on_loss(struct cc *cc, const struct cc_sample *s)
 {
     cc->ssthresh = half_flight(s);
     cc->cwnd = cc->ssthresh;
-    cc->priv[0] = 0;
+    cc->priv[0] = cc->priv[1] = 0;
 }
 
-/* RFC 6582 section 3.2 step 3: no burst of what recovery held back. */
+/*
+ * RFC 6582 section 3.2 step 3: no burst of what fast recovery held back. After a timeout nothing
+ * was held back, and slow start goes on.
+ */
 static void reno_on_recovered(struct cc *cc, const struct cc_sample *s)
 {
-    cc->cwnd = min32(cc->ssthresh, max32(s->in_flight, s->mss) + s->mss);
+    if (s->in_recovery)
+        cc->cwnd = min32(cc->ssthresh, max32(s->in_flight, s->mss) + s->mss);
+    else
+        reno_on_ack(cc, s);
+    cc->priv[1] = 0;
 }
 
 static void reno_on_rto(struct cc *cc, const struct cc_sample *s)
@@ -57,6 +66,7 @@ static void reno_on_rto(struct cc *cc, const struct cc_sample *s)
         cc->ssthresh = half_flight(s);
     cc->cwnd = s->mss;
     cc->priv[0] = 0;
+    cc->priv[1] = 1;
 }
 
 const struct cc_ops cc_reno = {

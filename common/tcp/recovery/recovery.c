@@ -95,11 +95,27 @@ void recovery_sent(struct recovery *r, uint32_t len)
     r->lost_start += len;
 }
 
+/*
+ * How many segments duplicates say have left. Before a recovery no more than two count (limited
+ * transmit, RFC 3042); in one, no more than were in flight, however many somebody makes up.
+ */
+static uint32_t segments_left(const struct recovery *r, uint32_t flight, uint32_t mss)
+{
+    switch (r->phase) {
+    case RECOVERY_OPEN:
+        return min32(r->dupacks, DUPACK_THRESHOLD - 1);
+    case RECOVERY_FAST:
+        return min32(r->dupacks, flight / mss);
+    case RECOVERY_RTO:
+        break;
+    }
+    return 0;
+}
+
 uint32_t recovery_pipe(const struct recovery *r, uint32_t una, uint32_t nxt, uint32_t mss)
 {
     uint32_t flight = nxt - una, gone = r->lost_end - r->lost_start;
 
-    if (r->phase != RECOVERY_RTO)
-        gone += r->dupacks * mss;
+    gone += segments_left(r, flight, mss) * mss;
     return flight > gone ? flight - gone : 0;
 }

@@ -1,0 +1,179 @@
+/*
+ * The fifth step of SEGMENT ARRIVES: the ACK field (RFC 9293 section 3.10.7.4).
+ *
+ * What is acknowledged leaves the send queue; the send window follows; then values travel one way:
+ * acknowledgment, sample, recovery (what is lost), congestion control (how much may fly).
+ */
+#include "base/bytes.h"
+#include "base/seq.h"
+#include "base/time.h"
+#include "tcp/seg.h"
+
+/* The SYN is acknowledged: on to ESTABLISHED. */
+void ack_establish(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    if (c->rtt.backoff > 1) /* RFC 5681 3.1; one lost SYN is forgiven by RFC 6928 section 2 */
+        c->cc.cwnd = c->snd_mss;
+    if (c->rtt.backoff > 0)
+        rtt_syn_lost(&c->rtt, &s->t->cfg);
+    c->snd_wnd = c->max_snd_wnd = s->wnd;
+    c->snd_wl1 = s->seq;
+    c->snd_wl2 = s->ack;
+    c->events |= TCP_EVENT_OPENED;
+    tcp_set_state(s->t, c, s->now, TCP_ESTABLISHED);
+    if (c->fin_queued)
+        tcp_set_state(s->t, c, s->now, TCP_FIN_WAIT_1); /* CLOSE was called before */
+}
+
+/* RFC 5681 section 2: what counts as a duplicate acknowledgment. */
+static bool is_duplicate(const struct seg *s)
+{
+    const struct tcb *c = s->c;
+
+    return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una && s->wnd == c->snd_wnd;
+}
+
+/* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
+static void advance_una(struct seg *s)
+{
+    struct tcb *c = s->c;
+    uint32_t bytes = min32(s->ack - tcb_snd_base(c), c->snd_q.bytes);
+
+    chunkq_drop(&c->snd_q, s->t->cells, bytes, &c->snd_cursor);
+    c->snd_una = s->ack;
+    c->bytes_acked += bytes;
+    c->progress_at = s->now;
+    if (c->want_space && tcp_send_space(s->t, c) > 0) {
+        c->want_space = false;
+        c->events |= TCP_EVENT_WRITABLE;
+    }
+}
+
+/*
+ * SND.WND (3.10.7.4): only a segment that is not older than the last one may change it. One that
+ * acknowledges something new is not older, even if it was sent again and its SEG.SEQ is below
+ * SND.WL1; to leave SND.WND alone while SND.UNA moves would move the window's right edge to where
+ * the remote end never put it.
+ */
+static void update_send_window(struct seg *s, bool acks_new)
+{
+    struct tcb *c = s->c;
+    bool was_closed = tcb_synchronized(c) && c->snd_wnd == 0;
+    bool older = seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
+
+    if (older && !acks_new)
+        return;
+    c->snd_wnd = s->wnd;
+    c->snd_wl1 = s->seq;
+    c->snd_wl2 = s->ack;
+    c->max_snd_wnd = max32(c->max_snd_wnd, s->wnd);
+    if (c->snd_wnd == 0 && !c->released)
+        c->progress_at = s->now; /* MUST-37: an answer to a probe keeps the connection open; not one
+                                  * that nobody owns any more, or its data would be held for ever */
+    if (was_closed && c->snd_wnd > 0) {
+        rtt_reset_backoff(&c->rtt, &s->t->cfg);
+        if (c->snd_una != c->snd_nxt)
+            recovery_reopened(&c->recovery, c->snd_una, c->snd_nxt);
+        tcp_restart_rtx(c, s->now); /* what is sent now must not wait for a late probe's timer */
+    }
+}
+
+struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
+{
+    return (struct cc_sample){
+        .now = now,
+        .in_flight = c->snd_nxt - c->snd_una,
+        .mss = c->snd_mss,
+        .cwnd_limited = c->cwnd_limited,
+        .in_recovery = c->recovery.phase == RECOVERY_FAST,
+    };
+}
+
+/* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
+static void feed_recovery(struct seg *s, uint32_t acked, bool duplicate, struct cc_sample cs)
+{
+    struct tcb *c = s->c;
+    struct ack_sample as = {
+        .una = c->snd_una,
+        .nxt = c->snd_nxt,
+        .acked = acked,
+        .mss = c->snd_mss,
+        .duplicate = duplicate,
+    };
+
+    switch (recovery_on_ack(&c->recovery, &as)) {
+    case RECOVERY_ENTERED:
+        tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
+        s->t->cfg.cc->on_loss(&c->cc, &cs);
+        rtt_cancel(&c->rtt);
+        break;
+    case RECOVERY_FINISHED:
+        tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
+        cs.in_flight = c->snd_nxt - c->snd_una;
+        s->t->cfg.cc->on_recovered(&c->cc, &cs);
+        break;
+    case RECOVERY_NONE:
+        if (acked)
+            s->t->cfg.cc->on_ack(&c->cc, &cs);
+        break;
+    }
+}
+
+void ack_process(struct seg *s)
+{
+    struct tcb *c = s->c;
+    bool duplicate = is_duplicate(s);
+    uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
+    struct cc_sample cs = tcp_cc_sample(c, s->now);
+
+    if (acked) {
+        advance_una(s);
+        cs.acked = acked;
+        cs.rtt = rtt_ack(&c->rtt, &s->t->cfg, s->now, c->snd_una);
+        if (cs.rtt)
+            tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, cs.rtt);
+    }
+    if (seq_geq(s->ack, c->snd_una))
+        update_send_window(s, acked > 0);
+    feed_recovery(s, acked, duplicate, cs);
+    if (acked)
+        tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
+    c->output_due = true;
+}
+
+/* Our FIN is acknowledged: on to the next state. */
+static void fin_acked(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    if (!c->fin_sent || c->snd_una != c->snd_nxt)
+        return;
+    if (c->state == TCP_FIN_WAIT_1)
+        tcp_set_state(s->t, c, s->now, TCP_FIN_WAIT_2);
+    else if (c->state == TCP_CLOSING)
+        tcp_set_state(s->t, c, s->now, TCP_TIME_WAIT);
+    else if (c->state == TCP_LAST_ACK)
+        tcp_end(s->t, c, s->now, REASON_END_ORDERLY);
+}
+
+enum reason ack_step(struct seg *s)
+{
+    struct tcb *c = s->c;
+    bool opening = c->state == TCP_SYN_RECEIVED;
+
+    if (!(s->flags & TCP_ACK))
+        return REASON_TCP_NO_ACK;
+    if (opening && (seq_leq(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_nxt)))
+        return seg_reply_reset(s, REASON_TCP_SYN_RECEIVED_ACK);
+    if (seq_gt(s->ack, c->snd_nxt))
+        return seg_challenge(s, REASON_TCP_ACK_FUTURE);
+    if (seq_lt(s->ack, c->snd_una - c->max_snd_wnd))
+        return seg_challenge(s, REASON_TCP_ACK_OLD); /* RFC 5961 section 5.2, MAY-12 */
+    ack_process(s);
+    if (opening)
+        ack_establish(s);
+    fin_acked(s);
+    return REASON_NONE;
+}

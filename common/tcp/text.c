@@ -1,0 +1,147 @@
+/*
+ * The seventh and eighth step of SEGMENT ARRIVES: the segment text and the FIN bit (RFC 9293
+ * section 3.10.7.4). Bytes in order go to the receive queue, others wait in reasm.c; a FIN counts
+ * when all before it is here.
+ */
+#include "base/bytes.h"
+#include "base/seq.h"
+#include "base/time.h"
+#include "tcp/seg.h"
+
+static bool takes_text(const struct tcb *c)
+{
+    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
+}
+
+/* Cut off what we have, and what lies beyond the window or beyond a FIN that arrived. */
+static void trim(struct seg *s)
+{
+    struct tcb *c = s->c;
+    uint32_t edge = c->rcv_adv;
+
+    if (c->fin_arrived && seq_lt(c->rcv_fin, edge))
+        edge = c->rcv_fin;
+    if (seq_gt(s->seq + s->data.len, edge)) {
+        s->data.len = seq_lt(s->seq, edge) ? edge - s->seq : 0;
+        s->flags &= (uint8_t)~TCP_FIN;
+    }
+    if (seq_lt(s->seq, c->rcv_nxt)) {
+        uint32_t have = min32(c->rcv_nxt - s->seq, s->data.len);
+
+        s->data = slice_sub(s->data, have, s->data.len - have);
+        s->seq += have;
+    }
+}
+
+/* An acknowledgment for bytes that came in order: at once, or a little later (3.8.6.3). */
+static void owe_ack(struct seg *s, bool gap)
+{
+    struct tcb *c = s->c;
+    const struct tcp_config *cfg = &s->t->cfg;
+
+    if (gap || !cfg->delayed_ack)
+        tcp_ack_now(c, REASON_SEND_ACK_NOW); /* RFC 5681 section 4.2 */
+    else if (c->rcv_nxt - c->last_ack >= 2u * c->rcv_mss)
+        tcp_ack_now(c, REASON_SEND_ACK_SECOND); /* SHLD-19 */
+    else if (c->timer[TIMER_DELACK] == TIME_NEVER)
+        c->timer[TIMER_DELACK] = s->now + cfg->delack_ns;
+}
+
+/* Windows promise more than there is: the share of the moment decides (budget.c). */
+static bool has_share(const struct seg *s)
+{
+    return s->c->rcv_q.bytes + s->data.len <= tcp_budget_queue(s->t, UINT32_MAX);
+}
+
+static enum reason in_order(struct seg *s)
+{
+    struct tcb *c = s->c;
+    bool gap = c->reasm.first != NULL;
+    uint32_t kept = 0, joined;
+
+    if (has_share(s))
+        kept = chunkq_keep(&c->rcv_q, s->t->cells, s->t->small, s->data);
+    c->rcv_nxt += kept;
+    joined = reasm_take(&c->reasm, s->t->cells, c->rcv_nxt, &c->rcv_q);
+    c->rcv_nxt += joined;
+    c->bytes_received += kept + joined;
+    if (kept + joined) {
+        c->events |= TCP_EVENT_READABLE;
+        c->dup_ack_debt = 0; /* what they would repeat is old now */
+        owe_ack(s, gap);
+    }
+    return kept == s->data.len ? REASON_NONE : REASON_NO_BUFFER;
+}
+
+static enum reason out_of_order(struct seg *s)
+{
+    struct tcb *c = s->c;
+    struct reasm_mem mem = {s->t->cells, s->t->small};
+
+    if (c->dup_ack_debt < UINT16_MAX)
+        c->dup_ack_debt++; /* RFC 5681 section 4.2: one for each, however late they leave */
+    c->output_due = true;
+    if (!tcp_budget_out_of_order(s->t, s->data) || !reasm_insert(&c->reasm, &mem, s->seq, s->data))
+        return REASON_TCP_REASSEMBLY;
+    return REASON_NONE;
+}
+
+enum reason text_step(struct seg *s)
+{
+    struct tcb *c = s->c;
+    bool had_data = s->data.len > 0;
+
+    if (!takes_text(c))
+        return REASON_NONE;
+    trim(s);
+    if (s->data.len == 0) {
+        if (had_data)
+            tcp_ack_now(c, REASON_SEND_ACK_NOW); /* all of it was here before */
+        return REASON_NONE;
+    }
+    if (c->released) {
+        tcp_abort(s->t, c, s->now); /* 3.6.1, SHLD-3 */
+        return REASON_TCP_DATA_AFTER_CLOSE;
+    }
+    c->rcv_mss = (uint16_t)max32(c->rcv_mss, min32(s->data.len, s->t->mtu_mss));
+    return s->seq == c->rcv_nxt ? in_order(s) : out_of_order(s);
+}
+
+/* ---- eighth: the FIN bit (3.10.7.4) ---- */
+
+/* Everything before the FIN is here: it takes its sequence number. */
+static void take_fin(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    if (c->rcv_adv == c->rcv_nxt)
+        c->rcv_adv++;
+    c->rcv_nxt++;
+    c->dup_ack_debt = 0;
+    c->events |= TCP_EVENT_PEER_CLOSED;
+    tcp_ack_now(c, REASON_SEND_ACK_NOW);
+    if (c->state == TCP_ESTABLISHED)
+        tcp_set_state(s->t, c, s->now, TCP_CLOSE_WAIT);
+    else if (c->state == TCP_FIN_WAIT_1)
+        tcp_set_state(s->t, c, s->now, TCP_CLOSING);
+    else if (c->state == TCP_FIN_WAIT_2)
+        tcp_set_state(s->t, c, s->now, TCP_TIME_WAIT);
+}
+
+void text_fin(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    if (!takes_text(c))
+        return;
+    if ((s->flags & TCP_FIN) && !c->fin_arrived) {
+        c->fin_arrived = true;
+        c->rcv_fin = s->seq + s->data.len;
+        if (c->rcv_fin != c->rcv_nxt && s->data.len == 0) {
+            c->dup_ack_debt++;
+            c->output_due = true;
+        }
+    }
+    if (c->fin_arrived && c->rcv_fin == c->rcv_nxt)
+        take_fin(s);
+}
