@@ -26,6 +26,7 @@ struct peer {
     struct services services;
     bool closing;       /* services are stopped */
     bool session_ended; /* a session connection is over */
+    bool end_told;      /* of a chat's input */
     bool operator_lost; /* standard input or output failed */
 };
 
@@ -37,7 +38,8 @@ static const struct option_spec options[] = {
      .kind = OPTION_STRING,
      .offset = offsetof(struct peer_options, session),
      .help = "What the session port does: echo (without this option), discard, chargen, chat: "
-             "what you type goes to every client, what they send is shown here; or cat: the first "
+             "what you type goes to every client, what they send is shown here, and they do not "
+             "see each other; or cat: the first "
              "client is joined to standard input and output, as by nc -l."},
     {.name = "once",
      .kind = OPTION_FLAG,
@@ -53,8 +55,8 @@ static const struct program program = {
         "Serve as a node behind TUN, whose kernel side has ADDRESS/PREFIX, until told to stop. "
         "REMOTE is the node that is expected; others are served too. A TUN that does not "
         "exist is created and configured. A line on standard error says when the node is "
-        "ready, and one for each session that ends; with -v or --json, one for every "
-        "connection.",
+        "ready, and two for each session, when it begins and when it ends; with -v or --json, "
+        "for every connection.",
     .epilogue = "Services: 8000 session, 7 echo, 9 discard, 19 chargen (TCP and UDP), 80 a\n"
                 "status page (also /status.json), UDP 6969 echo with the bytes in reverse order.\n"
                 "\n"
@@ -75,21 +77,14 @@ static const struct program program = {
 static void peer_event(void *arg, struct stack *st, const struct stack_event *ev)
 {
     struct peer *p = arg;
-    const struct report *r = &p->node.report;
     struct stack_conn_status c;
-    bool session, told;
 
     if (ev->kind != EV_ACCEPTED && ev->kind != EV_CLOSED)
         return;
     if (stack_status(st, ev->conn, &c) < 0)
         return;
-    session = c.local_port == p->opt.node.port;
-    told = session || r->verbose || r->json;
-    if (ev->kind == EV_ACCEPTED && told)
-        report_accepted(r, &c);
-    if (ev->kind == EV_CLOSED && told)
-        report_closed(r, &c, ev->why);
-    if (ev->kind == EV_CLOSED && session)
+    services_tell(&p->services, ev, &c, p->life.loop.now);
+    if (ev->kind == EV_CLOSED && c.local_port == p->opt.node.port)
         p->session_ended = true;
 }
 
@@ -98,6 +93,10 @@ static void peer_watch_operator(struct peer *p, struct loop *l)
 {
     int error = l->output_error ? l->output_error : p->life.op.in_error;
 
+    if (p->session == SESSION_CHAT && p->life.op.in_ended && !p->end_told) {
+        p->end_told = true;
+        report_line(&p->node.report, "end of input; you can still read");
+    }
     if (!error || p->operator_lost)
         return;
     report_error(&p->node.report, "%s failed: %s; stopping",
@@ -115,6 +114,7 @@ static bool peer_decide(void *arg, struct loop *l)
     peer_watch_operator(p, l);
     if (life_turn(&p->life))
         return true;
+    l->wake = time_min(l->wake, services_tell_rest(&p->services, l->now));
     if (!p->life.stopping)
         return false;
     if (!p->closing) {
@@ -135,6 +135,7 @@ static int peer_serve(struct peer *p)
         report_error(&p->node.report, "the services could not start: %s", strerror(-r));
         return EXIT_FAILED;
     }
+    services_watch(&p->services, &p->node.report);
     if (p->session == SESSION_CHAT)
         life_operator(&p->life, &p->services.chat.console);
     if (p->session == SESSION_CAT)
@@ -148,6 +149,7 @@ static int peer_serve(struct peer *p)
     report_line(&p->node.report, "waiting for %s; others are served too",
                 addr_format(&p->opt.node.remote, text));
     r = life_run(&p->life);
+    services_tell_rest(&p->services, TIME_NEVER);
     if (r != EXIT_DONE)
         return r;
     if (!p->life.quit)

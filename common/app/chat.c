@@ -3,10 +3,17 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct chat *of_console(struct console *c)
 {
     return (struct chat *)(void *)((char *)c - offsetof(struct chat, console));
+}
+
+static void chat_tell(struct chat *c, enum chat_notice what, const char *name)
+{
+    if (c->notice)
+        c->notice(c->notice_arg, what, name, c->live);
 }
 
 static void chat_client_event(struct app *a, struct stack *st, const struct stack_event *ev)
@@ -22,6 +29,8 @@ static void chat_client_event(struct app *a, struct stack *st, const struct stac
         break;
     case EV_CLOSED:
         cl->live = false;
+        cl->chat->live--;
+        chat_tell(cl->chat, CHAT_LEFT, cl->name);
         break;
     case EV_WRITABLE:
     case EV_DATAGRAM:
@@ -39,15 +48,15 @@ static struct chat_client *chat_place(struct chat *c)
     return NULL;
 }
 
-static void chat_name(struct chat_client *cl, const struct stack *st)
+static void chat_name(const struct stack *st, struct conn_id conn, char out[CHAT_NAME])
 {
     struct stack_conn_status status;
     char text[ADDR_TEXT_MAX];
 
-    if (stack_status(st, cl->conn, &status) < 0)
-        snprintf(cl->name, sizeof(cl->name), "?");
+    if (stack_status(st, conn, &status) < 0)
+        snprintf(out, CHAT_NAME, "?");
     else
-        snprintf(cl->name, sizeof(cl->name), "%s:%u", addr_format(&status.remote, text),
+        snprintf(out, CHAT_NAME, "%s:%u", addr_format(&status.remote, text),
                  (unsigned)status.remote_port);
 }
 
@@ -56,12 +65,15 @@ static void chat_event(struct app *a, struct stack *st, const struct stack_event
     static const struct app_ops ops = {"chat", chat_client_event};
     struct chat *c = (struct chat *)a;
     struct chat_client *cl;
+    char name[CHAT_NAME];
 
     if (ev->kind != EV_ACCEPTED)
         return;
+    chat_name(st, ev->conn, name);
     cl = chat_place(c);
     if (!cl) {
         c->full++;
+        chat_tell(c, CHAT_FULL, name);
         stack_release(st, ev->conn);
         return;
     }
@@ -69,7 +81,10 @@ static void chat_event(struct app *a, struct stack *st, const struct stack_event
         c->mid_line = NULL;
     *cl = (struct chat_client){
         .app = {&ops}, .chat = c, .conn = ev->conn, .live = true, .readable = true};
-    chat_name(cl, st);
+    memcpy(cl->name, name, sizeof(name));
+    c->live++;
+    c->unheard = false;
+    chat_tell(c, CHAT_JOINED, name);
     stack_set_user(st, ev->conn, cl);
     if (c->input_ended)
         stack_close(st, ev->conn);
@@ -84,6 +99,10 @@ static void chat_push(struct console *console, struct stack *st, struct slice s)
 {
     struct chat *c = of_console(console);
 
+    if (c->live == 0 && !c->unheard) {
+        c->unheard = true;
+        chat_tell(c, CHAT_UNHEARD, NULL);
+    }
     for (uint32_t i = 0; i < c->clients; i++) {
         struct chat_client *cl = &c->client[i];
 
@@ -214,7 +233,9 @@ void chat_init(struct chat *c, void *mem, size_t mem_size)
     c->clients = (uint32_t)(mem_size / sizeof(struct chat_client));
     c->next = 0;
     c->mid_line = NULL;
-    c->input_ended = false;
+    c->input_ended = c->unheard = false;
+    c->live = 0;
+    c->notice = NULL;
     c->full = c->lost = 0;
     for (uint32_t i = 0; i < c->clients; i++)
         c->client[i].live = false;

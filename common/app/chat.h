@@ -19,6 +19,14 @@ enum {
     CHAT_SHOW = CHAT_READ * (CHAT_NAME + 4), /* every one of them might begin a line */
 };
 
+/* What the operator should know besides what clients say. */
+enum chat_notice {
+    CHAT_JOINED,  /* a client came */
+    CHAT_LEFT,    /* its connection is over */
+    CHAT_FULL,    /* a client was let go because there was no place */
+    CHAT_UNHEARD, /* something was typed and there was no client, the first time since one was */
+};
+
 struct chat_client {
     struct app app;
     struct chat *chat;
@@ -39,6 +47,14 @@ struct chat {
     uint32_t next;                /* whose turn it is to be shown */
     struct chat_client *mid_line; /* whose unfinished line stands last on the operator's screen */
     bool input_ended;
+    bool unheard; /* CHAT_UNHEARD was told, and nobody has come since */
+    uint32_t live;
+    /*
+     * Called with each notice, the name of the client or NULL, and how many clients there are now;
+     * NULL for nobody.
+     */
+    void (*notice)(void *arg, enum chat_notice what, const char *name, uint32_t clients);
+    void *notice_arg;
     uint64_t full; /* clients let go because there was no place */
     uint64_t lost; /* slices that a client's full send queue did not take */
     char show[CHAT_SHOW + 1];

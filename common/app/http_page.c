@@ -1,6 +1,7 @@
 /*
- * What the status page says. The table of connections comes last and takes the room that is left,
- * so that a node with many connections still tells its counters.
+ * What the status page says. The table of connections takes the room that everything else leaves,
+ * so that a node with many connections still tells its counters. On the page for people it comes
+ * first all the same: the counters are written, measured, and written again behind it.
  */
 #include <inttypes.h>
 
@@ -14,11 +15,15 @@ enum {
 /* A duration for people, in milliseconds with three digits behind the point. */
 #define MS_FORMAT            "%" PRId64 ".%03" PRId64
 #define MS_ARGS(ns)          (ns) / MSEC, (ns) % MSEC / USEC
+/* The same in seconds, with one digit. */
+#define S_FORMAT             "%" PRId64 ".%" PRId64
+#define S_ARGS(ns)           (ns) / SEC, (ns) % SEC / (SEC / 10)
 #define ROW_SEPARATOR(first) ((first) ? "" : ",")
 
-static bool room_for_row(const struct text *t)
+/* `behind`: bytes that must have room behind the table, besides its end. */
+static bool room_for_row(const struct text *t, size_t behind)
 {
-    return text_room(t) > ROW_MAX + HTTP_TABLE_TAIL;
+    return text_room(t) > ROW_MAX + HTTP_TABLE_TAIL + behind;
 }
 
 static void html_totals(struct text *t, const struct stack *st)
@@ -35,7 +40,7 @@ static void html_totals(struct text *t, const struct stack *st)
 
 static void html_counters(struct text *t, const struct stack *st)
 {
-    text_add(t, "<h2>Counters</h2>\n<table>\n<tr><th>count<th>reason<th>meaning<th>source\n");
+    text_add(t, "<h2>Counters</h2>\n<div><table>\n<tr><th>count<th>reason<th>meaning<th>source\n");
     for (int r = REASON_NONE + 1; r < REASON_COUNT; r++) {
         const struct reason_text *why = reason_text((enum reason)r);
         uint64_t n = stack_count(st, (enum reason)r);
@@ -44,7 +49,7 @@ static void html_counters(struct text *t, const struct stack *st)
             text_add(t, "<tr><td class=n>%" PRIu64 "<td>%s<td>%s<td>%s\n", n, why->name,
                      why->sentence, why->source);
     }
-    text_add(t, "</table>\n");
+    text_add(t, "</table></div>\n");
 }
 
 static void html_row(struct text *t, const struct stack_conn_status *c)
@@ -53,41 +58,49 @@ static void html_row(struct text *t, const struct stack_conn_status *c)
 
     text_add(t,
              "<tr><td>%s:%u<td>%s:%u<td>%s<td class=n>%" PRIu64 "<td class=n>%" PRIu64
-             "<td class=n>%" PRIu32 "<td class=n>" MS_FORMAT "<td class=n>" MS_FORMAT "\n",
+             "<td class=n>%" PRIu32 "<td class=n>" MS_FORMAT "<td class=n>" S_FORMAT "\n",
              addr_format(&c->local, local), (unsigned)c->local_port,
              addr_format(&c->remote, remote), (unsigned)c->remote_port, tcp_state_name(c->state),
-             c->bytes_received, c->bytes_acked, c->retransmits, MS_ARGS(c->srtt), MS_ARGS(c->age));
+             c->bytes_received, c->bytes_acked, c->retransmits, MS_ARGS(c->srtt), S_ARGS(c->age));
 }
 
-static void html_conns(struct text *t, const struct stack *st)
+/* `behind` as for room_for_row. */
+static void html_conns(struct text *t, const struct stack *st, size_t behind)
 {
     struct stack_conn_status c;
     uint32_t cursor = 0, left_out = 0;
 
-    text_add(t, "<h2>Connections</h2>\n<table>\n<tr><th>local<th>remote<th>state<th>bytes in"
-                "<th>bytes out<th>retransmits<th>srtt, ms<th>age, ms\n");
+    text_add(t, "<h2>Connections</h2>\n<div><table>\n<tr><th>local<th>remote<th>state<th>bytes in"
+                "<th>bytes out<th>retransmits<th>srtt, ms<th>age, s\n");
     while (stack_next_conn(st, &cursor, &c)) {
-        if (room_for_row(t))
+        if (room_for_row(t, behind))
             html_row(t, &c);
         else
             left_out++;
     }
-    text_add(t, "</table>\n");
+    text_add(t, "</table></div>\n");
     if (left_out)
         text_add(t, "<p>and %" PRIu32 " more</p>\n", left_out);
 }
 
 void http_page_html(struct text *t, const char *node, const struct stack *st)
 {
+    struct text before;
+
     text_add(t,
-             "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><title>%s</title>\n"
-             "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}"
+             "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
+             "<meta name=viewport content=\"width=device-width\"><title>%s</title>\n"
+             "<style>body{font:14px "
+             "sans-serif;margin:1em}div{overflow-x:auto}table{border-collapse:collapse}"
              "td,th{border:1px solid #ccc;padding:2px 8px;text-align:left}.n{text-align:right}"
              "</style></head>\n<body>\n<h1>%s</h1>\n",
              node, node);
     html_totals(t, st);
+    before = *t;
     html_counters(t, st);
-    html_conns(t, st);
+    html_conns(&before, st, t->len - before.len);
+    *t = before;
+    html_counters(t, st);
     text_add(t, "</body></html>\n");
 }
 
@@ -148,7 +161,7 @@ void http_page_json(struct text *t, const char *node, const struct stack *st)
     json_counters(t, st);
     text_add(t, ",\"connections\":[");
     while (stack_next_conn(st, &cursor, &c)) {
-        if (!room_for_row(t)) {
+        if (!room_for_row(t, 0)) {
             left_out++;
             continue;
         }

@@ -151,6 +151,7 @@ static bool operator_read(struct operator* o)
         return false;
     }
     if (n == 0) {
+        o->in_ended = true;
         operator_end(o);
         return false;
     }

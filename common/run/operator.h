@@ -38,6 +38,7 @@ struct operator
     bool in_ready;      /* poll said so */
     bool in_waits;      /* the console wants bytes and there are none: wait for them */
     bool out_waits;     /* `out` takes nothing now: wait for it */
+    bool in_ended;      /* the input's end was read */
     int in_error;       /* negative errno of a read that failed: there will be no more; 0: none */
     struct buf *fill;   /* the buffer that input goes to */
     struct slice show;  /* pulled and not yet written; len 0: none */

@@ -136,6 +136,7 @@ int services_start(struct services *s, struct stack *st, const struct addr *node
 
     memset(s, 0, sizeof(*s));
     s->session = session;
+    s->port = port;
     snprintf(s->node, sizeof(s->node), "twintun %s", addr_format(node, text));
     r = services_memory(s, pool);
     if (r == 0)
@@ -145,6 +146,73 @@ int services_start(struct services *s, struct stack *st, const struct addr *node
     if (r == 0)
         r = services_udp(s, st);
     return r;
+}
+
+/* ---- What is said ---- */
+
+static void services_chat_notice(void *arg, enum chat_notice what, const char *name,
+                                 uint32_t clients)
+{
+    const struct services *s = arg;
+
+    switch (what) {
+    case CHAT_JOINED:
+        report_line(s->report, "%s joined the chat; %u client%s now", name, (unsigned)clients,
+                    report_s(clients));
+        break;
+    case CHAT_LEFT:
+        report_line(s->report, "%s left the chat; %u client%s now", name, (unsigned)clients,
+                    report_s(clients));
+        break;
+    case CHAT_FULL:
+        report_line(s->report, "%s was turned away: the chat is full", name);
+        break;
+    case CHAT_UNHEARD:
+        report_line(s->report, "nobody is in the chat: what you typed went to no one");
+        break;
+    }
+}
+
+void services_watch(struct services *s, const struct report *r)
+{
+    static const char *const what[] = {
+        [PACE_CONNECTED] = "connected",
+        [PACE_IN_ORDER] = "closed in order",
+        [PACE_OTHERWISE] = "ended otherwise",
+    };
+
+    s->report = r;
+    s->chat.notice = services_chat_notice;
+    s->chat.notice_arg = s;
+    for (unsigned i = 0; i < PACE_KINDS; i++)
+        s->pace[i].what = what[i];
+}
+
+void services_tell(struct services *s, const struct stack_event *ev,
+                   const struct stack_conn_status *c, int64_t now)
+{
+    bool begun = ev->kind == EV_ACCEPTED, all = s->report->json || s->report->verbose;
+    enum services_pace pace = begun                           ? PACE_CONNECTED
+                              : ev->why == REASON_END_ORDERLY ? PACE_IN_ORDER
+                                                              : PACE_OTHERWISE;
+
+    if (!all && begun && s->session == SESSION_CHAT)
+        return; /* the chat says it itself */
+    if (!all && (c->local_port != s->port || !pace_may(&s->pace[pace], now)))
+        return;
+    if (begun)
+        report_accepted(s->report, c);
+    else
+        report_closed(s->report, c, ev->why);
+}
+
+int64_t services_tell_rest(struct services *s, int64_t now)
+{
+    int64_t at = TIME_NEVER;
+
+    for (unsigned i = 0; i < PACE_KINDS; i++)
+        at = time_min(at, pace_turn(&s->pace[i], s->report, now));
+    return at;
 }
 
 void services_stop(struct services *s, struct stack *st)

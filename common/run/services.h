@@ -12,7 +12,7 @@
 #include "app/echo.h"
 #include "app/http.h"
 #include "app/netcat.h"
-#include "run/report.h"
+#include "run/pace.h"
 
 enum {
     SERVICES_MAX = 16,
@@ -27,6 +27,14 @@ enum session_kind {
     SESSION_CAT, /* one connection, joined to standard input and output */
 };
 
+/* What is said of connections, at a pace for each. */
+enum services_pace {
+    PACE_CONNECTED,
+    PACE_IN_ORDER,
+    PACE_OTHERWISE,
+    PACE_KINDS,
+};
+
 struct services {
     struct echo echo;
     struct discard discard;
@@ -36,6 +44,9 @@ struct services {
     struct http http;
     struct datagram udp[SERVICES_UDP];
     enum session_kind session;
+    uint16_t port;               /* of the session */
+    const struct report *report; /* who is told of connections; NULL: nobody */
+    struct pace pace[PACE_KINDS];
     char node[ADDR_TEXT_MAX + 16]; /* "twintun node 10.0.1.5" */
     int listener[SERVICES_MAX];
     unsigned listeners;
@@ -53,6 +64,19 @@ int session_parse(const char *text, enum session_kind *ret_kind);
  */
 int services_start(struct services *s, struct stack *st, const struct addr *node,
                    enum session_kind session, uint16_t port, struct buf_pool *pool);
+
+/* From now on people are told who comes and goes, in the chat also by its own words. */
+void services_watch(struct services *s, const struct report *r);
+
+/*
+ * Say that a connection began or ended (EV_ACCEPTED, EV_CLOSED): those of the session, at a pace
+ * that can be read; with --verbose or --json all of them, one by one.
+ */
+void services_tell(struct services *s, const struct stack_event *ev,
+                   const struct stack_conn_status *c, int64_t now);
+
+/* Say what the pace has kept back until now. Returns when to come back, or TIME_NEVER. */
+int64_t services_tell_rest(struct services *s, int64_t now);
 
 /* Stop listening; connections live on. */
 void services_stop(struct services *s, struct stack *st);

@@ -5,12 +5,17 @@
  */
 #include "stack/internal.h"
 
-/* The end of an orderly close waits until everything that arrived has been read. */
+/*
+ * The end of an orderly close waits until everything that arrived has been read, and until the last
+ * acknowledgment has left: what is then said of the connection is all there is to say.
+ */
 static uint8_t tellable(const struct tcb *c)
 {
+    bool owes_ack = c->state == TCP_TIME_WAIT && c->ack_now;
+
     if (c->released)
         return 0;
-    if (c->end_reason == REASON_END_ORDERLY && c->rcv_q.bytes > 0)
+    if (c->end_reason == REASON_END_ORDERLY && (c->rcv_q.bytes > 0 || owes_ack))
         return c->events & (uint8_t)~TCP_EVENT_CLOSED;
     return c->events;
 }

@@ -51,6 +51,9 @@ mkfifo "$WORK/operator"
 peer=$!
 exec 7>"$WORK/operator"
 wait_for 5 answers 10.0.1.5
+echo "is anybody there?" >&7
+check "an operator whom nobody hears is told so" \
+    wait_for 5 grep -qx "peer: nobody is in the chat: what you typed went to no one" "$WORK/chat.err"
 (echo "hello from one"; sleep 2) | nc -N -w 4 10.0.1.5 8000 >"$WORK/one" &
 one=$!
 (echo "hello from two"; sleep 2) | host >"$WORK/two" 2>"$WORK/host.err" &
@@ -62,8 +65,15 @@ check "the operator sees what host says" \
 echo "welcome, all" >&7
 check "one client gets what the operator types" wait_for 5 grep -qx "welcome, all" "$WORK/one"
 check "and the other, too" wait_for 5 grep -qx "welcome, all" "$WORK/two"
+check "the operator is told who is there" \
+    wait_for 5 grep -q '^peer: 10.0.0.7:[0-9]* joined the chat; [12] clients\? now$' "$WORK/chat.err"
 exec 7>&-
 wait $one $two
+check "and that the input has ended" \
+    wait_for 5 grep -qx "peer: end of input; you can still read" "$WORK/chat.err"
+check "and who has left" \
+    wait_for 5 grep -q '^peer: 10.0.0.7:[0-9]* left the chat; [01] clients\? now$' "$WORK/chat.err"
+is "and each of them once" "$(grep -c 'joined\|left\|connected to' "$WORK/chat.err")" 4
 stop $peer
 is "peer exits 0 after the chat" $? 0
 
@@ -73,6 +83,9 @@ echo hello | host -v >/dev/null 2>"$WORK/lines"
 check "-v: a line in tcpdump's format, with the reason" grep -Eq \
     '^[0-9:.]+ tun0 Out IP 10\.0\.0\.7\.[0-9]+ > 10\.0\.1\.5\.8000: Flags \[S\], seq .*\(send\.syn\)$' \
     "$WORK/lines"
+is "-v: the closing line stands behind the last segment" \
+    "$(grep -E ' IP |in order' "$WORK/lines" | tail -1 | grep -o 'both sides closed in order')" \
+    "both sides closed in order"
 echo hello | host -vv >/dev/null 2>"$WORK/lines"
 check "-vv: the bytes beneath" grep -Eq '^[[:space:]]0x0000:  4500 ' "$WORK/lines"
 echo hello | host --json >/dev/null 2>"$WORK/json"
@@ -82,6 +95,9 @@ events()
     sed -E 's/^\{"event":"([a-z]*)",.*\}$/\1/' "$1" | xargs
 }
 is "--json: an object on each line" "$(events "$WORK/json")" "ready connected closed summary"
+is "--json: the last acknowledgment is among the connection's segments" \
+    "$(sed -n 's/.*"segments_out":\([0-9]*\).*/\1/p' "$WORK/json")" \
+    "$(sed -n 's/.*"packets_out":\([0-9]*\).*/\1/p' "$WORK/json")"
 host --json --connections 2 >/dev/null 2>"$WORK/json"
 is "--json --connections: the same for each of them" "$(events "$WORK/json")" \
     "ready connected connected closed closed summary"

@@ -26,6 +26,14 @@ is "no packet was refused by peer's table or buffers" \
 is "peer has no connection with them left" "$(tr '{}' '\n\n' <"$WORK/status.json" |
     grep '"remote":"10.0.0.7' | grep -cv TIME-WAIT)" 0
 
+# The session's port, whose connections peer tells one by one, but for a crowd.
+host --connections 1000 >"$WORK/host.out" 2>"$WORK/host.err"
+for what in "connected" "closed in order"; do
+    check "a crowd $what: peer counts it" \
+        wait_for 3 grep -qE "^peer: \.\.\. and 9[0-9][0-9] more $what$" "$WORK/peer.err"
+done
+is "and says few lines" "$(($(wc -l <"$WORK/peer.err") < 60))" 1
+
 # A port that does not echo: a word after three seconds, and an end.
 "$BIN/host" --port 9 --connections 5 --connect-timeout 4 tun0 10.0.0.1/24 10.0.1.5 \
     >"$WORK/host.out" 2>"$WORK/host.err"

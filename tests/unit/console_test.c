@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -265,6 +266,46 @@ static void the_end_of_the_operators_input_closes_all_and_all_who_come(void **st
     assert_false(chat.console.ops->wants(&chat.console));
 }
 
+static char noticed[256]; /* each notice: its number, the client, how many there are */
+
+static void take_notice(void *arg, enum chat_notice what, const char *name, uint32_t clients)
+{
+    size_t n = strlen(noticed);
+
+    assert_ptr_equal(arg, &chat);
+    snprintf(noticed + n, sizeof(noticed) - n, "%d %s %u;", (int)what, name ? name : "-",
+             (unsigned)clients);
+}
+
+static void assert_noticed(const char *what)
+{
+    assert_string_equal(noticed, what);
+    noticed[0] = '\0';
+}
+
+static void the_operator_is_told_who_comes_and_goes(void **state)
+{
+    (void)state;
+    start_chat(1);
+    chat.notice = take_notice;
+    chat.notice_arg = &chat;
+    chat.console.ops->push(&chat.console, &fake, typed("anybody?\n"));
+    chat.console.ops->push(&chat.console, &fake, typed("really?\n"));
+    assert_noticed("3 - 0;"); /* CHAT_UNHEARD, once */
+    fake_accept(0, &chat.app);
+    assert_noticed("0 10.0.0.7:50000 1;");
+    chat.console.ops->push(&chat.console, &fake, typed("hello\n"));
+    assert_noticed("");
+    fake_accept(1, &chat.app);
+    assert_noticed("2 10.0.0.7:50001 1;");
+    fake_ack(0, FAKE_TX);
+    fake_tell(0, EV_CLOSED, REASON_END_ORDERLY);
+    assert_noticed("1 10.0.0.7:50000 0;");
+    chat.console.ops->push(&chat.console, &fake, typed("gone\n"));
+    assert_noticed("3 - 0;");
+    assert_int_equal(fake_pool.in_use, 0);
+}
+
 static void a_client_that_closes_is_closed_and_its_place_is_free(void **state)
 {
     (void)state;
@@ -296,6 +337,7 @@ int main(void)
         cmocka_unit_test_setup(a_message_of_line_ends_only_fits, setup),
         cmocka_unit_test_setup(what_is_typed_goes_to_every_client_by_reference, setup),
         cmocka_unit_test_setup(the_end_of_the_operators_input_closes_all_and_all_who_come, setup),
+        cmocka_unit_test_setup(the_operator_is_told_who_comes_and_goes, setup),
         cmocka_unit_test_setup(a_client_that_closes_is_closed_and_its_place_is_free, setup),
     };
 

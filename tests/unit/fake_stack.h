@@ -228,6 +228,7 @@ int stack_status(const struct stack *st, struct conn_id conn, struct stack_conn_
                                       .local = addr_v4(0x0a000105),
                                       .remote = addr_v4(0x0a000007),
                                       .local_port = 8000,
+                                      .age = 12345 * MSEC,
                                       .remote_port = (uint16_t)(50000 + conn.slot)};
     return 0;
 }

@@ -263,6 +263,7 @@ static void the_json_is_json_and_tells_all(void **state)
 
 static void ten_thousand_connections_are_cut_and_counted(void **state)
 {
+    const char *answer;
     json_t *o;
     size_t shown;
 
@@ -276,7 +277,27 @@ static void ten_thousand_connections_are_cut_and_counted(void **state)
     assert_true(shown > 100);
     assert_int_equal(json_integer_value(json_object_get(o, "left_out")) + (json_int_t)shown, 10000);
     json_decref(o);
-    assert_non_null(strstr(ask("GET / HTTP/1.0\r\n\r\n"), "</html>"));
+    answer = ask("GET / HTTP/1.0\r\n\r\n");
+    assert_non_null(strstr(answer, " more</p>"));
+    assert_non_null(strstr(answer, reason_text(REASON_COUNT - 1)->name)); /* the last counter */
+    assert_non_null(strstr(answer, "</html>"));
+}
+
+static void the_page_for_people_begins_with_the_connections(void **state)
+{
+    const char *answer, *conns, *counters;
+
+    (void)state;
+    fake.listed = 1;
+    fake.counts[REASON_IP_CHECKSUM] = 3;
+    answer = ask("GET / HTTP/1.0\r\n\r\n");
+    conns = strstr(answer, "10.0.0.7:50000");
+    counters = strstr(answer, "drop.ip.checksum");
+    assert_non_null(conns);
+    assert_true(conns < counters);
+    assert_null(strstr(counters + 1, "drop.ip.checksum"));
+    assert_non_null(strstr(answer, "<td class=n>12.3\n")); /* its age, in seconds */
+    assert_non_null(strstr(answer, "div{overflow-x:auto}"));
 }
 
 int main(void)
@@ -294,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup(the_oldest_makes_room, setup),
         cmocka_unit_test_setup(without_a_page_it_says_so, setup),
         cmocka_unit_test_setup(the_json_is_json_and_tells_all, setup),
+        cmocka_unit_test_setup(the_page_for_people_begins_with_the_connections, setup),
         cmocka_unit_test_setup(ten_thousand_connections_are_cut_and_counted, setup),
     };
 

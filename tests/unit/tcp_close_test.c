@@ -53,6 +53,22 @@ static void three_segments_close(void **state)
     end();
 }
 
+/* What is said at the end of a connection counts its last segment, too. */
+static void the_end_is_told_behind_the_last_acknowledgment(void **state)
+{
+    (void)state;
+    begin_open();
+    app_close();
+    expect(FIN | ACK, 1, 1, 0);
+    inject(FIN | ACK, 1, 2, FULL_WND, 0);
+    expect_state(TCP_TIME_WAIT);
+    expect_event(EV_PEER_CLOSED);
+    expect_no_event();
+    expect(ACK, 2, 2, 0);
+    expect_closed(REASON_END_ORDERLY);
+    end();
+}
+
 static void passive_close(void **state)
 {
     (void)state;
@@ -382,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(active_close),
         cmocka_unit_test(three_segments_close),
+        cmocka_unit_test(the_end_is_told_behind_the_last_acknowledgment),
         cmocka_unit_test(passive_close),
         cmocka_unit_test(simultaneous_close),
         cmocka_unit_test(half_close_by_us),
