@@ -107,8 +107,8 @@ static int report_device(const struct op *op, int error)
     case -EEXIST:
         return say_error(EXIT_FOREIGN,
                          "cannot make %s: somebody else has just made it; see "
-                         "'netsetup status'",
-                         op->ifname);
+                         "'%s status'",
+                         op->ifname, say_self());
     case -EINVAL:
         return say_error(EXIT_FAILED,
                          "cannot make %s for user id %lld: not a user of this namespace; choose "

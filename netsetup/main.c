@@ -44,7 +44,7 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "netsetup",
-    .synopsis = "netsetup [OPTION]... up|down|status|plan",
+    .synopsis = "{netsetup} [OPTION]... up|down|status|plan",
     .summary = "Sets up the network for twintun's two nodes: tun0 10.0.0.1/24 for host and tun1 "
                "10.0.1.1/24 for peer, forwarding between them, and two rules that keep their "
                "packets out of connection tracking.",
@@ -59,7 +59,8 @@ static const struct program program = {
                 "  4 a privilege or device is missing    5 something there is someone else's\n"
                 "\n"
                 "example, as an ordinary user and with nothing left behind:\n"
-                "  unshare -Urn sh -c 'netsetup up && netsetup status && netsetup down'\n",
+                "  unshare -Urn sh -c '{netsetup} up && {netsetup} status &&\n"
+                "      {netsetup} down'\n",
     .options = options,
 };
 
@@ -111,9 +112,9 @@ static int need_privilege(const char *command)
     if (capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
         return EXIT_DONE;
     return say_error(EXIT_PRIVILEGE,
-                     "%s needs CAP_NET_ADMIN; run it as root (sudo netsetup %s), or in a namespace "
+                     "%s needs CAP_NET_ADMIN; run it as root (sudo %s %s), or in a namespace "
                      "of your own: unshare -Urn",
-                     command, command);
+                     command, say_self(), command);
 }
 
 /*
@@ -226,8 +227,8 @@ static int command_up(struct setup *s)
     if (plan.ops == 0)
         say_note(s, "nothing to do: it is up already");
     else
-        say_note(s, "up: %u change%s; 'netsetup down' undoes them", plan_changes(&plan),
-                 plan_changes(&plan) == 1 ? "" : "s");
+        say_note(s, "up: %u change%s; '%s down' undoes them", plan_changes(&plan),
+                 plan_changes(&plan) == 1 ? "" : "s", say_self());
     note_device_file(s);
     if (s->facts.forward_drops && s->parts != PART_RULES)
         say_note(s, "%s", forward_warning(&s->lab, text));
@@ -241,7 +242,7 @@ static void note_leftovers(const struct setup *s)
 {
     for (unsigned i = 0; s->parts & PART_DEVICES && i < s->lab.nodes; i++)
         if (if_nametoindex(s->lab.node[i].ifname))
-            say_note(s, "%s was not made by 'netsetup up': it stays", s->lab.node[i].ifname);
+            say_note(s, "%s was not made by '%s up': it stays", s->lab.node[i].ifname, say_self());
 }
 
 static int command_down(struct setup *s)

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run/self.h"
+
 static void set_node(struct lab_node *n, const char *ifname, uint32_t addr, uint8_t prefix_len)
 {
     snprintf(n->ifname, sizeof(n->ifname), "%s", ifname);
@@ -61,14 +63,14 @@ static bool is_foreign(const struct lab_node *n, const struct device_facts *d,
 static bool is_taken(const struct lab *lab, const struct lab_node *n, const struct device_facts *d,
                      char why[REFUSAL_TEXT_MAX])
 {
-    char text[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], self[SELF_MAX];
 
     if (d->exists && d->link.owner >= 0 && d->link.owner != lab->owner) {
         snprintf(why, REFUSAL_TEXT_MAX,
                  "%s belongs to user id %" PRId64 ", not %" PRId64
-                 "; nothing was changed: %s first, or choose that user with --user",
-                 n->ifname, d->link.owner, lab->owner,
-                 d->ours ? "run 'netsetup down'" : "remove it");
+                 "; nothing was changed: %s%s%s first, or choose that user with --user",
+                 n->ifname, d->link.owner, lab->owner, d->ours ? "run '" : "remove it",
+                 d->ours ? self_call("netsetup", self) : "", d->ours ? " down'" : "");
         return true;
     }
     if (d->overlap && !d->has_addr) {

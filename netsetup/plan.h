@@ -22,7 +22,7 @@ enum {
     SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv4/conf/INTERFACE/forwarding" with its final zero */
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
     OP_TEXT_MAX = 200,      /* bytes of an operation as a command line */
-    REFUSAL_TEXT_MAX = 300, /* bytes of the reason why there is no plan */
+    REFUSAL_TEXT_MAX = 512, /* bytes of the reason why there is no plan */
 };
 
 /* What --only chooses from. */

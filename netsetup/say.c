@@ -3,7 +3,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "run/self.h"
 #include "setup.h"
+
+const char *say_self(void)
+{
+    static char call[SELF_MAX];
+
+    return self_call("netsetup", call);
+}
 
 int say_error(int code, const char *format, ...)
 {

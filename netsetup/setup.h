@@ -67,6 +67,9 @@ const char *forward_warning(const struct lab *lab, char out[FORWARD_TEXT_MAX]);
 
 /* ---- say.c ---- */
 
+/* How netsetup is called here, for hints that can be pasted: "build/bin/netsetup". */
+const char *say_self(void);
+
 /* "netsetup: TEXT" on standard error. Returns `code`, so that it can stand behind return. */
 int say_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for what is not an error, unless s->quiet. */

@@ -106,8 +106,8 @@ static int report(const struct op *op, int error, const char *said)
     char text[OP_TEXT_MAX];
 
     return say_error(say_code(error),
-                     "'%s' failed: %s; the rest is undone, run 'netsetup down' again for this",
-                     op_undo_text(op, text), said[0] ? said : strerror(-error));
+                     "'%s' failed: %s; the rest is undone, run '%s down' again for this",
+                     op_undo_text(op, text), said[0] ? said : strerror(-error), say_self());
 }
 
 int undo_all(struct setup *s, unsigned *ret_undone, unsigned *ret_of)

@@ -492,6 +492,13 @@ case_usage() {
     says "an unknown part" 2 "none of devices, rules, forwarding" "$NETSETUP" up --only firewall
     says "an unknown user" 2 "no user" "$NETSETUP" up --user no-such-user-here
     exits "help" 0 "$NETSETUP" --help
+    check "no line of it is longer than a terminal" \
+        test -z "$(cd "$BIN" && ./netsetup --help | awk 'length > 79')"
+    ln -s "$NETSETUP" "$TMP/twintun-netsetup"
+    says "a hint names the program as it was typed" 0 "'$TMP/twintun-netsetup down' undoes" \
+        "$TMP/twintun-netsetup" up
+    says "so does a usage error" 2 "'$TMP/twintun-netsetup --help'" "$TMP/twintun-netsetup" sideways
+    "$TMP/twintun-netsetup" -q down
     if have capsh; then
         says "up without privilege" 4 "unshare -Urn" \
             capsh --drop=cap_net_admin -- -c "exec '$NETSETUP' up"
