@@ -29,6 +29,7 @@ end_child()
         sleep 0.05
     done
     pkill -KILL -s "$child"
+    kill -KILL "$child" 2>/dev/null # which may not have come to be a session yet
     wait "$child" 2>/dev/null
 }
 

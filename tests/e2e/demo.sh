@@ -61,6 +61,7 @@ fi
 
 # Ctrl-C, in a terminal, early and late. (What & starts is deaf to SIGINT.)
 for moment in "netsetup up:" "peer serves"; do
+    rm -f "$WORK/out" # or the last one's words are taken for this one's
     (
         wait_for 10 grep -qs "== $moment" "$WORK/out"
         printf '\003'

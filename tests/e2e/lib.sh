@@ -172,6 +172,7 @@ answers()
 # peer_start [OPTION...]: start peer and wait until it is ready; its pid is $peer.
 peer_start()
 {
+    rm -f "$WORK/peer.err" # what the last one said is not this one's
     "$BIN/peer" "$@" tun1 10.0.1.1/24 10.0.0.7 </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
     peer=$!
     wait_for 5 grep -q " ready on " "$WORK/peer.err" && return

@@ -105,11 +105,11 @@ echo hello | host --quiet --pcap - 2>/dev/null >"$WORK/live.pcapng"
 is "--pcap -: a capture on standard output" "$(od -An -tx1 -N4 "$WORK/live.pcapng" | tr -d ' ')" \
     0a0d0d0a
 stop $peer
-"$BIN/peer" --json tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/json" &
+"$BIN/peer" --json tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/peer.json" &
 peer=$!
-wait_for 5 grep -q ready "$WORK/json"
+wait_for 5 grep -q ready "$WORK/peer.json"
 echo hello | host --port 7 >/dev/null 2>&1
 stop $peer
-is "peer --json: an object on each line, for every port" "$(events "$WORK/json")" \
+is "peer --json: an object on each line, for every port" "$(events "$WORK/peer.json")" \
     "ready connected closed summary"
 finish

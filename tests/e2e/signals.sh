@@ -13,7 +13,7 @@ peer_start -v
 # connected: host in the background with an input that stays open, connected; its pid is $host.
 connected()
 {
-    rm -f "$WORK/in"
+    rm -f "$WORK/in" "$WORK/host.out" # what the last one said is not this one's
     mkfifo "$WORK/in"
     "$BIN/host" "$@" -v tun0 10.0.0.1/24 10.0.1.5 <"$WORK/in" >"$WORK/host.out" 2>"$WORK/host.err" &
     host=$!

@@ -44,12 +44,12 @@ check "no echo: what is missing is said while it waits" grep -qF \
     "host: no progress for 3 s: 0 of 5120 bytes back (does port 9 echo?); still waiting" "$WORK/host.err"
 check "no echo: and when it gives up" grep -qF \
     "host: gave up after 4.00 s without progress: 0 of 5120 bytes back" "$WORK/host.err"
-"$BIN/host" --port 9 --connections 5 tun0 10.0.0.1/24 10.0.1.5 2>"$WORK/host.err" &
+"$BIN/host" --port 9 --connections 5 tun0 10.0.0.1/24 10.0.1.5 2>"$WORK/stopped.err" &
 host=$!
-wait_for 5 grep -q "5 connections open" "$WORK/host.err"
+wait_for 5 grep -q "5 connections open" "$WORK/stopped.err"
 stop $host INT
 is "stopped: exit 1" $? 1
-check "stopped: how far it came" grep -q "host: stopped: 0 of 5120 bytes back" "$WORK/host.err"
+check "stopped: how far it came" grep -q "host: stopped: 0 of 5120 bytes back" "$WORK/stopped.err"
 stop $peer
 is "peer exits 0" $? 0
 finish

@@ -192,23 +192,25 @@ static void a_disk_that_fails_is_an_error(void **state)
 
 /* ---- somebody else's ---- */
 
+static void give_away(const char *name)
+{
+    if (chown(name, SOMEBODY, (gid_t)-1) < 0)
+        skip(); /* not root, or root where there is nobody else */
+}
+
 static void somebodys_folder(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
     make_journal(dir, path);
-    assert_int_equal(chown(dir, SOMEBODY, 0), 0);
+    give_away(dir);
     both_say(-EACCES);
 }
 
 static void somebodys_file(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
     make_journal(dir, path);
-    assert_int_equal(chown(path, SOMEBODY, 0), 0);
+    give_away(path);
     both_say(-EACCES);
 }
 

@@ -5,29 +5,31 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "run/pace.h"
 
-static const struct report report = {.program = "node"};
+enum {
+    SAID_MAX = 128, /* bytes of what a turn says, with its zero */
+};
 
-/* pace_turn at `now`, with what it says in said[128]. */
+static struct outlet out;
+static const struct report report = {.program = "node", .out = &out};
+
+/* pace_turn at `now`, with what it says in said[SAID_MAX]. */
 static int64_t turn(struct pace *p, int64_t now, char *said)
 {
     FILE *tmp = tmpfile();
-    int saved = dup(STDERR_FILENO);
     int64_t next;
 
-    fflush(stderr);
-    dup2(fileno(tmp), STDERR_FILENO);
+    assert_non_null(tmp);
+    assert_int_equal(outlet_open(&out, fileno(tmp), false, true, OUTLET_BATCH), 0);
     next = pace_turn(p, &report, now);
-    fflush(stderr);
-    dup2(saved, STDERR_FILENO);
-    close(saved);
+    assert_int_equal(outlet_drain(&out), 0);
+    assert_int_equal(outlet_close(&out), 0);
     rewind(tmp);
-    said[fread(said, 1, 127, tmp)] = '\0';
+    said[fread(said, 1, SAID_MAX - 1, tmp)] = '\0';
     fclose(tmp);
     return next;
 }
@@ -44,7 +46,7 @@ static unsigned may(struct pace *p, unsigned times, int64_t now)
 static void ten_in_a_second_are_said_and_the_rest_in_one_line(void **state)
 {
     struct pace p = {.what = "closed"};
-    char said[128];
+    char said[SAID_MAX];
 
     (void)state;
     assert_int_equal(may(&p, 4, 100 * SEC), 4);
@@ -61,7 +63,7 @@ static void ten_in_a_second_are_said_and_the_rest_in_one_line(void **state)
 static void the_next_second_begins_anew(void **state)
 {
     struct pace p = {.what = "closed"};
-    char said[128];
+    char said[SAID_MAX];
 
     (void)state;
     assert_int_equal(may(&p, 12, 5 * SEC), 10);

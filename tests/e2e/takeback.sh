@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+#
+# netsetup where the machine refuses a part of what it does. A sysctl that is covered by a read-only
+# mount of itself stands for every refusal: `up` takes back what it did before, and `down` finishes
+# later what it could not finish now. And what somebody else has changed since is not put back.
+
+. "$(dirname "$0")/lib.sh"
+need_tun
+
+conf=/proc/sys/net/ipv4
+cover()
+{
+    mount --bind "$1" "$1" 2>/dev/null && mount -o remount,ro,bind "$1" 2>/dev/null
+}
+
+state()
+{
+    ip -o link | cut -d' ' -f2
+    grep -r . $conf/ip_forward $conf/conf/*/forwarding $conf/conf/*/accept_redirects
+    command -v iptables >/dev/null && iptables -w -t raw -S 2>/dev/null | grep twintun
+}
+
+echo 0 >$conf/ip_forward
+echo 1 >$conf/conf/lo/forwarding
+state >"$WORK/before"
+cover $conf/ip_forward || { skip "everything" "no file can be mounted over another here"; exit 77; }
+
+"$BIN/netsetup" up >"$WORK/out" 2>&1
+is "up, without the right to forward: exit 4" $? 4
+state >"$WORK/after"
+check "up takes back what it had done" diff "$WORK/before" "$WORK/after"
+check "and nothing is left to undo" grep -q 'nothing to undo' <("$BIN/netsetup" down 2>&1)
+umount $conf/ip_forward
+
+check "up, with the right" "$BIN/netsetup" up
+cover $conf/conf/lo/forwarding
+"$BIN/netsetup" down >"$WORK/out" 2>&1
+is "down, stopped between two switches: exit 4" $? 4
+is "the first was put back" "$(cat $conf/ip_forward)" 0
+is "the second not" "$(cat $conf/conf/lo/forwarding)" 0
+umount $conf/conf/lo/forwarding
+check "down again" "$BIN/netsetup" down
+state >"$WORK/after"
+check "everything is as it was before" diff "$WORK/before" "$WORK/after"
+
+check "up, once more" "$BIN/netsetup" up
+echo 0 >$conf/ip_forward
+check "down, after somebody turned all forwarding off" "$BIN/netsetup" down
+is "no switch is turned on again" "$(cat $conf/conf/lo/forwarding)" 0
+finish
