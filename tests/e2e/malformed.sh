@@ -2,7 +2,8 @@
 #
 # Malformed packets on peer's TUN. The kernel would not forward most of them, so they are written to
 # the device itself, from the kernel's side. Each must be counted by its reason, a connection that is
-# open meanwhile must not notice, and the sanitizers must stay silent.
+# open meanwhile must not notice, even where it is struck at itself, and the sanitizers must stay
+# silent.
 
 . "$(dirname "$0")/lib.sh"
 need curl nc
@@ -13,13 +14,34 @@ BIN=build/asan/bin
     echo "skip - $NAME # $BIN/peer is not built (make BUILD=asan)"
     exit 77
 }
-rounds=20
+rounds=20 strikes=5
 
 # counters FILE: "NAME COUNT" for each drop that the node has counted.
 counters()
 {
     curl -sS -m 5 http://10.0.1.5/status.json >"$1.json" || return 1
     tr ',{}' '\n\n\n' <"$1.json" | sed -n 's/^"\(drop\.[a-z0-9_.]*\)":\([0-9]*\)$/\1 \2/p' >"$1"
+}
+
+# compare BEFORE AFTER SENT: what was counted more than before, against what was sent. The kernel sends
+# IPv6 of its own accord.
+compare()
+{
+    awk '
+        FILENAME == ARGV[1] { before[$1] = $2; next }
+        FILENAME == ARGV[2] { after[$1] = $2; next }
+        { sent[$1] += $2 }
+        END {
+            for (r in sent) {
+                got = after[r] - before[r]
+                good = r == "drop.ip6.ignored" ? got >= sent[r] : got == sent[r]
+                print (good ? "good" : "bad"), r, got, sent[r]
+            }
+        }' "$1" "$2" "$3" | sort >"$WORK/compared"
+    while read -r verdict reason got sent; do
+        [ "$verdict" = good ] && ok "$reason: $sent sent, $got counted"
+        [ "$verdict" = bad ] && not_ok "$reason: $sent sent, $got counted"
+    done <"$WORK/compared"
 }
 
 net_up
@@ -47,29 +69,44 @@ caught_up()
 wait_for 10 caught_up
 counters "$WORK/after"
 
-# What was counted more than before, against what was sent. The kernel sends IPv6 of its own accord.
-awk -v rounds=$rounds '
-    FILENAME ~ /before$/ { before[$1] = $2; next }
-    FILENAME ~ /after$/ { after[$1] = $2; next }
-    { sent[$1] += $2 }
-    END {
-        for (r in sent) {
-            got = after[r] - before[r]
-            good = r == "drop.ip6.ignored" ? got >= sent[r] : got == sent[r]
-            print (good ? "good" : "bad"), r, got, sent[r]
-        }
-    }' "$WORK/before" "$WORK/after" "$WORK/sent" | sort >"$WORK/compared"
-while read -r verdict reason got sent; do
-    [ "$verdict" = good ] && ok "$reason: $sent sent, $got counted"
-    [ "$verdict" = bad ] && not_ok "$reason: $sent sent, $got counted"
-done <"$WORK/compared"
+compare "$WORK/before" "$WORK/after" "$WORK/sent"
 check "there were reasons to count" test "$(wc -l <"$WORK/compared")" -ge 25
 
-echo after >&7
+# Strike at the connection itself: right addresses and ports, and numbers learned from its packets.
+check "the counters can be read again" counters "$WORK/before"
+for n in $(seq $strikes); do
+    build/release/tools/live tun1 10.0.1.1 10.0.1.5 7 >"$WORK/struck.$n" 2>"$WORK/live.err.$n" &
+    striker=$!
+    wait_for 5 grep -q listening "$WORK/live.err.$n"
+    (echo "tick $n" >&7) # in a shell of its own, which a client that is gone may kill
+    wait $striker || not_ok "strike $n" "$(cat "$WORK/live.err.$n")"
+    wait_for 5 grep -q "tick $n" "$WORK/live" || not_ok "the connection echoes before strike $n"
+done
+cat "$WORK"/struck.* >"$WORK/sent"
+caught_up()
+{
+    counters "$WORK/after" && [ "$(awk '$1 == "drop.icmp.sequence" { print $2 }' "$WORK/after")" -ge \
+        $((3 * strikes)) ]
+}
+wait_for 10 caught_up
+counters "$WORK/after"
+compare "$WORK/before" "$WORK/after" "$WORK/sent"
+check "there were reasons to count" test "$(wc -l <"$WORK/compared")" -ge 11
+connection()
+{
+    tr '{}' '\n\n' <"$WORK/after.json" | grep '"local_port":7,' | tr ',' '\n' | sed -n "s/^\"$1\"://p"
+}
+is "the connection is as it was" "$(connection state)" '"ESTABLISHED"'
+is "it took what its client sent, and nothing else" "$(connection bytes_received)" \
+    "$(wc -c <"$WORK/live")"
+is "and sent nothing twice" "$(connection retransmits)" 0
+
+(echo after >&7)
 wait_for 5 grep -q after "$WORK/live"
 exec 7>&-
 wait $live
-is "the connection that was open has lost nothing" "$(tr '\n' ' ' <"$WORK/live")" "before after "
+is "the connection that was open has lost nothing" "$(tr '\n' ' ' <"$WORK/live")" \
+    "before tick 1 tick 2 tick 3 tick 4 tick 5 after "
 check "a ping is still answered" ping -c 1 -W 2 10.0.1.5
 is "a handshake still completes" "$(echo still | nc -w 5 -N 10.0.1.5 8000)" still
 
