@@ -68,17 +68,20 @@ static int commit(struct setup *s, const struct op *op, int fd, char *said)
     return 0;
 }
 
-static int perform(struct setup *s, struct op *op, char *said)
+/* *ret_unwritten: the error is the journal's, and nothing was done. */
+static int perform(struct setup *s, struct op *op, char *said, bool *ret_unwritten)
 {
     int fd = -1;
     int r = prepare(s, op, &fd);
 
-    if (r == 0)
+    if (r == 0) {
         r = journal_put(s->journal, op);
-    if (r == 0)
-        r = journal_save(s->journal);
-    if (r == 0)
-        r = commit(s, op, fd, said);
+        if (r == 0)
+            r = journal_save(s->journal);
+        *ret_unwritten = r < 0;
+        if (r == 0)
+            r = commit(s, op, fd, said);
+    }
     if (fd >= 0)
         close(fd);
     return r;
@@ -119,6 +122,13 @@ static int report_device(const struct op *op, int error)
     }
 }
 
+static int report_journal(const struct journal *j, int error)
+{
+    return say_error(say_code(error),
+                     "cannot write the journal, without which nothing is changed: %s: %s%s",
+                     j->temporary, strerror(-error), error == -ELOOP ? "; remove that link" : "");
+}
+
 static int report(const struct op *op, int error, const char *said)
 {
     char text[OP_TEXT_MAX];
@@ -129,6 +139,11 @@ static int report(const struct op *op, int error, const char *said)
         return say_error(EXIT_PRIVILEGE,
                          "/proc/sys is read-only here, so '%s' failed; set it where it is not "
                          "(in a container: outside)",
+                         op_do_text(op, text));
+    if (op->kind == OP_SYSCTL && error == -E2BIG)
+        return say_error(EXIT_FAILED,
+                         "more interfaces than 'down' could put back have a forwarding switch of "
+                         "their own; turn forwarding on yourself, '%s', and run this again",
                          op_do_text(op, text));
     return say_error(say_code(error), "'%s' failed: %s%s", op_do_text(op, text),
                      said[0] ? said : strerror(-error),
@@ -155,16 +170,17 @@ int apply(struct setup *s, struct plan *plan)
 
     for (unsigned i = 0; i < plan->ops; i++) {
         struct op *op = &plan->op[i];
+        bool unwritten = false;
         int r, code;
 
         said[0] = '\0';
-        r = perform(s, op, said);
+        r = perform(s, op, said, &unwritten);
         if (r == 0) {
             if (s->verbose && *op_do_text(op, text))
                 say_note(s, "%s", text);
             continue;
         }
-        if (op->kind == OP_RULE && s->parts & PART_DEVICES && r != -EPERM) {
+        if (op->kind == OP_RULE && s->parts & PART_DEVICES && r != -EPERM && !unwritten) {
             take_back(s, op);
             say_note(s,
                      "no NOTRACK rule for %s (%s); the lab works, but connection tracking will "
@@ -172,7 +188,7 @@ int apply(struct setup *s, struct plan *plan)
                      op->ifname, said[0] ? said : strerror(-r));
             continue;
         }
-        code = report(op, r, said);
+        code = unwritten ? report_journal(s->journal, r) : report(op, r, said);
         for (unsigned k = i + 1; k > 0; k--)
             take_back(s, &plan->op[k - 1]);
         return code;

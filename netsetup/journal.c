@@ -3,8 +3,9 @@
  *
  * /run/twintun is used where it can be written, which is the machine's root's case, and root's in a
  * namespace that root made. Everybody else gets a folder of their own that nobody else can write
- * to; in /tmp, where others could have made it first, its owner and mode are checked, and links are
- * not followed.
+ * to, in a place where anybody may make one; because others could have made it first, its owner and
+ * mode are checked, and links are not followed. The places depend on nothing but who asks: what the
+ * environment says may differ between `up` and `down`.
  *
  * The lock is on the folder itself, which may be removed by the one who held the lock before: then
  * the lock is on a folder that has no name any more, and everything starts again. Programs that we
@@ -83,16 +84,12 @@ static unsigned outer_uid(void)
     return (unsigned)result;
 }
 
-/* The folders in the order of preference; "" for one that does not apply. */
+/* The folders in the order of preference. */
 static void list_folders(char out[FOLDERS][JOURNAL_PATH_MAX])
 {
-    const char *xdg = secure_getenv("XDG_RUNTIME_DIR");
-
     snprintf(out[0], JOURNAL_PATH_MAX, "/run/twintun");
-    out[1][0] = '\0';
-    if (xdg && xdg[0] == '/' && strlen(xdg) < JOURNAL_PATH_MAX / 2)
-        snprintf(out[1], JOURNAL_PATH_MAX, "%s/twintun", xdg);
-    snprintf(out[2], JOURNAL_PATH_MAX, "/tmp/twintun-%u", outer_uid());
+    snprintf(out[1], JOURNAL_PATH_MAX, "/tmp/twintun-%u", outer_uid());
+    snprintf(out[2], JOURNAL_PATH_MAX, "/dev/shm/twintun-%u", outer_uid());
 }
 
 /* A folder that only we, or root, can write to. */
@@ -163,32 +160,53 @@ static int load(struct journal *j)
     return r == -ESTALE ? 0 : r;
 }
 
+/* Whether a journal in the folder `dir_fd` is of an earlier boot than ours. */
+static bool is_outlived(int dir_fd, const char *name, const char *our_boot)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    const char *boot;
+    json_t *root;
+    bool outlived;
+
+    if (fd < 0)
+        return false;
+    root = json_loadfd(fd, 0, NULL);
+    boot = json_string_value(json_object_get(root, "boot"));
+    outlived = boot && *boot && *our_boot && strcmp(boot, our_boot) != 0;
+    json_decref(root);
+    close(fd);
+    return outlived;
+}
+
+/* Whether the name is that of a journal with this ending, of any namespace. */
+static bool is_named(const char *name, const char *ending)
+{
+    unsigned long long inode;
+    int end = 0;
+
+    return sscanf(name, "net-%llu%n", &inode, &end) == 1 && strcmp(name + end, ending) == 0;
+}
+
 /*
  * Remove the journals of earlier boots, whose namespaces are certainly gone. Of this boot's, nobody
  * can tell for sure: a namespace without a process may be held by a mount or a descriptor, and the
- * processes of others cannot be seen.
+ * processes of others cannot be seen. And remove what a netsetup was writing when it was killed:
+ * nobody writes now, because we hold the lock.
  */
-static void remove_outlived(const struct journal *j)
+static void tidy_up(const struct journal *j)
 {
     DIR *d = opendir(j->dir);
     struct dirent *e;
+    struct stat st;
 
-    while (d && j->netns.boot[0] && (e = readdir(d)) != NULL) {
-        unsigned long long inode;
-        int fd, end = 0;
+    while (d && (e = readdir(d)) != NULL) {
+        bool written = is_named(e->d_name, ".tmp") &&
+                       fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                       S_ISREG(st.st_mode);
 
-        if (sscanf(e->d_name, "net-%llu.json%n", &inode, &end) != 1 || !end || e->d_name[end])
-            continue;
-        fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0) {
-            json_t *root = json_loadfd(fd, 0, NULL);
-            const char *boot = json_string_value(json_object_get(root, "boot"));
-
-            if (boot && *boot && strcmp(boot, j->netns.boot) != 0)
-                unlinkat(dirfd(d), e->d_name, 0);
-            json_decref(root);
-            close(fd);
-        }
+        if (written ||
+            (is_named(e->d_name, ".json") && is_outlived(dirfd(d), e->d_name, j->netns.boot)))
+            unlinkat(dirfd(d), e->d_name, 0);
     }
     if (d)
         closedir(d);
@@ -214,12 +232,13 @@ int journal_open_in(const char *dir, const struct netns_id *netns, bool for_chan
     j->lock_fd = -1;
     snprintf(j->dir, sizeof(j->dir), "%s", dir);
     set_path(j, dir, ".json", j->path);
+    set_path(j, dir, ".tmp", j->temporary);
     if (for_change) {
         r = lock_folder(dir);
         if (r < 0)
             goto err;
         j->lock_fd = r;
-        remove_outlived(j);
+        tidy_up(j);
     } else {
         r = lstat(dir, &st) < 0 ? -errno : is_trusted(&st) ? 0 : -EACCES;
         if (r < 0)
@@ -243,7 +262,7 @@ static bool has_journal(const char *dir, const struct netns_id *netns)
     struct stat st;
 
     set_path(&j, dir, ".json", path);
-    return dir[0] && lstat(dir, &st) == 0 && is_trusted(&st) && lstat(path, &st) == 0;
+    return lstat(dir, &st) == 0 && is_trusted(&st) && lstat(path, &st) == 0;
 }
 
 static int open_empty(const struct netns_id *netns, struct journal **ret)
@@ -271,11 +290,30 @@ int journal_open(bool for_change, struct journal **ret)
     if (!for_change)
         return open_empty(&netns, ret);
     for (int i = 0; i < FOLDERS; i++) {
-        r = folder[i][0] ? journal_open_in(folder[i], &netns, true, ret) : -EACCES;
+        r = journal_open_in(folder[i], &netns, true, ret);
         if (r == 0 || r == -EBADMSG)
             return r;
     }
     return -EACCES;
+}
+
+void journal_tidy(void)
+{
+    char folder[FOLDERS][JOURNAL_PATH_MAX];
+    struct netns_id netns;
+    struct stat st;
+
+    if (read_netns_id(&netns) < 0)
+        return;
+    list_folders(folder);
+    for (int i = 0; i < FOLDERS; i++) {
+        struct journal *j = NULL;
+
+        if (lstat(folder[i], &st) < 0 || !is_trusted(&st))
+            continue;
+        journal_open_in(folder[i], &netns, true, &j);
+        journal_close(j);
+    }
 }
 
 void journal_close(struct journal *j)
@@ -336,7 +374,7 @@ bool journal_made_device(const struct journal *j, const char *ifname, int index)
 
 /* ---- writing ---- */
 
-/* Write `text` to a new file at `path` and have it on disk. */
+/* Write `text` to the file `path` and have it on disk. Of a failure, no file is left. */
 static int write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -356,13 +394,15 @@ static int write_file(const char *path, const char *text)
         r = -errno;
     if (close(fd) < 0 && r == 0)
         r = -errno;
+    if (r < 0)
+        unlink(path);
     return r;
 }
 
 int journal_save(const struct journal *j)
 {
-    char temporary[JOURNAL_PATH_MAX], *text;
     json_t *root;
+    char *text;
     int r;
 
     if (j->ops == 0)
@@ -372,14 +412,14 @@ int journal_save(const struct journal *j)
     json_decref(root);
     if (!text)
         return -ENOMEM;
-    set_path(j, j->dir, ".tmp", temporary);
-    r = write_file(temporary, text);
+    r = write_file(j->temporary, text);
     free(text);
-    if (r == 0 && rename(temporary, j->path) < 0)
-        r = -errno;
-    if (r == 0 && fsync(j->lock_fd) < 0 && errno != EINVAL)
-        r = -errno;
     if (r < 0)
-        unlink(temporary);
-    return r;
+        return r;
+    if (rename(j->temporary, j->path) < 0) {
+        r = -errno;
+        unlink(j->temporary);
+        return r;
+    }
+    return fsync(j->lock_fd) < 0 && errno != EINVAL ? -errno : 0;
 }

@@ -28,15 +28,16 @@ struct netns_id {
 
 struct journal {
     struct netns_id netns;
-    char dir[JOURNAL_PATH_MAX];  /* "" while there is no folder */
-    char path[JOURNAL_PATH_MAX]; /* "" while there is no folder */
-    int lock_fd;                 /* -1: opened for reading only */
+    char dir[JOURNAL_PATH_MAX];       /* "" while there is no folder */
+    char path[JOURNAL_PATH_MAX];      /* "" while there is no folder */
+    char temporary[JOURNAL_PATH_MAX]; /* beside it: what is being written */
+    int lock_fd;                      /* -1: opened for reading only */
     unsigned ops;
     struct op op[JOURNAL_OPS_MAX];
 };
 
 /*
- * Find this namespace's journal in /run/twintun, $XDG_RUNTIME_DIR/twintun or /tmp/twintun-UID, the
+ * Find this namespace's journal in /run/twintun, /tmp/twintun-UID or /dev/shm/twintun-UID, the
  * first that has one, and read it; without any it is empty. With `for_change`, make the folder if
  * none has one, wait until no other netsetup changes anything, and remove the journals of earlier
  * boots.
@@ -49,6 +50,9 @@ int journal_open(bool for_change, struct journal **ret);
 int journal_open_in(const char *dir, const struct netns_id *netns, bool for_change,
                     struct journal **ret);
 void journal_close(struct journal *j); /* NULL is allowed */
+
+/* Remove what killed runs have left in those folders, and folders in which nothing is left. */
+void journal_tidy(void);
 
 /* Remember an operation, in place of an earlier one about the same thing. 0 or -E2BIG. */
 int journal_put(struct journal *j, const struct op *op);

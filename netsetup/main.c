@@ -150,8 +150,9 @@ static int open_journal(struct setup *s, bool for_change)
                          s->journal->path);
     if (r == -EACCES)
         return say_error(EXIT_PRIVILEGE,
-                         "no folder to remember the changes in: /run/twintun and /tmp/twintun-UID "
-                         "cannot be written, or are someone else's; make one writable");
+                         "no folder to remember the changes in: /run/twintun, /tmp/twintun-UID "
+                         "and /dev/shm/twintun-UID cannot be written, or are someone else's; make "
+                         "one writable");
     return say_error(EXIT_FAILED, "cannot read the journal: %s", strerror(-r));
 }
 
@@ -264,6 +265,7 @@ static int command_down(struct setup *s)
             return code;
         code = undo_all(s, &undone, &of);
     } else {
+        journal_tidy();
         code = open_journal(s, false);
     }
     if (!code && undone < of)

@@ -18,7 +18,7 @@
 enum {
     LAB_NODES_MAX = 8,      /* nodes, each with a TUN of its own */
     PLAN_OPS_MAX = 40,      /* 4 for each node, and the chain and the sysctl */
-    OP_SAVED_MAX = 32,      /* sysctl values that one operation can put back */
+    OP_SAVED_MAX = 512,     /* sysctl values that one operation can put back */
     SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv4/conf/INTERFACE/forwarding" with its final zero */
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
     OP_TEXT_MAX = 200,      /* bytes of an operation as a command line */

@@ -18,8 +18,15 @@ is "nc -u 10.0.1.5 6969: the payload comes back reversed" \
     "$(printf 'stressed' | nc -u -w 1 10.0.1.5 6969)" desserts
 is "TCP echo on port 7" "$(echo seven | nc -w 5 -N 10.0.1.5 7)" seven
 is "UDP echo on port 7" "$(printf seven | nc -u -w 1 10.0.1.5 7)" seven
-is "discard on port 9 takes all and says nothing" \
-    "$(head -c 100000 /dev/zero | nc -w 5 -N 10.0.1.5 9)" ""
+check "peer tells what it knows" peer_tells "$WORK/before.json"
+is "discard on port 9 says nothing" "$(head -c 100000 /dev/zero | nc -w 5 -N 10.0.1.5 9; echo $?)" 0
+check "and tells again" peer_tells "$WORK/after.json"
+grew()
+{
+    echo $(($(told "$WORK/after.json" "$1") - $(told "$WORK/before.json" "$1")))
+}
+check "discard took all ($(grew bytes_in) bytes came in)" test "$(grew bytes_in)" -ge 100000
+check "and sent none of it back ($(grew bytes_out) bytes went out)" test "$(grew bytes_out)" -le 20000
 is "chargen on port 19" "$(nc -w 5 10.0.1.5 19 </dev/null | head -c 74 | tr -d '\r\n')" \
     "$(printf ' !"#$%%&'\''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefg')"
 
@@ -31,7 +38,12 @@ esac
 is "an unknown page is 404" \
     "$(curl -sS -m 5 -o /dev/null -w '%{http_code}' http://10.0.1.5/nothing)" 404
 
-is "a port where nobody listens refuses" "$(nc -w 5 10.0.1.5 4444 </dev/null 2>&1; echo $?)" 1
+began=$SECONDS
+is "a port where nobody listens refuses" \
+    "$(nc -v -w 5 10.0.1.5 4444 </dev/null 2>&1 | grep -c '(tcp) failed: Connection refused$')" 1
+check "at once" test $((SECONDS - began)) -le 2
+check "by a reset: peer counts a segment for nobody" bash -c "curl -s http://10.0.1.5/status.json |
+    grep -q '\"drop.tcp.no_connection\":1[,}]'"
 
 # A large transfer from the kernel's TCP into ours and back.
 head -c 8388608 /dev/urandom >"$WORK/file"

@@ -186,6 +186,18 @@ host()
     "$BIN/host" "$@" tun0 10.0.0.1/24 10.0.1.5
 }
 
+# peer_tells FILE: what peer knows about itself, from its status page; false if it does not answer.
+peer_tells()
+{
+    curl -sS -f -m 5 http://10.0.1.5/status.json >"$1"
+}
+
+# told FILE NAME: the number of that name in it, which is 0 for a counter that is not there.
+told()
+{
+    tr ',{}' '\n\n\n' <"$1" | awk -F: -v name="\"$2\"" '$1 == name { n = $2; exit } END { print n + 0 }'
+}
+
 sum()
 {
     sha256sum <"$1" | cut -d' ' -f1

@@ -236,6 +236,49 @@ static void journals_of_earlier_boots(void **state)
     assert_int_equal(unlink(foreign) + unlink(other_path) + unlink(here_path), 0);
 }
 
+/* What a run was writing when it was killed is removed by the next that changes something. */
+static void what_was_being_written(void **state)
+{
+    struct netns_id old = here;
+    char of_here[300], of_another[300], foreign[300], old_path[300];
+    struct journal *j = NULL;
+
+    (void)state;
+    snprintf(of_here, sizeof(of_here), "%s/net-4711.tmp", dir);
+    snprintf(of_another, sizeof(of_another), "%s/net-1.tmp", dir);
+    snprintf(foreign, sizeof(foreign), "%s/net-1.tmp.note", dir);
+    old.inode = 5; /* of this boot: it stays */
+    save_for(&old, old_path);
+    assert_int_equal(link(old_path, of_here) + link(old_path, of_another), 0);
+    assert_int_equal(link(old_path, foreign), 0);
+    assert_int_equal(journal_open_in(dir, &here, false, &j), 0);
+    journal_close(j);
+    assert_int_equal(access(of_here, F_OK), 0); /* looking removes nothing */
+    journal_close(open_journal());
+    assert_int_not_equal(access(of_here, F_OK), 0);
+    assert_int_not_equal(access(of_another, F_OK), 0);
+    assert_int_equal(access(foreign, F_OK) + access(old_path, F_OK), 0);
+    assert_int_equal(unlink(foreign) + unlink(old_path), 0);
+}
+
+/* A link in the place of the file that is written is not followed, and not removed either. */
+static void a_link_to_write_through(void **state)
+{
+    struct journal *j = open_journal();
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(journal_put(j, &every_kind[0]), 0);
+    assert_int_equal(symlink("/tmp/journal-test-target", j->temporary), 0);
+    assert_int_equal(journal_save(j), -ELOOP);
+    assert_int_equal(lstat(j->temporary, &st), 0);
+    assert_int_not_equal(access("/tmp/journal-test-target", F_OK), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(unlink(j->temporary), 0);
+    assert_int_equal(journal_save(j), 0);
+    journal_close(j);
+}
+
 #define HEAD                                                                                       \
     "{\"version\": 1, \"boot\": \"b-1\", \"netns\": \"1267\", \"cookie\": \"fedcba9876543210\", "
 
@@ -355,6 +398,8 @@ int main(void)
         TEST(an_empty_journal_leaves_nothing),
         TEST(a_namespace_that_is_gone),
         TEST(journals_of_earlier_boots),
+        TEST(what_was_being_written),
+        TEST(a_link_to_write_through),
         TEST(damage_is_not_guessed_at),
         TEST(a_folder_that_others_can_write_to),
         TEST(one_at_a_time),
