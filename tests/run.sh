@@ -19,12 +19,14 @@ began=$SECONDS
 child=
 exec 4>&1
 
-# First gently, so that a test can remove what it put into /tmp; then without asking.
+# First gently, so that a test can remove what it put into /tmp; then without asking. Gently is once
+# for each process: timeout would pass it on, and end the rm that a test's own end has begun.
 end_child()
 {
     local tries=20
 
-    pkill -TERM -s "$child"
+    # shellcheck disable=SC2046
+    kill -TERM $(pgrep -s "$child" | grep -vx "$child") 2>/dev/null
     while pgrep -s "$child" >/dev/null && [ $((tries -= 1)) -gt 0 ]; do
         sleep 0.05
     done

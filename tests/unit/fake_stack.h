@@ -48,6 +48,7 @@ struct stack {
     unsigned listed; /* connections that stack_next_conn tells, all alike */
     /* doors */
     unsigned inputs, ticks, out_n, out_at;
+    struct slice payload; /* of each packet that leaves, if there is one */
     int64_t deadline;
 };
 
@@ -283,7 +284,7 @@ enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)
     return REASON_NONE;
 }
 
-/* Packets of one byte each: 0, 1, 2, ... */
+/* Packets of one byte each: 0, 1, 2, ..., and the payload by reference. */
 bool stack_output(struct stack *st, int64_t now, struct pkt *p)
 {
     (void)now;
@@ -293,6 +294,7 @@ bool stack_output(struct stack *st, int64_t now, struct pkt *p)
     p->len = 1;
     p->parts = 1;
     p->part[0] = (struct slice){NULL, p->room, 1};
+    pkt_add(p, st->payload);
     return true;
 }
 

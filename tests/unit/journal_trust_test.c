@@ -138,7 +138,7 @@ static void nothing_is_written_through_a_link(void **state)
     assert_int_equal(journal_put(j, &change), 0);
     assert_int_equal(journal_save(j), -ELOOP);
     assert_int_not_equal(lstat(target, &st), 0);
-    assert_int_not_equal(lstat(temporary, &st), 0); /* the next attempt finds it gone */
+    assert_int_equal(unlink(temporary), 0); /* it stays, because it is not ours to take away */
     assert_int_equal(journal_save(j), 0);
     j->ops = 0;
     assert_int_equal(journal_save(j), 0);

@@ -191,6 +191,36 @@ static void a_refused_packet_goes_first_when_the_device_is_ready(void **state)
         assert_int_equal(dev.written[i], i);
 }
 
+/* While a refused packet waits, acknowledgments may come and the stack let go of its bytes. */
+static bool count_references(void *arg, struct loop *l)
+{
+    unsigned *most = arg;
+    const struct buf *b = fake.payload.buf;
+
+    if (b->refs > *most)
+        *most = b->refs;
+    return leave_after(NULL, l);
+}
+
+static void the_bytes_of_a_refused_packet_are_held(void **state)
+{
+    struct buf *b = buf_get(&fake_pool);
+    unsigned most = 0;
+
+    (void)state;
+    fake.payload = (struct slice){b, b->data, 10};
+    fake.out_n = 1;
+    dev.refusals = 1;
+    last_turn = 3;
+    loop.decide = count_references;
+    loop.arg = &most;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(dev.written_n, 1);
+    assert_int_equal(most, 2);
+    assert_int_equal(b->refs, 1);
+    buf_unref(b);
+}
+
 static void nothing_is_drained_past_a_refused_packet(void **state)
 {
     (void)state;
@@ -275,6 +305,24 @@ static void it_sleeps_until_the_stacks_deadline(void **state)
     assert_int_equal(loop_run(&loop), 0);
     slept = clock_now() - began;
     assert_true(slept >= 30 * MSEC && slept < 3 * SEC);
+}
+
+static bool wake_much_later(void *arg, struct loop *l)
+{
+    (void)arg;
+    l->wake = l->now + 5 * SEC;
+    return dev.to_read == 0;
+}
+
+static void it_does_not_sleep_while_there_is_more_to_read(void **state)
+{
+    int64_t began = clock_now();
+
+    (void)state;
+    dev.to_read = 3 * LOOP_READ_BATCH;
+    loop.decide = wake_much_later;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_true(clock_now() - began < 4 * SEC);
 }
 
 static bool until_asked(void *arg, struct loop *l)
@@ -483,12 +531,14 @@ int main(void)
         T(a_turn_reads_a_batch_and_gives_the_buffers_back),
         T(everything_leaves_before_the_program_does),
         T(a_refused_packet_goes_first_when_the_device_is_ready),
+        T(the_bytes_of_a_refused_packet_are_held),
         T(nothing_is_drained_past_a_refused_packet),
         T(a_packet_that_the_device_cannot_have_is_counted_and_gone),
         T(a_device_that_is_gone_ends_the_loop),
         T(events_are_seen_by_the_program_too),
         T(an_end_that_the_operators_reading_brings_is_seen_in_the_same_turn),
         T(it_sleeps_until_the_stacks_deadline),
+        T(it_does_not_sleep_while_there_is_more_to_read),
         T(a_signal_wakes_it_and_is_counted),
         T(typed_bytes_are_pushed_and_their_end_told_once),
         T(what_the_console_does_not_want_stays_in_the_pipe),

@@ -187,12 +187,65 @@ static void initial_numbers(void **state)
     end();
 }
 
+enum {
+    FLOWS = 16,
+};
+
+/* Where sixteen connections stand in the table, and the first's initial number. */
+struct places {
+    uint32_t bucket[FLOWS], iss;
+};
+
+/* Open them under the rig's secret, with byte `at` of it changed. */
+static void places_with(unsigned at, struct places *ret)
+{
+    defaults();
+    rig.cfg.secret[at] ^= 0x55;
+    begin();
+    for (unsigned i = 0; i < FLOWS; i++, flow.local_port++) {
+        app_open();
+        expect_syn();
+        if (i == 0)
+            ret->iss = flow.iss;
+    }
+    for (uint32_t i = 0; i <= rig.st->bucket_mask; i++)
+        for (uint32_t c = rig.st->buckets[i]; c; c = rig.st->conns[c - 1].hash_next)
+            ret->bucket[c - 1] = i;
+    end();
+}
+
+/*
+ * The secret is two keys: nobody can aim at one bucket, and what everyone may see of the one key,
+ * an initial number, says nothing about the other.
+ */
+static void each_key_has_its_purpose(void **state)
+{
+    struct places first, other;
+    unsigned same = 0;
+
+    (void)state;
+    places_with(0, &first);
+    places_with(1, &other);
+    for (unsigned i = 0; i < FLOWS; i++)
+        same += first.bucket[i] == other.bucket[i];
+    assert_true(same < FLOWS / 2);
+    assert_int_equal(first.iss, other.iss);
+    places_with(16, &first);
+    places_with(17, &other);
+    assert_memory_equal(first.bucket, other.bucket, sizeof(first.bucket));
+    assert_int_not_equal(first.iss, other.iss);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(listeners),        cmocka_unit_test(the_more_exact_listener),
-        cmocka_unit_test(unlisten),         cmocka_unit_test(what_cannot_be_opened),
-        cmocka_unit_test(ports_are_chosen), cmocka_unit_test(initial_numbers),
+        cmocka_unit_test(listeners),
+        cmocka_unit_test(the_more_exact_listener),
+        cmocka_unit_test(unlisten),
+        cmocka_unit_test(what_cannot_be_opened),
+        cmocka_unit_test(ports_are_chosen),
+        cmocka_unit_test(initial_numbers),
+        cmocka_unit_test(each_key_has_its_purpose),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

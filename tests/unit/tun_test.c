@@ -19,9 +19,12 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "link/tun.h"
+#include "run/netlink.h"
 #include "tests/unit/packet_kit.h"
 #include "wire/ip.h"
 
@@ -32,6 +35,17 @@ enum {
 
 static struct buf_pool pool;
 static const char *no_tun; /* why there can be no TUN here, or NULL */
+
+static int writev_error; /* what the next writev is told, or 0: the kernel decides */
+
+/* The C library's, but for what a test wants to hear. */
+ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+    if (!writev_error)
+        return syscall(SYS_writev, fd, iov, n);
+    errno = writev_error;
+    return -1;
+}
 
 /* Become root of a network namespace, through a user namespace if that is what it takes. */
 static void enter_namespace(void)
@@ -262,6 +276,52 @@ static void test_write_errors(void **state)
     device_close(&t.dev);
 }
 
+/* What the kernel says when it is short of something: the packet waits, and is not lost. */
+static void test_a_kernel_short_of_memory(void **state)
+{
+    static const struct {
+        int error, want;
+    } words[] = {{EAGAIN, -EAGAIN}, {ENOBUFS, -EAGAIN}, {ENOMEM, -EAGAIN},
+                 {EINTR, -EAGAIN},  {EIO, -ENETDOWN},   {EINVAL, -EINVAL}};
+    struct kit_packet p = kit_udp(7000, 9000, "x", 1);
+    struct pkt out;
+    struct tun t;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "tun0", TUN_PLAIN, &pool), 0);
+    kit_pkt(&p, &out);
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        writev_error = words[i].error;
+        assert_int_equal(device_write(&t.dev, 0, &out), words[i].want);
+    }
+    writev_error = 0;
+    device_close(&t.dev);
+}
+
+/* Somebody deletes the interface while it is open. */
+static void test_deleted_while_open(void **state)
+{
+    struct kit_packet p = kit_udp(7000, 9000, "x", 1);
+    struct netlink *nl;
+    struct pkt in, out;
+    struct tun t;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "tun0", TUN_PLAIN, &pool), 0);
+    configure("tun0");
+    assert_int_equal(netlink_open(&nl), 0);
+    assert_int_equal(netlink_link_delete(nl, (int)if_nametoindex("tun0")), 0);
+    netlink_close(nl);
+    kit_pkt(&p, &out);
+    assert_int_equal(device_write(&t.dev, 0, &out), -ENODEV);
+    assert_int_equal(device_read(&t.dev, 0, &in), -ENODEV);
+    device_close(&t.dev);
+}
+
 /* With an empty pool packets are still read, and their bytes lent. */
 static void test_no_buffers(void **state)
 {
@@ -325,6 +385,8 @@ int main(void)
         cmocka_unit_test(test_mtu_beyond_a_buffer),
         cmocka_unit_test(test_packets_both_ways),
         cmocka_unit_test(test_write_errors),
+        cmocka_unit_test(test_a_kernel_short_of_memory),
+        cmocka_unit_test(test_deleted_while_open),
         cmocka_unit_test(test_no_buffers),
         cmocka_unit_test(test_mtu_raised),
     };
