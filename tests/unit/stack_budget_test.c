@@ -174,6 +174,41 @@ static void nobody_holds_a_released_one(void **state)
     end();
 }
 
+/* Who found no cell is told when an eighth is free, not for each: everyone would wake for it. */
+static void the_starved_wait_for_an_eighth(void **state)
+{
+    static const uint8_t b[1] = {0};
+    struct slice s = {NULL, b, 1};
+    struct flow greedy;
+
+    (void)state;
+    defaults();
+    rig.cfg.max_chunks = 64;
+    rig.cfg.tcp.nagle = false;
+    begin();
+    open_passive();
+    greedy = flow;
+    flow.remote_port++;
+    open_passive();
+    for (unsigned i = 0; i < 64; i++)
+        assert_int_equal(stack_send(rig.st, greedy.id, s), 0);
+    assert_int_equal(stack_send(rig.st, flow.id, s), -ENOBUFS);
+    drain();
+    flow = greedy;
+    inject(ACK, 1, 1 + 7, FULL_WND, 0);
+    assert_int_equal(rig.st->cells.in_use, 57);
+    stack_tick(rig.st, rig.now);
+    expect_no_event();
+    assert_true(stack_deadline(rig.st) > rig.now);
+    inject(ACK, 1, 1 + 8, FULL_WND, 0);
+    assert_true(stack_deadline(rig.st) <= rig.now);
+    stack_tick(rig.st, rig.now);
+    flow.remote_port++;
+    flow.id = (struct conn_id){1, 1};
+    expect_event(EV_WRITABLE);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +219,7 @@ int main(void)
         cmocka_unit_test(enough_is_no_limit),
         cmocka_unit_test(out_of_order_leaves_one_half),
         cmocka_unit_test(nobody_holds_a_released_one),
+        cmocka_unit_test(the_starved_wait_for_an_eighth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
