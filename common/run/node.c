@@ -161,10 +161,10 @@ static int node_stack(struct node *n)
     cfg.small = &n->small;
     cfg.large = &n->packets;
     cfg.tcp.mss = (uint16_t)n->opt->mss;
-    cfg.tcp.nagle = cfg.tcp.nagle && !n->opt->no_nagle;
+    cfg.tcp.conn.nagle = !n->opt->no_nagle;
     cfg.tcp.delayed_ack = cfg.tcp.delayed_ack && !n->opt->no_delayed_ack;
     if (n->opt->connect_timeout)
-        cfg.tcp.r2_syn_ns = n->opt->connect_timeout;
+        cfg.tcp.conn.r2_syn_ns = n->opt->connect_timeout;
     randombytes_buf(cfg.secret, sizeof(cfg.secret));
     randombytes_buf(&cfg.seed, sizeof(cfg.seed));
     bytes = stack_bytes(&cfg);

@@ -112,6 +112,7 @@ struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local
     c->tcb.remote = *remote;
     c->tcb.local_port = local_port;
     c->tcb.remote_port = remote_port;
+    c->tcb.set = &st->tcp.cfg.conn;
     bucket = bucket_of(st, local, local_port, remote, remote_port);
     c->hash_next = *bucket;
     *bucket = conn_slot(st, c) + 1;
@@ -120,6 +121,14 @@ struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local
     if (st->totals.conns > st->totals.conns_peak)
         st->totals.conns_peak = st->totals.conns;
     return c;
+}
+
+void flow_set(struct stack *st, struct conn *c, const struct tcp_settings *settings)
+{
+    struct tcp_settings *own = &st->settings[conn_slot(st, c)];
+
+    *own = *settings;
+    c->tcb.set = own;
 }
 
 void flow_unhash(struct stack *st, struct conn *c)

@@ -60,6 +60,8 @@ static enum reason accept_syn(struct stack *st, struct listener *l, const struct
     c = flow_add(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
     c->user = l->user;
     c->listener = (uint8_t)(l - st->listener + 1);
+    if (l->has_settings)
+        flow_set(st, c, &l->settings);
     l->pending++;
     st->totals.accepted++;
     iss = iss_least ? iss_least : flow_isn(st, &c->tcb);

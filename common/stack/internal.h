@@ -48,12 +48,13 @@ struct conn {
 };
 
 struct listener {
-    bool in_use, any_addr;
+    bool in_use, any_addr, has_settings;
     uint16_t port;
     uint32_t backlog, pending;
     struct addr addr;
     void *user;
     struct list embryos;
+    struct tcp_settings settings; /* what its connections begin with */
 };
 
 struct stack {
@@ -66,7 +67,8 @@ struct stack {
     int64_t now; /* the latest instant that a door was told */
 
     struct conn *conns;
-    uint32_t *buckets; /* slot + 1, or 0 */
+    struct tcp_settings *settings; /* by slot: of the connections that have their own */
+    uint32_t *buckets;             /* slot + 1, or 0 */
     uint32_t bucket_mask;
     uint32_t free_slot; /* slot + 1, or 0 */
     uint32_t fresh_slots;
@@ -111,6 +113,8 @@ struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_
                        const struct addr *remote, uint16_t remote_port);
 /* Take it out of the lookup, so that its addresses and ports are free; the slot stays. */
 void flow_unhash(struct stack *st, struct conn *c);
+/* Settings of its own for a connection: a copy of these. */
+void flow_set(struct stack *st, struct conn *c, const struct tcp_settings *settings);
 /* Give the slot back. */
 void flow_remove(struct stack *st, struct conn *c);
 /* The connection of a living handle, or NULL. */

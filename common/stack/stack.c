@@ -43,6 +43,12 @@ static size_t conns_bytes(const struct stack_config *cfg)
     return align(cfg->max_conns * sizeof(struct conn));
 }
 
+/* Pages of it are touched only for connections that have settings of their own. */
+static size_t settings_bytes(const struct stack_config *cfg)
+{
+    return align(cfg->max_conns * sizeof(struct tcp_settings));
+}
+
 static size_t buckets_bytes(const struct stack_config *cfg)
 {
     return align(bucket_count(cfg) * sizeof(uint32_t));
@@ -50,15 +56,16 @@ static size_t buckets_bytes(const struct stack_config *cfg)
 
 size_t stack_bytes(const struct stack_config *cfg)
 {
-    return align(sizeof(struct stack)) + conns_bytes(cfg) + buckets_bytes(cfg) +
-           align(pool_bytes(cfg->max_chunks, REASM_CELL));
+    return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
+           buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL));
 }
 
 static bool config_possible(const struct stack_config *cfg)
 {
     return cfg->locals > 0 && cfg->locals <= STACK_LOCALS_MAX && cfg->mtu >= IPV4_MTU_MIN &&
            cfg->mtu <= IPV4_PACKET_MAX && cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->small &&
-           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc;
+           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc &&
+           tcp_settings_valid(&cfg->tcp.conn);
 }
 
 static void init_floors(struct stack *st)
@@ -94,6 +101,8 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     at += align(sizeof(struct stack));
     st->conns = (void *)at;
     at += conns_bytes(cfg);
+    st->settings = (void *)at;
+    at += settings_bytes(cfg);
     st->buckets = (void *)at;
     st->bucket_mask = bucket_count(cfg) - 1;
     at += buckets_bytes(cfg);

@@ -68,7 +68,8 @@ size_t stack_bytes(const struct stack_config *cfg);
 /*
  * Make a stack in mem[mem_size], which must be aligned to 64 bytes and filled with zeros, as mmap
  * gives it; pages that are never needed are never touched. Returns NULL if mem_size is too small or
- * the configuration impossible (no address, MTU under 68 or over 65,535, no connections).
+ * the configuration impossible (no address, MTU under 68 or over 65,535, no connections, settings
+ * out of range).
  */
 struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem_size);
 
@@ -129,6 +130,7 @@ struct stack_open {
     uint16_t local_port;      /* 0: chosen at random from 49152 to 65535 (RFC 6056) */
     struct addr remote;
     uint16_t remote_port;
+    const struct tcp_settings *settings; /* NULL: the node's; copied */
     void *user;
 };
 
@@ -146,6 +148,8 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
  */
 int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint32_t backlog,
                  void *user);
+/* What connections that this listener accepts from now on begin with; -EBADF, -EINVAL. */
+int stack_listener_set(struct stack *st, int listener, const struct tcp_settings *settings);
 /* Stop listening; connections that were told live on, others are reset. */
 int stack_unlisten(struct stack *st, int listener);
 
@@ -182,6 +186,13 @@ int stack_release(struct stack *st, struct conn_id conn);
 
 /* ABORT: a reset to the remote node, queues dropped; EV_CLOSED with END_ABORTED follows. */
 int stack_abort(struct stack *st, struct conn_id conn);
+
+/*
+ * A connection's settings (tcp/config.h): ask, change what is to be changed, set. They act from now
+ * on. -EBADF; -EINVAL: a value is out of its range.
+ */
+int stack_settings(const struct stack *st, struct conn_id conn, struct tcp_settings *ret_settings);
+int stack_set(struct stack *st, struct conn_id conn, const struct tcp_settings *settings);
 
 int stack_set_user(struct stack *st, struct conn_id conn, void *user);
 

@@ -13,6 +13,8 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
 
     if (how->remote_port == 0 || !ip_valid_remote(&st->ip, &how->remote))
         return -EINVAL;
+    if (how->settings && !tcp_settings_valid(how->settings))
+        return -EINVAL;
     if (!ip_is_local(&st->ip, local))
         return -EADDRNOTAVAIL;
     if (!port)
@@ -23,6 +25,8 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
         return -ENFILE;
     c = flow_add(st, local, port, &how->remote, how->remote_port);
     c->user = how->user;
+    if (how->settings)
+        flow_set(st, c, how->settings);
     st->totals.opened++;
     tcp_open(&st->tcp, &c->tcb, st->now, flow_isn(st, &c->tcb));
     *ret_conn = (struct conn_id){conn_slot(st, c), c->generation};
@@ -54,6 +58,17 @@ int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint
     if (local)
         free->addr = *local;
     return (int)(free - st->listener);
+}
+
+int stack_listener_set(struct stack *st, int listener, const struct tcp_settings *settings)
+{
+    if (listener < 0 || listener >= STACK_LISTENERS_MAX || !st->listener[listener].in_use)
+        return -EBADF;
+    if (!tcp_settings_valid(settings))
+        return -EINVAL;
+    st->listener[listener].settings = *settings;
+    st->listener[listener].has_settings = true;
+    return 0;
 }
 
 int stack_unlisten(struct stack *st, int listener)
@@ -152,6 +167,30 @@ int stack_abort(struct stack *st, struct conn_id conn)
     if (!c)
         return -EBADF;
     tcp_abort(&st->tcp, &c->tcb, st->now);
+    stack_settle(st, c);
+    return 0;
+}
+
+int stack_settings(const struct stack *st, struct conn_id conn, struct tcp_settings *ret_settings)
+{
+    const struct conn *c = flow_lookup(st, conn);
+
+    if (!c)
+        return -EBADF;
+    *ret_settings = *c->tcb.set;
+    return 0;
+}
+
+int stack_set(struct stack *st, struct conn_id conn, const struct tcp_settings *settings)
+{
+    struct conn *c = flow_lookup(st, conn);
+
+    if (!c)
+        return -EBADF;
+    if (!tcp_settings_valid(settings))
+        return -EINVAL;
+    flow_set(st, c, settings);
+    tcp_set(&c->tcb, st->now, c->tcb.set);
     stack_settle(st, c);
     return 0;
 }

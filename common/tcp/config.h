@@ -10,23 +10,50 @@
 
 struct cc_ops;
 
-struct tcp_config {
-    uint32_t snd_buf;        /* bytes that may wait in a send queue before -EAGAIN */
-    uint32_t rcv_buf;        /* bytes of receive buffer: the largest window we offer */
-    uint16_t mss;            /* bytes; 0: what the MTU gives */
-    bool wscale;             /* offer and accept window scaling (RFC 7323 section 2) */
-    bool nagle;              /* RFC 9293 SHLD-7 */
-    bool delayed_ack;        /* RFC 9293 SHLD-18 */
-    const struct cc_ops *cc; /* congestion control, see tcp/cc/cc.h */
-    int64_t delack_ns;       /* under 0.5 s (MUST-40) */
-    int64_t rto_initial_ns;  /* RFC 6298 2.1 */
-    int64_t rto_min_ns;      /* RFC 6298 2.4 asks for 1 s; stacks today use 0.2 s */
-    int64_t rto_max_ns;      /* RFC 6298 2.5: at least 60 s */
-    int64_t r2_ns;           /* give up after so long without an answer (SHLD-11: 100 s) */
-    int64_t r2_syn_ns;       /* the same for a SYN (MUST-23: at least 3 minutes) */
-    int64_t msl_ns;          /* maximum segment lifetime: TIME-WAIT lasts two of them */
-    int64_t fin_wait_2_ns;   /* how long to wait for the FIN when nobody reads any more */
+/*
+ * What an application can set for one connection, before it opens and at any time later. A
+ * connection begins with those of its open or its listener, and these with tcp_config's `conn`.
+ */
+struct tcp_settings {
+    bool nagle;            /* RFC 9293 SHLD-7; off by MUST-17 */
+    bool soft_errors;      /* tell soft errors by EV_ERROR (MUST-47); off by SHLD-20 */
+    bool keepalive;        /* RFC 9293 3.8.4; off unless asked for (MUST-24, MUST-25) */
+    bool keepalive_octet;  /* a keep-alive carries one octet of garbage (MAY-6) */
+    uint8_t dscp;          /* 0 to 63, of every packet we send (MUST-48, SHLD-21) */
+    uint8_t ttl;           /* of every packet we send (MUST-49); 0: the node's */
+    uint8_t r1;            /* report after so many retransmissions in a row (MUST-20, SHLD-10) */
+    uint8_t keepalive_max; /* give up after so many unanswered keep-alives; 2 at least (MUST-29) */
+    int64_t r2_ns;         /* give up after so long without an answer (MUST-20, MUST-21, RFC 5482);
+                            * TIME_NEVER: never */
+    int64_t r2_syn_ns;     /* the same for a SYN (MUST-22, MUST-23: 3 minutes at least) */
+    int64_t keepalive_ns;  /* silence before the first keep-alive (MUST-27, MUST-28: two hours) */
+    int64_t keepalive_interval_ns; /* between unanswered ones */
+    int64_t linger_ns; /* how long a release may take to deliver what is queued; 0: reset
+                        * at once; TIME_NEVER: as long as it takes */
 };
+
+struct tcp_config {
+    uint32_t snd_buf;         /* bytes that may wait in a send queue before -EAGAIN */
+    uint32_t rcv_buf;         /* bytes of receive buffer: the largest window we offer */
+    uint16_t mss;             /* bytes; 0: what the MTU gives */
+    bool wscale;              /* offer and accept window scaling (RFC 7323 section 2) */
+    bool timestamps;          /* offer and accept timestamps (RFC 7323 section 3) */
+    bool sack;                /* offer and accept selective acknowledgments (RFC 2018) */
+    bool ecn;                 /* offer and accept explicit congestion notification (RFC 3168) */
+    bool syn_cookies;         /* answer SYNs without memory when a backlog is full (RFC 4987) */
+    bool delayed_ack;         /* RFC 9293 SHLD-18 */
+    const struct cc_ops *cc;  /* congestion control, see tcp/cc/cc.h */
+    int64_t delack_ns;        /* under 0.5 s (MUST-40) */
+    int64_t rto_initial_ns;   /* RFC 6298 2.1 */
+    int64_t rto_min_ns;       /* RFC 6298 2.4 asks for 1 s; stacks today use 0.2 s */
+    int64_t rto_max_ns;       /* RFC 6298 2.5: at least 60 s */
+    int64_t msl_ns;           /* maximum segment lifetime: TIME-WAIT lasts two of them */
+    int64_t fin_wait_2_ns;    /* how long to wait for the FIN when nobody reads any more */
+    struct tcp_settings conn; /* what each connection begins with */
+};
+
+/* Could these be a connection's settings: every value in its range? */
+bool tcp_settings_valid(const struct tcp_settings *s);
 
 void tcp_config_default(struct tcp_config *cfg);
 

@@ -191,10 +191,9 @@ static bool send_probe(struct out *o)
 }
 
 /* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it? */
-static bool worth_sending(const struct out *o, uint32_t len, bool all)
+static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
 {
-    const struct tcb *c = o->c;
-    bool idle = c->snd_una == c->snd_nxt, may_be_small = idle || !o->t->cfg.nagle;
+    bool idle = c->snd_una == c->snd_nxt, may_be_small = idle || !c->set->nagle;
 
     if (len >= c->snd_mss)
         return true;
@@ -218,7 +217,7 @@ static bool send_data(struct out *o)
     }
     len = waiting == bytes + c->fin_queued && window > bytes ? waiting : bytes;
     all = len == waiting;
-    if (!worth_sending(o, bytes, all))
+    if (!worth_sending(c, bytes, all))
         return false;
     if (bytes > room && pipe > 0) {
         c->cwnd_limited = true;

@@ -24,8 +24,10 @@ enum reason seg_challenge(struct seg *s, enum reason why)
 {
     struct tcb *c = s->c;
 
-    if (s->now - c->challenge_window >= SEC) {
-        c->challenge_window = s->now;
+    uint32_t now_ms = (uint32_t)(s->now / MSEC);
+
+    if (now_ms - c->challenge_window >= 1000) {
+        c->challenge_window = now_ms;
         c->challenges = 0;
     }
     if (c->challenges < CHALLENGES_PER_SECOND) {

@@ -11,6 +11,7 @@
 
 #include "base/chunk.h"
 #include "tcp/cc/cc.h"
+#include "tcp/config.h"
 #include "tcp/reasm.h"
 #include "tcp/recovery/recovery.h"
 #include "tcp/rtt.h"
@@ -34,14 +35,15 @@ enum tcp_timer {
 /* What is to be told to the application; bits, so that repeated events are told once. */
 enum tcp_event {
     TCP_EVENT_OPENED = 0x01, /* the handshake is complete */
-    TCP_EVENT_READABLE = 0x02,
-    TCP_EVENT_WRITABLE = 0x04,
-    TCP_EVENT_PEER_CLOSED = 0x08,
-    TCP_EVENT_CLOSED = 0x10, /* end_reason says how */
+    TCP_EVENT_READABLE = 0x04,
+    TCP_EVENT_WRITABLE = 0x08,
+    TCP_EVENT_PEER_CLOSED = 0x10,
+    TCP_EVENT_CLOSED = 0x40, /* end_reason says how; the last one told */
 };
 
 struct tcb {
     struct addr local, remote;
+    const struct tcp_settings *set; /* its own, or those that all begin with */
     uint16_t local_port, remote_port;
     uint8_t state; /* enum tcp_state */
 
@@ -90,7 +92,7 @@ struct tcb {
     int64_t progress_at;        /* ns: when the remote end last answered what is outstanding */
     int64_t opened_at;          /* ns */
 
-    int64_t challenge_window; /* ns: when the present second of challenge ACKs began */
+    uint32_t challenge_window; /* ms: when the present second of challenge ACKs began */
 
     uint64_t bytes_sent, bytes_acked, bytes_received;
     uint32_t segs_out, segs_in, retransmits;

@@ -45,7 +45,7 @@ static inline void tcp_note(struct tcp *t, const struct tcb *c, int64_t now, enu
         t->note(t->note_arg, c, now, why, (enum tcp_state)c->state, value);
 }
 
-/* ---- opening: the TCB is filled with zeros but for its addresses and ports ---- */
+/* ---- opening: the TCB is filled with zeros but for its addresses, ports and settings ---- */
 
 /* Active OPEN: CLOSED -> SYN-SENT. */
 void tcp_open(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss);
@@ -97,6 +97,8 @@ int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_sl
 int tcp_close(struct tcp *t, struct tcb *c, int64_t now);
 void tcp_release(struct tcp *t, struct tcb *c, int64_t now);
 void tcp_abort(struct tcp *t, struct tcb *c, int64_t now);
+/* New settings, valid, which outlive the TCB or the next call of tcp_set. */
+void tcp_set(struct tcb *c, int64_t now, const struct tcp_settings *s);
 
 /* ---- between the files of this folder ---- */
 

@@ -15,9 +15,9 @@ int64_t tcp_deadline(const struct tcb *c)
 }
 
 /* R2 of RFC 9293 section 3.8.3: for how long may the remote end stay silent? */
-static bool silent_too_long(const struct tcp *t, const struct tcb *c, int64_t now)
+static bool silent_too_long(const struct tcb *c, int64_t now)
 {
-    int64_t r2 = tcb_synchronized(c) ? t->cfg.r2_ns : t->cfg.r2_syn_ns;
+    int64_t r2 = tcb_synchronized(c) ? c->set->r2_ns : c->set->r2_syn_ns;
 
     return now - c->progress_at >= r2;
 }
@@ -38,7 +38,7 @@ static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool outstanding = c->snd_nxt != c->snd_una;
 
-    if (silent_too_long(t, c, now)) {
+    if (silent_too_long(c, now)) {
         tcp_end(t, c, now, REASON_END_TIMED_OUT);
         return;
     }

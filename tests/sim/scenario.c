@@ -63,7 +63,7 @@ static void draw_node(struct dice *d, const struct kind *k, unsigned number,
     sc->tcp.snd_buf = (uint32_t)dice_spread(d, 2048, k->buffer_max);
     sc->tcp.rcv_buf = (uint32_t)dice_spread(d, 2048, k->buffer_max);
     sc->tcp.wscale = dice_chance(d, 750000);
-    sc->tcp.nagle = dice_chance(d, 500000);
+    sc->tcp.conn.nagle = dice_chance(d, 500000);
     sc->tcp.delayed_ack = dice_chance(d, 750000);
     /* Where packets get lost, TIME-WAIT must outlast the repetitions of the other side's FIN. */
     sc->tcp.msl_ns =

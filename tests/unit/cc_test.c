@@ -84,12 +84,12 @@ static void test_modules_are_found_by_name(void **state)
 
 static void test_a_connection_begins_in_slow_start(void **state)
 {
-    struct cc cc = {.priv = {1, 2, 3, 4}};
+    struct cc cc = {.priv = {1, 2}};
 
     (void)state;
     reno->init(&cc, MSS);
     expect("initial", &cc, 10000, UNLIMITED);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 2; i++)
         assert_true(cc.priv[i] == 0);
 }
 

@@ -184,7 +184,7 @@ static void the_starved_wait_for_an_eighth(void **state)
     (void)state;
     defaults();
     rig.cfg.max_chunks = 64;
-    rig.cfg.tcp.nagle = false;
+    rig.cfg.tcp.conn.nagle = false;
     begin();
     open_passive();
     greedy = flow;

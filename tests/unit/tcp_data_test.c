@@ -167,7 +167,7 @@ static void nagle_switched_off(void **state)
 {
     (void)state;
     defaults();
-    rig.cfg.tcp.nagle = false;
+    rig.cfg.tcp.conn.nagle = false;
     begin();
     open_passive();
     for (uint32_t i = 0; i < 3; i++) {

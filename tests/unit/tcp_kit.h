@@ -132,6 +132,7 @@ static inline void defaults(void)
     rig.cfg.max_chunks = 4096;
     memset(rig.cfg.secret, 7, sizeof(rig.cfg.secret));
     rig.cfg.seed = 1;
+    rig.cfg.tcp.timestamps = rig.cfg.tcp.sack = rig.cfg.tcp.ecn = false; /* unless a test says so */
 }
 
 static inline void *rig_pool(struct buf_pool *pool, uint32_t count, uint32_t size)

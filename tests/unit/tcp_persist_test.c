@@ -9,7 +9,7 @@ static void nothing_beyond_the_window(void **state)
 {
     (void)state;
     defaults();
-    rig.cfg.tcp.nagle = false;
+    rig.cfg.tcp.conn.nagle = false;
     begin();
     open_passive_with(&mss_only, FULL_WND, 3000);
     app_send(5000);

@@ -168,7 +168,7 @@ static void r2_at_the_tick(void **state)
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         defaults();
-        rig.cfg.tcp.r2_ns = 4500 * MSEC + i;
+        rig.cfg.tcp.conn.r2_ns = 4500 * MSEC + i;
         begin();
         app_listen(1);
         rig_inject(SYN, 0, 0, FULL_WND, 0, &mss_only);

@@ -12,7 +12,7 @@ static void syn_schedule(void **state)
 {
     (void)state;
     defaults();
-    rig.cfg.tcp.r2_syn_ns = 183 * SEC; /* the eighth time-out falls on it */
+    rig.cfg.tcp.conn.r2_syn_ns = 183 * SEC; /* the eighth time-out falls on it */
     begin();
     app_open();
     expect_syn();
@@ -36,7 +36,7 @@ static void syn_r2_is_not_early(void **state)
 {
     (void)state;
     defaults();
-    rig.cfg.tcp.r2_syn_ns = 183 * SEC + 1;
+    rig.cfg.tcp.conn.r2_syn_ns = 183 * SEC + 1;
     begin();
     app_open();
     expect_syn();
@@ -55,7 +55,7 @@ static void syn_default_r2(void **state)
 {
     (void)state;
     defaults();
-    assert_true(rig.cfg.tcp.r2_syn_ns >= 180 * SEC);
+    assert_true(rig.cfg.tcp.conn.r2_syn_ns >= 180 * SEC);
     begin();
     app_open();
     expect_syn();

@@ -14,7 +14,7 @@
 struct cc {
     uint32_t cwnd;     /* bytes */
     uint32_t ssthresh; /* bytes */
-    uint64_t priv[4];  /* the module's own, zero at first */
+    uint64_t priv[2];  /* the module's own, zero at first */
 };
 
 struct cc_sample {

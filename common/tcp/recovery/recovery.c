@@ -16,7 +16,7 @@ void recovery_init(struct recovery *r, uint32_t iss)
 
 static void mark_first_lost(struct recovery *r, const struct ack_sample *s, enum reason why)
 {
-    r->why = why;
+    r->why = (uint8_t)why;
     r->lost_start = s->una;
     r->lost_end = seq_min(s->una + s->mss, s->nxt);
 }
@@ -101,7 +101,7 @@ void recovery_sent(struct recovery *r, uint32_t len)
  */
 static uint32_t segments_left(const struct recovery *r, uint32_t flight, uint32_t mss)
 {
-    switch (r->phase) {
+    switch ((enum recovery_phase)r->phase) {
     case RECOVERY_OPEN:
         return min32(r->dupacks, DUPACK_THRESHOLD - 1);
     case RECOVERY_FAST:

@@ -26,8 +26,8 @@ struct recovery {
     uint32_t lost_start, lost_end; /* sequence numbers; equal when nothing is lost */
     uint32_t recover;              /* snd_nxt when the loss was noticed */
     uint32_t dupacks;              /* duplicate acknowledgments since snd_una last moved */
-    enum recovery_phase phase;
-    enum reason why; /* what the next retransmission is for */
+    uint8_t phase;                 /* enum recovery_phase */
+    uint8_t why;                   /* enum reason: what the next retransmission is for */
 };
 
 /* What one acknowledgment says. */
