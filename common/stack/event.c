@@ -68,8 +68,7 @@ static void tell(struct stack *st, struct conn *c, struct stack_event *ret_event
         .user = c->user,
     };
     if (bit == TCP_EVENT_OPENED && c->listener) {
-        st->listener[c->listener - 1].pending--;
-        c->listener = 0;
+        accept_forget(st, c);
     } else if (bit == TCP_EVENT_CLOSED) {
         ret_event->why = (enum reason)c->tcb.end_reason;
         st->dying = ret_event->conn; /* until then its status can still be asked */
