@@ -95,6 +95,7 @@ static struct conn *accept_new(struct stack *st, struct listener *l, const struc
 {
     struct conn *c = flow_add(st, &ip->dst, syn->dport, &ip->src, syn->sport);
 
+    c->rcv_tos = ip->tos;
     c->user = l->user;
     c->listener = (uint8_t)(l - st->listener + 1);
     if (l->has_settings)

@@ -80,7 +80,8 @@ enum reason cookie_answer(struct stack *st, struct listener *l, const struct ip_
     o->src = ip->dst;
     o->dst = ip->src;
     o->proto = IP_PROTO_TCP;
-    o->tos = (uint8_t)(scratch.set->dscp << 2);
+    o->tos = (uint8_t)(scratch.set->dscp << 2); /* MUST-48, MUST-49 */
+    o->ttl = scratch.set->ttl;
     o->df = true;
     o->why = REASON_SEND_SYN_ACK_COOKIE;
     static_assert(sizeof(o->l4) >= TCP_HEADER_MIN + 20, "MSS, SACK-permitted, timestamps, scale");

@@ -47,7 +47,8 @@ struct conn {
     uint8_t listener;    /* number + 1, while it stands in a queue of that listener ... */
     bool complete;       /* ... the accept queue, not the SYN queue */
     uint8_t placed;      /* enum conn_place */
-    bool in_use, hashed;
+    bool in_use : 1, hashed : 1;
+    uint8_t rcv_tos; /* of the last segment that was taken (MAY-9) */
 };
 
 struct listener {

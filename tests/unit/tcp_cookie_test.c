@@ -181,9 +181,11 @@ static void the_listeners_settings(void **state)
     begin_pressed();
     settings = rig.cfg.tcp.conn;
     settings.dscp = 46;
+    settings.ttl = 9;
     assert_int_equal(stack_listener_set(rig.st, rig.listener, &settings), 0);
     take_cookie();
     assert_int_equal(rig.ip.tos, 46 << 2);
+    assert_int_equal(rig.ip.ttl, 9);
     inject(ACK, 1, 1, FULL_WND, 0);
     expect_event(EV_ACCEPTED);
     assert_int_equal(tcb()->set->dscp, 46);
