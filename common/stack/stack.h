@@ -207,6 +207,7 @@ struct stack_conn_status {
     uint32_t segs_out, segs_in, retransmits;
     int64_t srtt, rttvar, rto;
     uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd, mss;
+    uint8_t rcv_dscp; /* of the last segment that was taken, 0 to 63 (MAY-9) */
     int64_t opened_at, age;
 };
 

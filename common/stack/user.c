@@ -233,6 +233,7 @@ static void fill_status(const struct stack *st, const struct conn *c,
         .snd_wnd = t->snd_wnd,
         .rcv_wnd = tcb_rcv_wnd(t),
         .mss = t->snd_mss,
+        .rcv_dscp = c->rcv_tos >> 2,
         .opened_at = t->opened_at,
         .age = st->now - t->opened_at,
     };
