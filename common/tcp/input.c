@@ -5,8 +5,7 @@
  * REASON_NONE to go on with the next, or the reason why the segment's way ends here. Nothing is
  * sent from here: what is owed stands in the TCB until the output is drained (MUST-58, MUST-59).
  *
- * The fifth step is in ack.c, the seventh and eighth are in text.c; the sixth, URG, is not served
- * yet.
+ * The fifth step is in ack.c, the sixth in urgent.c, the seventh and eighth are in text.c.
  */
 #include <assert.h>
 
@@ -140,7 +139,7 @@ static enum reason step_syn(struct seg *s)
 void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *syn)
 {
     c->irs = syn->seq;
-    c->rcv_nxt = c->last_ack = syn->seq + 1;
+    c->rcv_nxt = c->last_ack = c->rcv_up = syn->seq + 1;
     option_take_syn(t, c, now, syn);
     t->cfg.cc->init(&c->cc, c->snd_mss);
     tcp_window_init(t, c);
@@ -168,6 +167,7 @@ static enum reason syn_sent(struct seg *s)
         tcp_ack_now(c, REASON_SEND_HANDSHAKE_ACK);
         s->flags &= (uint8_t)~TCP_SYN;
         s->seq++;
+        urgent_step(s);
         return text_step(s); /* what the SYN-ACK may have brought */
     }
     /* Text behind a SYN alone is not acknowledged and so comes again. */
@@ -192,6 +192,7 @@ static enum reason synchronized(struct seg *s)
     if ((why = ack_step(s)))
         return why;
     timestamp_update(s->c, s->now, s->hdr);
+    urgent_step(s);
     why = text_step(s);
     if (!why)
         text_fin(s);
