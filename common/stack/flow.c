@@ -110,6 +110,7 @@ void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, 
         .local_port = local_port,
         .remote_port = remote_port,
         .set = &st->tcp.cfg.conn,
+        .ts_offset = flow_ts_offset(st, local, local_port, remote, remote_port),
     };
 }
 
@@ -189,6 +190,14 @@ uint32_t flow_isn(const struct stack *st, const struct tcb *c)
         flow_hash(st, KEY_ISN, &c->local, c->local_port, &c->remote, c->remote_port, NULL, 0);
 
     return (uint32_t)(st->now / (4 * USEC)) + (uint32_t)f;
+}
+
+/* The half of the hash that flow_isn leaves. */
+uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16_t local_port,
+                        const struct addr *remote, uint16_t remote_port)
+{
+    return (uint32_t)(flow_hash(st, KEY_ISN, local, local_port, remote, remote_port, NULL, 0) >>
+                      32);
 }
 
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,

@@ -129,10 +129,11 @@ struct conn *flow_lookup(const struct stack *st, struct conn_id id);
 void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, uint16_t local_port,
                const struct addr *remote, uint16_t remote_port);
 
-enum flow_key { /* offsets of the keys in the secret, bytes */
-                KEY_FLOW = 0,
-                KEY_ISN = 16,
-                KEY_COOKIE = 32,
+/* Offsets of the keys in the secret, bytes. */
+enum flow_key {
+    KEY_FLOW = 0,
+    KEY_ISN = 16,
+    KEY_COOKIE = 32,
 };
 
 enum {
@@ -145,6 +146,9 @@ uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr 
                    const uint8_t *more, unsigned more_len);
 /* An initial sequence number (RFC 6528, MUST-8, MUST-9, SHLD-1). */
 uint32_t flow_isn(const struct stack *st, const struct tcb *c);
+/* Where the timestamp clock between these ends has its origin, ms (RFC 7323 section 7.1). */
+uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16_t local_port,
+                        const struct addr *remote, uint16_t remote_port);
 /* A local port that makes the connection unique, at random (RFC 6056), or 0. */
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
                         uint16_t remote_port);

@@ -172,6 +172,50 @@ static void what_a_timestamp_keeps(void **state)
     }
 }
 
+/*
+ * RFC 4987 3.6, RFC 7323: with timestamps the scale is kept, the windows of the connection are
+ * scaled, its clock does not run backwards, and what it echoes is what came last.
+ */
+static void options_by_timestamp(void **state)
+{
+    uint32_t stamp;
+
+    (void)state;
+    for (uint8_t scale = 0; scale <= TCP_WSCALE_MAX; scale++) {
+        defaults();
+        rig.cfg.tcp.timestamps = rig.cfg.tcp.sack = true;
+        rig.cfg.tcp.syn_queue = 0;
+        begin();
+        app_listen(8);
+        advance(scale * 7 * MSEC);
+        AT(rig_take_cookie(&(struct tcp_options){.has_mss = true,
+                                                 .mss = MSS,
+                                                 .has_wscale = true,
+                                                 .wscale = scale,
+                                                 .sack_ok = true,
+                                                 .has_timestamp = true,
+                                                 .ts_val = 500}));
+        assert_true(rig.seg.opt.has_timestamp && rig.seg.opt.has_wscale);
+        assert_int_equal(rig.seg.opt.ts_ecr, 500);
+        stamp = rig.seg.opt.ts_val;
+        AT(rig_inject(
+            ACK, 1, 1, 1000, 10,
+            &(struct tcp_options){.has_timestamp = true, .ts_val = 501, .ts_ecr = stamp}));
+        expect_event(EV_ACCEPTED);
+        expect_event(EV_READABLE);
+        assert_int_equal(tcb()->snd_wnd, 1000u << scale);
+        app_read(10);
+        app_send(100);
+        expect(ACK, 1, 11, 100);
+        assert_true(rig.seg.opt.has_timestamp);
+        assert_int_equal(rig.seg.opt.ts_ecr, 501);
+        assert_true((int32_t)(rig.seg.opt.ts_val - stamp) >= 0);
+        assert_true(rig.seg.opt.ts_val - stamp < 64);
+        assert_int_equal(tcb()->rcv_wscale, tcp_window_scale(rig.cfg.tcp.rcv_buf));
+        end();
+    }
+}
+
 /* What the listener's connections begin with holds for the answer, too. */
 static void the_listeners_settings(void **state)
 {
@@ -558,6 +602,7 @@ int main(void)
         cmocka_unit_test(the_mss),
         cmocka_unit_test(no_scale_without_timestamps),
         cmocka_unit_test(what_a_timestamp_keeps),
+        cmocka_unit_test(options_by_timestamp),
         cmocka_unit_test(the_listeners_settings),
         cmocka_unit_test(what_completes),
         cmocka_unit_test(what_does_not_complete),
