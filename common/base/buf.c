@@ -141,6 +141,7 @@ void pkt_begin(struct pkt *p, uint32_t header_len)
     p->gso_size = 0;
     p->csum_start = 0;
     p->why = 0;
+    p->ecn = 0;
     p->conn = 0;
     p->parts = 1;
     p->part[0] = (struct slice){.base = p->room, .len = header_len};

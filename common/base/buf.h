@@ -65,6 +65,7 @@ struct pkt {
     uint16_t gso_size;   /* payload bytes per segment of a super-segment; 0: an ordinary packet */
     uint16_t csum_start; /* with PKT_CSUM_PARTIAL: where the summed bytes begin */
     uint16_t why;        /* out: the reason it leaves, an enum reason */
+    uint8_t ecn;         /* out: the two ECN bits of its IP header (RFC 3168 section 5) */
     uint32_t conn;       /* out: slot of the connection it belongs to + 1, or 0; for observers */
     unsigned parts;
     struct slice part[PKT_PARTS_MAX];

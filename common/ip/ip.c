@@ -59,37 +59,34 @@ struct ip_out *ip_out_push(struct ip_node *n)
     return o;
 }
 
-void ip_finish(struct ip_node *n, struct pkt *p, const struct addr *src, const struct addr *dst,
-               uint8_t proto, uint8_t tos, bool df, uint32_t l4_len)
+void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len)
 {
-    struct ip_hdr ip = {
-        .src = *src,
-        .dst = *dst,
-        .version = 4,
-        .tos = tos,
-        .ttl = n->ttl,
-        .proto = proto,
-        .df = df,
-        .id = df ? 0 : (uint16_t)rng_next(&n->rng), /* RFC 6864: only fragments need one */
-    };
     uint32_t payload = p->len - p->part[0].len;
+    struct ip_hdr ip = *how;
+    size_t header_len;
 
     assert(p->part[0].base == p->room);
-    ip_build(p->room, &ip, l4_len + payload);
-    pkt_set_header_len(p, IPV4_HEADER_MIN + l4_len);
+    ip.version = 4;
+    ip.ttl = how->ttl ? how->ttl : n->ttl;             /* MUST-49 */
+    ip.id = how->df ? 0 : (uint16_t)rng_next(&n->rng); /* RFC 6864: only fragments need one */
+    header_len = ip_build(p->room, &ip, l4_len + payload);
+    pkt_set_header_len(p, (uint32_t)header_len + l4_len);
 }
 
 bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
 {
     struct ip_out *o;
+    struct ip_hdr ip;
 
     if (n->out_head == n->out_tail)
         return false;
     o = &n->out[n->out_head++ % IP_OUT_RING];
+    ip = (struct ip_hdr){
+        .src = o->src, .dst = o->dst, .tos = o->tos, .ttl = o->ttl, .proto = o->proto, .df = o->df};
     pkt_begin(p, 0);
     pkt_add(p, o->data);
     memcpy(p->room + IPV4_HEADER_MIN, o->l4, o->l4_len);
-    ip_finish(n, p, &o->src, &o->dst, o->proto, o->tos, o->df, o->l4_len);
+    ip_finish(n, p, &ip, o->l4_len);
     p->why = o->why;
     *ret_held = o->data.buf;
     return true;

@@ -21,9 +21,9 @@ enum {
 /* A packet that waits to leave: its transport header ready-made, its payload by reference. */
 struct ip_out {
     struct addr src, dst;
-    struct slice data; /* the reference is the ring's */
-    uint16_t why;      /* enum reason */
-    uint8_t proto, tos, l4_len;
+    struct slice data;               /* the reference is the ring's */
+    uint16_t why;                    /* enum reason */
+    uint8_t proto, tos, ttl, l4_len; /* ttl 0: the node's */
     bool df;
     uint8_t l4[IP_OUT_L4_MAX];
 };
@@ -69,9 +69,9 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held);
 
 /*
  * Write the IP header of a packet whose parts behind part[0] are in place: part[0] becomes the IP
- * header followed by the l4_len bytes that stand in p->room behind IPV4_HEADER_MIN already.
+ * header followed by the l4_len bytes that stand in p->room behind it already. Of `how` are taken
+ * src, dst, tos, ttl (0: the node's), proto, df and options (options_len a multiple of 4).
  */
-void ip_finish(struct ip_node *n, struct pkt *p, const struct addr *src, const struct addr *dst,
-               uint8_t proto, uint8_t tos, bool df, uint32_t l4_len);
+void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len);
 
 #endif

@@ -4,8 +4,15 @@
  */
 #include "stack/internal.h"
 
+/* What a connection's settings say about the IP header of all that it sends (MUST-48, SHLD-22). */
+static uint8_t tos_of(const struct tcp_settings *set)
+{
+    return (uint8_t)(set->dscp << 2);
+}
+
+/* A reset that answers a segment; `set` is of the connection that it was for, or NULL. */
 static void push_reset(struct stack *st, const struct addr *src, const struct addr *dst,
-                       const struct tcp_hdr *rst)
+                       const struct tcp_hdr *rst, const struct tcp_settings *set)
 {
     struct ip_out *o = ip_out_push(&st->ip);
 
@@ -17,6 +24,10 @@ static void push_reset(struct stack *st, const struct addr *src, const struct ad
     o->dst = *dst;
     o->proto = IP_PROTO_TCP;
     o->df = true;
+    if (set) {
+        o->tos = tos_of(set);
+        o->ttl = set->ttl;
+    }
     o->why = REASON_SEND_RST_ANSWER;
     o->l4_len = TCP_HEADER_MIN;
     tcp_build(o->l4, src, dst, rst, 0, NULL, 0);
@@ -58,6 +69,7 @@ static enum reason accept_syn(struct stack *st, struct listener *l, const struct
     if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
         return REASON_TCP_TABLE_FULL;
     c = flow_add(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
+    c->rcv_tos = ip->tos;
     c->user = l->user;
     c->listener = (uint8_t)(l - st->listener + 1);
     if (l->has_settings)
@@ -84,7 +96,7 @@ static enum reason tcp_stranger(struct stack *st, const struct ip_hdr *ip,
         return why;
     if (!tcp_reset_for(hdr, data_len, &rst))
         return REASON_TCP_RST_NO_CONNECTION;
-    push_reset(st, &ip->dst, &ip->src, &rst);
+    push_reset(st, &ip->dst, &ip->src, &rst, NULL);
     return why;
 }
 
@@ -113,7 +125,9 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
         return tcp_stranger(st, ip, &hdr, data.len, iss_least);
     why = tcp_input(&st->tcp, &c->tcb, st->now, &hdr, data, &reply, &rst);
     if (reply)
-        push_reset(st, &ip->dst, &ip->src, &rst);
+        push_reset(st, &ip->dst, &ip->src, &rst, c->tcb.set);
+    if (why == REASON_NONE)
+        c->rcv_tos = ip->tos; /* MAY-9: of segments that were taken, not of forged ones */
     stack_settle(st, c);
     return why;
 }
@@ -175,17 +189,20 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
 static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
 {
     struct tcb *tcb = &c->tcb;
+    struct ip_hdr ip = {.src = tcb->local, .dst = tcb->remote, .proto = IP_PROTO_TCP, .df = true};
     struct tcp_hdr hdr;
     size_t len;
 
     pkt_begin(p, 0);
     if (!tcp_output(&st->tcp, tcb, st->now, &hdr, p))
         return false;
+    ip.tos = tos_of(tcb->set) | p->ecn;
+    ip.ttl = tcb->set->ttl;
     hdr.sport = tcb->local_port;
     hdr.dport = tcb->remote_port;
     len = tcp_build(p->room + IPV4_HEADER_MIN, &tcb->local, &tcb->remote, &hdr, 0, p->part + 1,
                     p->parts - 1);
-    ip_finish(&st->ip, p, &tcb->local, &tcb->remote, IP_PROTO_TCP, 0, true, (uint32_t)len);
+    ip_finish(&st->ip, p, &ip, (uint32_t)len);
     p->conn = conn_slot(st, c) + 1;
     return true;
 }

@@ -45,7 +45,8 @@ struct conn {
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
     uint8_t listener;    /* number + 1, while it counts against that backlog */
     uint8_t placed;      /* enum conn_place */
-    bool in_use, hashed;
+    bool in_use : 1, hashed : 1;
+    uint8_t rcv_tos; /* of the last segment that was taken (MAY-9) */
 };
 
 struct listener {

@@ -117,6 +117,8 @@ static void fill(const struct stack *st, const struct conn *c, struct stack_conn
         .remote = t->remote,
         .local_port = t->local_port,
         .remote_port = t->remote_port,
+        .dscp = t->set->dscp,
+        .rcv_dscp = c->rcv_tos >> 2,
         .opened_at = t->opened_at,
         .age = st->now - t->opened_at,
     };
