@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "stack/internal.h"
+#include "tcp/urgent.h"
 
 enum {
     SSTHRESH_NONE = 1 << 30, /* bytes: so large that slow start has no end */
@@ -60,6 +61,8 @@ static void fill_flow(const struct stack *st, const struct tcb *t, struct stack_
 {
     s->send_queued = t->snd_q.bytes;
     s->receive_queued = t->rcv_q.bytes;
+    s->send_urgent = urgent_unacked(t);
+    s->receive_urgent = urgent_left(t);
     s->unacked = outstanding(t);
     s->not_sent = not_sent(t);
     s->lost = t->recovery.lost_end - t->recovery.lost_start;
@@ -117,6 +120,7 @@ static void fill(const struct stack *st, const struct conn *c, struct stack_conn
         .remote = t->remote,
         .local_port = t->local_port,
         .remote_port = t->remote_port,
+        .soft_error = (enum reason)t->soft_error,
         .dscp = t->set->dscp,
         .rcv_dscp = c->rcv_tos >> 2,
         .opened_at = t->opened_at,

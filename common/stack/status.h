@@ -17,11 +17,12 @@ enum {
 };
 
 enum status_kind {
-    STATUS_STATE, /* enum tcp_state */
-    STATUS_ADDR,  /* struct addr */
-    STATUS_FLAG,  /* bool; in text its name alone */
-    STATUS_WORD,  /* const char *, or NULL: none */
-    STATUS_U8,    /* uint8_t, and so on */
+    STATUS_STATE,  /* enum tcp_state */
+    STATUS_ADDR,   /* struct addr */
+    STATUS_FLAG,   /* bool; in text its name alone */
+    STATUS_WORD,   /* const char *, or NULL: none */
+    STATUS_REASON, /* enum reason, by its name */
+    STATUS_U8,     /* uint8_t, and so on */
     STATUS_U16,
     STATUS_U32,
     STATUS_U64,

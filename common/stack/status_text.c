@@ -65,6 +65,8 @@ static uint64_t whole(const struct status_field *f, const struct stack_conn_stat
         return (uint64_t) * (const int64_t *)p;
     case STATUS_WORD:
         return *(const char *const *)p != NULL;
+    case STATUS_REASON:
+        return (uint64_t) * (const enum reason *)p;
     case STATUS_STATE:
     case STATUS_ADDR:
         break;
@@ -105,8 +107,11 @@ static void add_scaled(struct text *t, uint64_t n)
     text_add(t, "%" PRIu64 ".%" PRIu64 "%c", n / 1000, n % 1000 / 100, units[i]);
 }
 
+/* A value of a kind that is a word, or NULL. */
 static const char *word(const struct status_field *f, const struct stack_conn_status *c)
 {
+    if (f->kind == STATUS_REASON)
+        return whole(f, c) ? reason_text((enum reason)whole(f, c))->name : NULL;
     return *(const char *const *)member(f, c);
 }
 
@@ -138,6 +143,7 @@ static void add_value(struct text *t, const struct status_field *f,
         break;
     case STATUS_FLAG:
         break; /* what stands before it says it all */
+    case STATUS_REASON:
     case STATUS_WORD:
         text_add(t, "%s", word(f, c) ? word(f, c) : "-");
         break;
@@ -231,6 +237,7 @@ static void json_value(struct text *t, const struct status_field *f,
     case STATUS_FLAG:
         text_add(t, "%s", whole(f, c) ? "true" : "false");
         break;
+    case STATUS_REASON:
     case STATUS_WORD:
         if (word(f, c))
             text_add(t, "\"%s\"", word(f, c));

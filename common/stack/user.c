@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "stack/internal.h"
+#include "tcp/urgent.h"
 
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn)
 {
@@ -134,6 +135,25 @@ int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct sl
     r = tcp_receive(&st->tcp, &c->tcb, max, ret_slice);
     stack_settle(st, c);
     return r;
+}
+
+int stack_urgent(struct stack *st, struct conn_id conn)
+{
+    struct conn *c = flow_lookup(st, conn);
+    int r;
+
+    if (!c)
+        return -EBADF;
+    r = tcp_urgent(&c->tcb);
+    stack_settle(st, c);
+    return r;
+}
+
+uint32_t stack_urgent_left(const struct stack *st, struct conn_id conn)
+{
+    const struct conn *c = flow_lookup(st, conn);
+
+    return c ? urgent_left(&c->tcb) : 0;
 }
 
 int stack_close(struct stack *st, struct conn_id conn)

@@ -243,6 +243,7 @@ static void the_largest_has_room(void **state)
     s.local = s.remote = addr_v4(0xdfffffff);
     s.timer = "keepalive";
     s.cc = "congestion";
+    s.soft_error = REASON_TCP_SYN_CHALLENGED;
     s.cwnd_limited = true;
     for (unsigned i = 0; status_field(i); i++)
         if (status_field(i)->kind == STATUS_MS)
@@ -282,10 +283,13 @@ static void json_has_every_value(void **state)
     assert_true(json_is_true(json_object_get(o, "cwnd_limited")));
     json_decref(o);
     s.timer = NULL;
+    s.soft_error = REASON_ICMP_SOFT;
     text_init(&t, out, sizeof(out));
     status_json(&t, &s);
     o = json_loads(out, 0, NULL);
     assert_true(json_is_null(json_object_get(o, "timer")));
+    assert_string_equal(json_string_value(json_object_get(o, "soft_error")),
+                        reason_text(REASON_ICMP_SOFT)->name);
     json_decref(o);
 }
 
