@@ -9,6 +9,7 @@
  *   cookie.c  SYN cookies
  *   event.c   events and the observer
  *   user.c    user calls
+ *   status.c  what is known about a connection; status_text.c writes it
  *
  * After anything has touched a connection, stack_settle looks at what it left behind.
  */
