@@ -244,10 +244,11 @@ static void the_largest_has_room(void **state)
     s.timer = "keepalive";
     s.cc = "congestion";
     s.soft_error = REASON_TCP_SYN_CHALLENGED;
-    s.cwnd_limited = true;
     for (unsigned i = 0; status_field(i); i++)
         if (status_field(i)->kind == STATUS_MS)
             *(int64_t *)((char *)&s + status_field(i)->offset) = INT64_MAX;
+        else if (status_field(i)->kind == STATUS_FLAG)
+            *((char *)&s + status_field(i)->offset) = 1;
     text_init(&t, out, sizeof(out));
     status_json(&t, &s);
     assert_false(t.cut);
