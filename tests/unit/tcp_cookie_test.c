@@ -480,120 +480,6 @@ static void numbers_are_spread(void **state)
     end();
 }
 
-/* ---- when cookies are sent ---- */
-
-/* When the SYN queue is full, and not before; it keeps those that are in it. */
-static void when_the_queue_is_full(void **state)
-{
-    struct flow first;
-
-    (void)state;
-    defaults();
-    rig.cfg.tcp.syn_queue = 1;
-    begin();
-    app_listen(8);
-    inject(SYN, 0, 0, FULL_WND, 0);
-    expect_syn_ack();
-    expect_why(REASON_SEND_SYN_ACK);
-    first = flow;
-    flow.remote_port++;
-    take_cookie();
-    assert_int_equal(stack_totals(rig.st)->conns, 1);
-    counted(EMBRYO_EVICTED, 0);
-    inject(ACK, 1, 1, FULL_WND, 0);
-    expect_event(EV_ACCEPTED);
-    flow = first;
-    inject(ACK, 1, 1, FULL_WND, 0);
-    expect_event(EV_ACCEPTED);
-    flow.remote_port += 2;
-    inject(SYN, 0, 0, FULL_WND, 0); /* room again */
-    expect_syn_ack();
-    expect_why(REASON_SEND_SYN_ACK);
-    end();
-}
-
-/*
- * A cookie, and then the SYN again when there was room: two SYN-ACKs with different numbers are on
- * their way. Whichever the client takes, the handshake is completed.
- */
-static void either_answer_is_good(void **state)
-{
-    (void)state;
-    for (unsigned second = 0; second < 2; second++) {
-        struct flow other;
-        uint32_t cookie;
-
-        defaults();
-        rig.cfg.tcp.syn_queue = 1;
-        begin();
-        app_listen(8);
-        inject(SYN, 0, 0, FULL_WND, 0);
-        expect_syn_ack();
-        other = flow;
-        flow.remote_port++;
-        take_cookie();
-        cookie = flow.iss;
-        flow.remote_port--;
-        flow = other;
-        inject(RST, 1, 1, FULL_WND, 0); /* the one in the queue goes */
-        flow.remote_port++;
-        inject(SYN, 0, 0, FULL_WND, 0);
-        expect_syn_ack();
-        expect_why(REASON_SEND_SYN_ACK);
-        assert_int_not_equal(flow.iss, cookie);
-        if (!second)
-            flow.iss = cookie;
-        assert_int_equal(inject(ACK, 1, 1, FULL_WND, 10), REASON_NONE);
-        expect_event(EV_ACCEPTED);
-        app_read(10);
-        assert_int_equal(tcb()->iss, flow.iss);
-        assert_int_equal(stack_totals(rig.st)->conns, 1);
-        end();
-    }
-}
-
-/* A sixteenth of the table is not for SYNs, but for handshakes that are complete. */
-static void when_the_table_is_nearly_full(void **state)
-{
-    (void)state;
-    defaults();
-    rig.cfg.max_conns = 32;
-    begin();
-    app_listen(64);
-    for (unsigned i = 0; i < 29; i++, flow.remote_port++)
-        open_passive();
-    inject(SYN, 0, 0, FULL_WND, 0);
-    expect_syn_ack();
-    expect_why(REASON_SEND_SYN_ACK); /* the thirtieth, half open */
-    for (unsigned i = 0; i < 3; i++) {
-        flow.remote_port++;
-        take_cookie();
-        assert_int_equal(inject(ACK, 1, 1, FULL_WND, 0), REASON_NONE);
-        expect_event(EV_ACCEPTED);
-    }
-    counted(EMBRYO_EVICTED, 1); /* what is complete is worth more than what is half open */
-    assert_int_equal(stack_totals(rig.st)->conns, 32);
-    flow.remote_port++;
-    take_cookie();
-    inject_drop(REASON_TCP_TABLE_FULL, ACK, 1, 1, FULL_WND, 0); /* ignored: it may come again */
-    expect_nothing();
-    end();
-}
-
-/* Answers wait in a ring of limited size; a SYN that finds it full is dropped, and comes again. */
-static void when_the_ring_is_full(void **state)
-{
-    (void)state;
-    begin_pressed();
-    for (unsigned i = 0; i < STACK_REPLIES; i++, flow.remote_port++)
-        assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
-    inject_drop(REASON_IP_OUT_FULL, SYN, 0, 0, FULL_WND, 0);
-    drain();
-    take_cookie();
-    counted(SEND_SYN_ACK_COOKIE, STACK_REPLIES + 1);
-    end();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -614,10 +500,6 @@ int main(void)
         cmocka_unit_test(only_under_pressure),
         cmocka_unit_test(the_key),
         cmocka_unit_test(numbers_are_spread),
-        cmocka_unit_test(when_the_queue_is_full),
-        cmocka_unit_test(either_answer_is_good),
-        cmocka_unit_test(when_the_table_is_nearly_full),
-        cmocka_unit_test(when_the_ring_is_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
