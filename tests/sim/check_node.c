@@ -238,6 +238,8 @@ static void look_at_status(struct check *c, const struct stack *st)
         n++;
         if (s.bytes_acked > s.bytes_sent || s.send_queued > st->cfg.tcp.snd_buf || s.age < 0)
             check_fail(c, "status: acknowledged more than sent, or queued more than allowed");
+        if (s.bytes_retrans + s.unacked > s.bytes_sent)
+            check_fail(c, "status: more bytes sent again and outstanding than sent");
     }
     if (n > st->totals.conns)
         check_fail(c, "status tells of more connections than there are");
