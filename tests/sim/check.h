@@ -62,6 +62,7 @@ struct flow {
     uint32_t again_seq;
     int64_t again_at, again_gap; /* ns */
 
+    unsigned dups_owed;      /* acknowledgments that its sender owes for what came out of order */
     int64_t owing_since;     /* ns: its sender owes an acknowledgment; TIME_NEVER */
     int64_t challenge_began; /* ns: one second ... */
     unsigned challenges;     /* ... and how many challenge ACKs its sender sent in it */
@@ -85,6 +86,7 @@ struct check {
     uint32_t node[CHECK_CONNS][2];    /* where the ends are */
     const struct stack *stack[NET_NODES];
     enum tcp_state state[NET_NODES][CHECK_SLOTS];
+    int64_t since[NET_NODES][CHECK_SLOTS]; /* ns: in that state */
     /* the batch that a node has just read: who may be answered by a RST */
     struct {
         uint16_t sport, dport;

@@ -168,6 +168,18 @@ static bool takes_text(unsigned state)
     return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT_1 || state == TCP_FIN_WAIT_2;
 }
 
+/*
+ * One acknowledgment for each segment that came out of order (RFC 5681 section 4.2); what they
+ * would repeat is old when RCV.NXT moves.
+ */
+static void note_order(struct arrival *a, const struct conn *conn)
+{
+    if (conn->tcb.rcv_nxt != a->rcv_nxt)
+        a->back->dups_owed = 0;
+    else if (seq_gt(a->tcp.seq, a->rcv_nxt))
+        a->back->dups_owed++;
+}
+
 /* The segment is acceptable: every byte of it that is new is kept, and RCV.NXT is where it must. */
 static void check_arrived(struct check *c, const struct conn *conn, enum reason said)
 {
@@ -181,6 +193,8 @@ static void check_arrived(struct check *c, const struct conn *conn, enum reason 
         books_begin(f, t);
         return;
     }
+    if (a->len > 0 && takes_text(a->state) && !a->released)
+        note_order(a, conn);
     if (a->len > 0 && takes_text(a->state) && !a->released)
         books_add(f, seq_max(a->tcp.seq, f->nxt), seq_min(a->tcp.seq + a->len, a->rcv_adv));
     if (f->counting && t->rcv_nxt - fin_taken(t) != f->nxt)

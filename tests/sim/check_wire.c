@@ -204,6 +204,7 @@ static void check_segment(struct check *c, const struct tcp_hdr *tcp, const uint
         check_fail(c, "port %u: a segment before its SYN", tcp->sport);
     if (tcp->flags & TCP_ACK)
         check_ack(c, own, back, tcp);
+    own->dups_owed -= (tcp->flags & TCP_ACK) && own->dups_owed;
     if (why == REASON_SEND_ACK_CHALLENGE)
         check_challenge(c, own, tcp);
     check_space(c, own, back, tcp, data, len, why);

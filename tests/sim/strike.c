@@ -56,6 +56,12 @@ static uint32_t below(struct world *w, uint32_t n)
     return (uint32_t)dice_below(&w->strike_dice, n ? n : 1);
 }
 
+/* How far a strike is beside what would be believed: often by nothing more than it must. */
+static uint32_t beside(struct world *w)
+{
+    return below(w, 2) ? 0 : below(w, 1 << 20);
+}
+
 /* The header of a strike, and in *ret_len how much text it brings; false if it is not possible. */
 static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
                   struct tcp_hdr *ret_hdr, uint32_t *ret_len)
@@ -80,8 +86,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
         break;
     case STRIKE_RST_OUTSIDE:
         h.flags = TCP_RST;
-        h.seq =
-            below(w, 2) ? t->rcv_adv + 1 + below(w, 1 << 20) : t->rcv_nxt - 1 - below(w, 1 << 20);
+        h.seq = below(w, 2) ? t->rcv_adv + (wnd == 0) + beside(w) : t->rcv_nxt - 1 - beside(w);
         break;
     case STRIKE_SYN:
         h.flags = TCP_SYN;
@@ -90,22 +95,22 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
             return false; /* may begin a new connection (MAY-2) */
         break;
     case STRIKE_ACK_FUTURE:
-        h.ack += 1 + below(w, 1 << 30);
+        h.ack += 1 + beside(w);
         *ret_len = below(w, TEXT_MAX);
         break;
     case STRIKE_ACK_OLD:
-        h.ack = t->snd_una - t->max_snd_wnd - 1 - below(w, 1 << 30);
+        h.ack = t->snd_una - t->max_snd_wnd - 1 - beside(w);
         *ret_len = below(w, TEXT_MAX);
         break;
     case STRIKE_DATA_BEYOND:
-        h.seq = t->rcv_adv + below(w, 1 << 20);
-        *ret_len = 1 + below(w, TEXT_MAX);
+        h.seq = t->rcv_adv + beside(w);
+        *ret_len = below(w, TEXT_MAX);
         if (wnd == 0)
             return false;
         break;
     case STRIKE_DATA_BELOW:
         *ret_len = 1 + below(w, TEXT_MAX);
-        h.seq -= *ret_len + below(w, 1 << 20);
+        h.seq -= *ret_len + beside(w);
         break;
     case STRIKE_UNREACHABLE:
     case STRIKE_TOO_LARGE:
