@@ -45,11 +45,15 @@ struct flow {
     uint32_t ack;        /* the highest acknowledgment it sent */
     uint32_t right_edge; /* the highest sequence number it allows, plus one */
     uint64_t key;        /* of the stream of bytes it carries */
+    uint64_t urgent_to;  /* bytes of the stream that its application has called urgent; 0: none */
+    bool ts_offered;
+    uint32_t ts_val, ts_ecr; /* the last timestamps it sent */
 
     /* what its sender has been told by segments that arrived */
     bool told;
     uint32_t told_edge; /* the highest sequence number it may use, plus one */
     uint32_t told_ack;  /* the highest acknowledgment */
+    uint32_t told_ts;   /* the highest timestamp */
 
     /* what has arrived of it, by the books: all up to `nxt`, and the spans beyond */
     bool counting; /* the books are known to be right */
@@ -78,7 +82,8 @@ struct arrival {
     const void *conn; /* the receiver's struct conn, or NULL */
     unsigned state;   /* enum tcp_state ... */
     bool released;    /* ... and more of its TCB before the segment came */
-    uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd;
+    bool ts_ok;
+    uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd, ts_recent;
 };
 
 struct check {

@@ -23,6 +23,7 @@ enum strike_kind {
     STRIKE_ACK_OLD,
     STRIKE_DATA_BEYOND,
     STRIKE_DATA_BELOW,
+    STRIKE_DATA_STALE,  /* its timestamp is old */
     STRIKE_UNREACHABLE, /* ICMP, about a segment that is not in flight */
     STRIKE_TOO_LARGE,
     STRIKE_KINDS,
@@ -74,6 +75,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
         .ack = t->snd_nxt,
         .wnd = 1000,
         .flags = TCP_ACK,
+        .opt = {.has_timestamp = t->ts_ok, .ts_val = t->ts_recent + beside(w)},
     };
 
     *ret_len = 0;
@@ -111,6 +113,12 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
     case STRIKE_DATA_BELOW:
         *ret_len = 1 + below(w, TEXT_MAX);
         h.seq -= *ret_len + beside(w);
+        break;
+    case STRIKE_DATA_STALE:
+        *ret_len = 1 + below(w, TEXT_MAX);
+        h.opt.ts_val = t->ts_recent - 1 - beside(w);
+        if (!t->ts_ok)
+            return false;
         break;
     case STRIKE_UNREACHABLE:
     case STRIKE_TOO_LARGE:
@@ -213,7 +221,8 @@ void strike(struct world *w, unsigned node)
         check_fail(&w->check, "a forged packet of kind %d was believed", (int)kind);
     if (conn->tcb.state != before.state || conn->tcb.snd_una != before.snd_una ||
         conn->tcb.rcv_nxt != before.rcv_nxt || conn->tcb.snd_mss != before.snd_mss ||
-        conn->tcb.snd_wnd != before.snd_wnd || conn->tcb.cc.cwnd != before.cc.cwnd)
+        conn->tcb.snd_wnd != before.snd_wnd || conn->tcb.cc.cwnd != before.cc.cwnd ||
+        conn->tcb.ts_recent != before.ts_recent)
         check_fail(&w->check, "a forged packet of kind %d changed the connection", (int)kind);
 }
 
