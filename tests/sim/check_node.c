@@ -222,10 +222,13 @@ static void look_at_memory(struct check *c, unsigned node, const struct stack *s
         check_fail(c, "node %u: %u cells in queues, %u in use", node, cells, st->cells.in_use);
     if (conns != st->totals.conns || conns > st->cfg.max_conns)
         check_fail(c, "node %u: %u connections, %u counted", node, conns, st->totals.conns);
-    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++)
-        if (st->listener[i].pending != embryos[i] || embryos[i] > st->listener[i].backlog)
-            check_fail(c, "node %u: %u connections wait for a listener, %u counted", node,
-                       embryos[i], st->listener[i].pending);
+    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
+        const struct listener *l = &st->listener[i];
+
+        if (l->half_open + l->complete != embryos[i] || l->complete > l->backlog)
+            check_fail(c, "node %u: %u connections wait for a listener, %u and %u counted", node,
+                       embryos[i], l->half_open, l->complete);
+    }
 }
 
 /* What an application may rely on in the numbers that STATUS gives. */
