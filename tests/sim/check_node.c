@@ -206,7 +206,7 @@ static uint32_t cells_of(const struct tcb *t)
 
 static void look_at_memory(struct check *c, unsigned node, const struct stack *st)
 {
-    uint32_t cells = 0, conns = 0, embryos[STACK_LISTENERS_MAX] = {0};
+    uint32_t cells = 0, conns = 0, queued[STACK_LISTENERS_MAX][2] = {{0}};
 
     for (uint32_t i = 0; i < st->fresh_slots; i++) {
         const struct conn *conn = &st->conns[i];
@@ -216,7 +216,7 @@ static void look_at_memory(struct check *c, unsigned node, const struct stack *s
         conns++;
         cells += cells_of(&conn->tcb);
         if (conn->listener)
-            embryos[conn->listener - 1]++;
+            queued[conn->listener - 1][conn->complete]++;
     }
     if (cells != st->cells.in_use)
         check_fail(c, "node %u: %u cells in queues, %u in use", node, cells, st->cells.in_use);
@@ -225,9 +225,10 @@ static void look_at_memory(struct check *c, unsigned node, const struct stack *s
     for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
         const struct listener *l = &st->listener[i];
 
-        if (l->half_open + l->complete != embryos[i] || l->complete > l->backlog)
-            check_fail(c, "node %u: %u connections wait for a listener, %u and %u counted", node,
-                       embryos[i], l->half_open, l->complete);
+        if (l->half_open != queued[i][0] || l->complete != queued[i][1] ||
+            l->half_open > l->backlog || l->complete > l->backlog)
+            check_fail(c, "node %u: %u and %u connections wait for a listener, %u and %u counted",
+                       node, queued[i][0], queued[i][1], l->half_open, l->complete);
     }
 }
 
