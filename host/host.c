@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 
     node_prepare_descriptors();
     node_options_default(&h.opt.node);
+    h.opt.node.tun = "tun0"; /* for --status */
     h.opt.node.connect_timeout = CONNECT_TIMEOUT * SEC;
     h.opt.bytes = BYTES_NOT_GIVEN;
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);

@@ -165,6 +165,7 @@ int main(int argc, char **argv)
 
     node_prepare_descriptors();
     node_options_default(&p.opt.node);
+    p.opt.node.tun = "tun1"; /* for --status */
     p.opt.session = "echo";
     code = node_options_parse(&program, &p.opt.node, PEER_NUMBER, argc, argv);
     if (code != NODE_GO_ON)

@@ -17,6 +17,7 @@
 #include "link/wire.h"
 #include "run/options.h"
 #include "run/report.h"
+#include "run/teller.h"
 #include "stack/stack.h"
 
 enum {
@@ -26,7 +27,7 @@ enum {
 
 /* What the options and operands say that are common to all nodes; programs put it first. */
 struct node_options {
-    const char *tun;
+    const char *tun;    /* as it begins: the one that --status asks if none is given */
     struct addr net;    /* the kernel's address on the TUN */
     uint8_t prefix_len; /* of its subnet */
     struct addr remote;
@@ -35,6 +36,7 @@ struct node_options {
     const char *pcap;
     unsigned verbose;
     bool json, quiet;
+    bool status;  /* ask a running node, and be none */
     uint32_t mss; /* bytes; 0: what the MTU gives */
     bool no_nagle, no_delayed_ack;
     int64_t connect_timeout; /* ns; 0: the stack's default */
@@ -77,6 +79,13 @@ struct node_options {
          .offset = NODE_OPTION(json),                                                              \
          .help = "Instead of lines for people, one JSON object per line on standard error: "       \
                  "ready, connected, closed, error, and at the end a summary. Not with -v."},       \
+        {.letter = 'S',                                                                            \
+         .name = "status",                                                                         \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(status),                                                            \
+         .help = "Print what the node that runs on TUN knows of its connections, as ss -ti "       \
+                 "does, and leave; with -v its counters too, with --json all of it as JSON. "      \
+                 "TUN alone is enough, or nothing."},                                              \
         {.letter = 'q',                                                                            \
          .name = "quiet",                                                                          \
          .kind = OPTION_FLAG,                                                                      \
@@ -112,6 +121,7 @@ struct node {
     struct capture_file *file; /* ours or another node's; NULL: no capture */
     struct device *dev;        /* the top of the chain */
     struct stack *st;
+    struct teller teller;         /* answers --status; not for a node without a TUN */
     bool told_down, told_capture; /* said once */
 };
 
@@ -126,7 +136,8 @@ void node_prepare_descriptors(void);
 /*
  * Parse options and the three operands TUN ADDRESS/PREFIX REMOTE into *opt, which begins as
  * node_options_default left it and may be the first member of something larger that prog's table
- * fills. `host_number` gives the node's default address.
+ * fills. `host_number` gives the node's default address. With --status the answer is printed, and
+ * the exit code is returned.
  */
 void node_options_default(struct node_options *opt);
 int node_options_parse(const struct program *prog, struct node_options *opt, uint32_t host_number,
