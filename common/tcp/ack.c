@@ -24,6 +24,7 @@ void ack_establish(struct seg *s)
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
     c->events |= TCP_EVENT_OPENED;
+    c->send_syn = false; /* one that was to be sent again, in the same batch */
     tcp_set_state(s->t, c, s->now, TCP_ESTABLISHED);
     if (c->fin_queued)
         tcp_set_state(s->t, c, s->now, TCP_FIN_WAIT_1); /* CLOSE was called before */
