@@ -169,6 +169,31 @@ static int node_begin(struct node *n, const struct program *prog, const struct n
     return EXIT_FAILED;
 }
 
+/* What the options say of TCP. */
+static void node_settings(const struct node_options *opt, struct tcp_config *cfg)
+{
+    struct tcp_settings *conn = &cfg->conn;
+
+    cfg->mss = (uint16_t)opt->mss;
+    cfg->delayed_ack = !opt->no_delayed_ack;
+    cfg->timestamps = !opt->no_timestamps;
+    cfg->sack = !opt->no_sack;
+    cfg->wscale = !opt->no_wscale;
+    cfg->ecn = !opt->no_ecn;
+    conn->nagle = !opt->no_nagle;
+    conn->dscp = (uint8_t)opt->dscp;
+    conn->ttl = (uint8_t)opt->ttl;
+    if (opt->connect_timeout)
+        conn->r2_syn_ns = opt->connect_timeout;
+    if (opt->user_timeout)
+        conn->r2_ns = opt->user_timeout;
+    if (opt->keepalive) {
+        conn->keepalive = true;
+        conn->keepalive_ns = opt->keepalive;
+        conn->keepalive_interval_ns = time_min(opt->keepalive, conn->keepalive_interval_ns);
+    }
+}
+
 static int node_stack(struct node *n)
 {
     struct stack_config cfg;
@@ -182,11 +207,7 @@ static int node_stack(struct node *n)
     cfg.mtu = n->dev->mtu;
     cfg.small = &n->small;
     cfg.large = &n->packets;
-    cfg.tcp.mss = (uint16_t)n->opt->mss;
-    cfg.tcp.conn.nagle = !n->opt->no_nagle;
-    cfg.tcp.delayed_ack = cfg.tcp.delayed_ack && !n->opt->no_delayed_ack;
-    if (n->opt->connect_timeout)
-        cfg.tcp.conn.r2_syn_ns = n->opt->connect_timeout;
+    node_settings(n->opt, &cfg.tcp);
     randombytes_buf(cfg.secret, sizeof(cfg.secret));
     randombytes_buf(&cfg.seed, sizeof(cfg.seed));
     bytes = stack_bytes(&cfg);

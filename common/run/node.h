@@ -23,6 +23,7 @@
 enum {
     NODE_GO_ON = -1,
     NODE_PORT = 8000, /* of a session, unless told otherwise */
+    NODE_SECONDS_MAX = 24 * 3600,
 };
 
 /* What the options and operands say that are common to all nodes; programs put it first. */
@@ -38,8 +39,9 @@ struct node_options {
     bool json, quiet;
     bool status;  /* ask a running node, and be none */
     uint32_t mss; /* bytes; 0: what the MTU gives */
-    bool no_nagle, no_delayed_ack;
-    int64_t connect_timeout; /* ns; 0: the stack's default */
+    bool urgent, no_nagle, no_delayed_ack, no_timestamps, no_sack, no_wscale, no_ecn;
+    int64_t connect_timeout, user_timeout, keepalive; /* ns; 0: the stack's default */
+    uint32_t dscp, ttl;                               /* ttl 0: the stack's default */
 };
 
 /* The lines of these options in a program's table; `host_number` as text, "7". */
@@ -98,13 +100,59 @@ struct node_options {
          .min = 64,                                                                                \
          .max = 65495,                                                                             \
          .help = "The largest segment to offer; without it what the MTU gives."},                  \
+        {.name = "urgent",                                                                         \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(urgent),                                                            \
+         .help = "Mark what is typed as urgent (RFC 9293 3.8.5); new programs should not."},       \
         {.name = "no-nagle",                                                                       \
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(no_nagle),                                                          \
          .help = "Send small segments at once."},                                                  \
+        {.name = "no-delayed-ack",                                                                 \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_delayed_ack),                                                    \
+         .help = "Acknowledge every batch at once."},                                              \
+        {.name = "no-timestamps",                                                                  \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_timestamps),                                                     \
+         .help = "Without timestamps (RFC 7323)."},                                                \
+        {.name = "no-sack",                                                                        \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_sack),                                                           \
+         .help = "Without selective acknowledgments (RFC 2018)."},                                 \
+        {.name = "no-window-scaling",                                                              \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_wscale),                                                         \
+         .help = "Without window scaling (RFC 7323)."},                                            \
+        {.name = "no-ecn",                                                                         \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_ecn),                                                            \
+         .help = "Without congestion notification (RFC 3168)."},                                   \
+        {.name = "keepalive",                                                                      \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(keepalive),                                                         \
+         .min = SEC / 10,                                                                          \
+         .max = NODE_SECONDS_MAX * SEC,                                                            \
+         .help =                                                                                   \
+             "Ask a remote node that was silent for so long whether it is still there, and give "  \
+             "up when it does not answer; without this, silence is no reason."},                   \
+        {.name = "user-timeout",                                                                   \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(user_timeout),                                                      \
+         .min = SEC / 10,                                                                          \
+         .max = NODE_SECONDS_MAX * SEC,                                                            \
+         .help = "Give up if what was sent is not answered for so long; 100 without it."},         \
+        {.name = "dscp",                                                                           \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(dscp),                                                              \
+         .max = 63,                                                                                \
+         .help = "The Diffserv codepoint of what is sent; 0 without it."},                         \
     {                                                                                              \
-        .name = "no-delayed-ack", .kind = OPTION_FLAG, .offset = NODE_OPTION(no_delayed_ack),      \
-        .help = "Acknowledge every batch at once."                                                 \
+        .name = "ttl", .arg = "N", .kind = OPTION_U32, .offset = NODE_OPTION(ttl), .min = 1,       \
+        .max = 255, .help = "How many hops what is sent may take; 64 without it."                  \
     }
 
 struct node {
