@@ -135,6 +135,7 @@ void ack_process(struct seg *s)
         if (cs.rtt)
             tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, cs.rtt);
     }
+    c->icmp_reason = REASON_NONE; /* the path works */
     if (seq_geq(s->ack, c->snd_una))
         update_send_window(s, acked > 0);
     feed_recovery(s, acked, duplicate, cs);

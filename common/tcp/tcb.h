@@ -65,6 +65,7 @@ struct tcb {
     bool cwnd_limited : 1;
     uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
     uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
+    uint8_t icmp_reason;   /* enum reason of the last ICMP error since the remote end was heard */
     uint8_t challenges;    /* owed since challenge_window began */
     uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
 

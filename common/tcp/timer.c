@@ -38,8 +38,9 @@ static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool outstanding = c->snd_nxt != c->snd_una;
 
-    if (silent_too_long(c, now)) {
-        tcp_end(t, c, now, REASON_END_TIMED_OUT);
+    if (silent_too_long(c, now) || tcp_icmp_hopeless(c)) {
+        /* what the network has said meanwhile explains the silence */
+        tcp_end(t, c, now, c->icmp_reason ? REASON_END_UNREACHABLE : REASON_END_TIMED_OUT);
         return;
     }
     if (!tcb_synchronized(c)) {

@@ -430,7 +430,16 @@ static void icmp_does_not_end_a_connection(void **state)
         icmp_error(ICMP_UNREACHABLE, code, 1, flow.remote_port, REMOTE_V4);
     icmp_error(ICMP_TIME_EXCEEDED, 0, 1, flow.remote_port, REMOTE_V4);
     icmp_error(ICMP_PARAM_PROBLEM, 0, 1, flow.remote_port, REMOTE_V4);
-    counted(ICMP_SOFT, 18);
+    counted(ICMP_SOFT_NET, 1);
+    counted(ICMP_SOFT_HOST, 1);
+    counted(ICMP_SOFT_SOURCE_ROUTE, 1);
+    counted(ICMP_SOFT_PROHIBITED, 3);
+    counted(ICMP_SOFT_OTHER, 7);
+    counted(ICMP_SOFT_TTL, 1);
+    counted(ICMP_SOFT_PARAMETER, 1);
+    counted(ICMP_HARD_PROTOCOL, 1);
+    counted(ICMP_HARD_PORT, 1);
+    counted(ICMP_HARD_FRAGMENT, 1);
     /* MUST-55 */
     assert_int_equal(icmp_error(ICMP_SOURCE_QUENCH, 0, 1, flow.remote_port, REMOTE_V4),
                      REASON_ICMP_SOURCE_QUENCH);
