@@ -174,12 +174,12 @@ static void hard_errors_end_an_opening(void **state)
         begin();
         app_open();
         expect_syn();
-        icmp(ICMP_UNREACHABLE, code, .seq = 0);
+        icmp(ICMP_UNREACHABLE, code, .seq = 0, .size = 100);
         expect_closed(REASON_END_UNREACHABLE);
         expect_nothing();
+        counted(END_UNREACHABLE, 1);
         end();
     }
-    counted(END_UNREACHABLE, 1);
 }
 
 /* SHLD-26: in an open connection, when R1 retransmissions have confirmed it by silence, long before
