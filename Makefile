@@ -32,6 +32,14 @@ MODE_release := -O2 -g
 MODE_debug   := -O0 -g3
 MODE_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
+# For libFuzzer, which is clang's: with the sanitizers, and without them for sheer numbers.
+MODE_fuzz    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+                -fno-omit-frame-pointer -fsanitize=fuzzer-no-link
+MODE_fuzz-fast := -O2 -g -fsanitize=fuzzer-no-link
+ifneq ($(filter fuzz fuzz-fast,$(BUILD)),)
+CC := clang
+endif
+
 # The core sees neither clock nor descriptor: it is plain C11, where they do not compile.
 CORE     := base wire ip tcp stack app
 CORE_SRC := $(foreach d,$(CORE),$(wildcard common/$(d)/*.c common/$(d)/*/*.c))
@@ -81,6 +89,7 @@ $(PROGRAMS):
 # Every tests/unit/NAME_test.c and every tests/tools/NAME.c is a program of its own.
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*_test.c))
 TOOL_BIN := $(patsubst tests/tools/%.c,$(O)/tools/%,$(wildcard tests/tools/*.c))
+FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 SIM_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tests/sim/*.c))
 LINK_TEST = $(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 
@@ -95,7 +104,29 @@ $(O)/tools/%: $(O)/tests/tools/%.o $(LIB)
 $(O)/sim: $(SIM_OBJ) $(LIB)
 	$(call say,LINK)
 	$(Q)$(LINK_TEST)
-tests-build: $(UNIT_BIN) $(TOOL_BIN) $(O)/sim
+
+# Every tests/fuzz/NAME_fuzz.c, too; what else lies there helps them. main is libFuzzer's in the
+# variants made for it, else replay.c's.
+FUZZ_KIT  := $(patsubst %.c,$(O)/%.o,$(filter-out %_fuzz.c %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_MAIN := $(if $(filter fuzz fuzz-fast,$(BUILD)),,$(O)/tests/fuzz/replay.o)
+CORE_LIB  := $(O)/libcore.a
+$(CORE_LIB): $(patsubst %.c,$(O)/%.o,$(CORE_SRC))
+	@rm -f $@
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
+$(O)/fuzz/%: $(O)/tests/fuzz/%_fuzz.o $(FUZZ_KIT) $(FUZZ_MAIN) $(CORE_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(MODE_$(BUILD)) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) $(LDFLAGS) -o $@ \
+		$(filter %.o,$^) $(CORE_LIB) $(PKG_LIBS)
+fuzzers: $(FUZZERS)
+	@: # says nothing when nothing is to be done
+RUNS ?= 1000000
+fuzz:
+	@tests/fuzz/run.sh long $(RUNS) $(FUZZ)
+.PHONY: fuzzers fuzz
+
+tests-build: $(UNIT_BIN) $(TOOL_BIN) $(O)/sim $(FUZZERS)
 units: $(UNIT_BIN)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 

@@ -15,7 +15,7 @@ set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # group | what is looked for | apt | dnf | pacman
-# A name of the form lib:NAME is asked of pkg-config, any other is a command.
+# A name of the form lib:NAME is asked of pkg-config, libfuzzer of clang, any other is a command.
 table='
 build | cc            | gcc libc6-dev      | gcc                 | gcc
 build | make          | make               | make                | make
@@ -38,12 +38,15 @@ extra | clang         | clang              | clang               | clang
 extra | clang-format  | clang-format       | clang-tools-extra   | clang
 extra | cppcheck      | cppcheck           | cppcheck            | cppcheck
 extra | strace        | strace             | strace              | strace
+extra | libfuzzer     | libclang-rt-dev    | compiler-rt         | compiler-rt
+extra | valgrind      | valgrind           | valgrind            | valgrind
 '
 
 present()
 {
     case $1 in
     lib:*) pkg-config --exists "${1#lib:}" 2>/dev/null ;;
+    libfuzzer) ls "$(clang --print-runtime-dir 2>/dev/null)"/libclang_rt.fuzzer*.a >/dev/null 2>&1 ;;
     nc) nc -h 2>&1 | grep -qi openbsd ;;
     *) command -v "$1" >/dev/null ;;
     esac

@@ -154,6 +154,14 @@ units()
     done
 }
 
+# The corpus and mutations of it in both builds; and libFuzzer for a moment, where clang has it.
+fuzz()
+{
+    loud fuzz 180 tests/fuzz/run.sh replay release
+    loud fuzz-asan 180 tests/fuzz/run.sh replay asan
+    loud fuzz-short 300 tests/fuzz/run.sh short
+}
+
 # The sanitizers' build must play the same seeds to the same last bit.
 same_traces()
 {
@@ -169,6 +177,7 @@ export logs
 build
 loud lint 120 tests/lint.sh build/release
 units
+fuzz
 loud sim 180 build/release/sim --seeds 1..5000
 loud sim-asan 180 build/asan/sim --seeds 1..1000
 loud sim-both 60 bash -c same_traces

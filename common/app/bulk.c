@@ -126,6 +126,8 @@ static void bulk_flow_event(struct app *a, struct stack *st, const struct stack_
     case EV_CLOSED:
         bulk_over(f, st, ev->why);
         break;
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     }

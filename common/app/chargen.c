@@ -38,6 +38,8 @@ static void chargen_event(struct app *a, struct stack *st, const struct stack_ev
         discard_drain(st, ev->conn);
         break;
     case EV_CLOSED:
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     }

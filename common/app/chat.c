@@ -33,6 +33,8 @@ static void chat_client_event(struct app *a, struct stack *st, const struct stac
         chat_tell(cl->chat, CHAT_LEFT, cl->name);
         break;
     case EV_WRITABLE:
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     }

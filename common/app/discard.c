@@ -32,6 +32,8 @@ static void discard_event(struct app *a, struct stack *st, const struct stack_ev
         break;
     case EV_WRITABLE:
     case EV_CLOSED:
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     }

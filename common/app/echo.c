@@ -63,6 +63,8 @@ static void echo_conn_event(struct app *a, struct stack *st, const struct stack_
     case EV_CLOSED:
         echo_conn_free(c);
         break;
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     }

@@ -292,6 +292,8 @@ static void http_conn_event(struct app *a, struct stack *st, const struct stack_
     case EV_CLOSED:
         http_free(c);
         break;
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     }

@@ -82,6 +82,8 @@ static void netcat_event(struct app *a, struct stack *st, const struct stack_eve
         break;
     case EV_READABLE:    /* pulled when there is room to show it */
     case EV_PEER_CLOSED: /* seen by the pull that reads to the end */
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     }

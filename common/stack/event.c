@@ -30,12 +30,16 @@ static enum stack_event_kind kind_of(const struct tcb *c, uint8_t bit)
     switch ((enum tcp_event)bit) {
     case TCP_EVENT_OPENED:
         return c->passive ? EV_ACCEPTED : EV_CONNECTED;
+    case TCP_EVENT_URGENT:
+        return EV_URGENT;
     case TCP_EVENT_READABLE:
         return EV_READABLE;
     case TCP_EVENT_WRITABLE:
         return EV_WRITABLE;
     case TCP_EVENT_PEER_CLOSED:
         return EV_PEER_CLOSED;
+    case TCP_EVENT_ERROR:
+        return EV_ERROR;
     case TCP_EVENT_CLOSED:
         break;
     }
@@ -70,6 +74,8 @@ static void tell(struct stack *st, struct conn *c, struct stack_event *ret_event
     if (bit == TCP_EVENT_OPENED && c->listener) {
         st->listener[c->listener - 1].pending--;
         c->listener = 0;
+    } else if (bit == TCP_EVENT_ERROR) {
+        ret_event->why = (enum reason)c->tcb.report;
     } else if (bit == TCP_EVENT_CLOSED) {
         ret_event->why = (enum reason)c->tcb.end_reason;
         st->dying = ret_event->conn; /* until then its status can still be asked */

@@ -105,9 +105,11 @@ struct conn_id {
 enum stack_event_kind {
     EV_CONNECTED,   /* an active open succeeded */
     EV_ACCEPTED,    /* a listener has a new connection; user is the listener's until changed */
+    EV_URGENT,      /* urgent data was announced, or its end moved on: see stack_urgent_left */
     EV_READABLE,    /* bytes arrived: read until -EAGAIN */
     EV_WRITABLE,    /* the send queue has room again after a call returned -EAGAIN */
     EV_PEER_CLOSED, /* the remote node sends no more (its FIN came in order) */
+    EV_ERROR,       /* trouble, though not the end (a soft error): `why` says which */
     EV_CLOSED,      /* the connection is over: `why` says how; the handle dies with the next door */
     EV_DATAGRAM,    /* a UDP socket has datagrams: read until -EAGAIN */
 };
@@ -116,7 +118,7 @@ struct stack_event {
     enum stack_event_kind kind;
     struct conn_id conn; /* but for EV_DATAGRAM */
     int udp;             /* EV_DATAGRAM: the socket */
-    enum reason why;     /* EV_CLOSED: END_ORDERLY, END_RESET, ... */
+    enum reason why;     /* EV_CLOSED: END_ORDERLY, END_RESET, ...; EV_ERROR: what is wrong */
     void *user;          /* what open, listen, bind or stack_set_user was given */
 };
 
@@ -175,6 +177,19 @@ int stack_send_copy(struct stack *st, struct conn_id conn, const void *bytes, ui
  */
 int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct slice *ret_slice);
 
+/*
+ * All that was queued so far is urgent (SEND with the URGENT flag, RFC 9293 3.9.1.2): the remote
+ * node is told at once that it should read so far. Nothing happens if all of it is acknowledged.
+ * -EPIPE: closed for sending; -EBADF. New applications should not use it (SHLD-13).
+ */
+int stack_urgent(struct stack *st, struct conn_id conn);
+/*
+ * How many bytes the remote node wants read at once (MUST-33), counted from the next one that
+ * stack_receive gives; 0: none, or a dead handle. They stand in the stream like all others, some
+ * perhaps not here yet; a receive of as many stops at the end of urgent data.
+ */
+uint32_t stack_urgent_left(const struct stack *st, struct conn_id conn);
+
 /* CLOSE: no more data to send; queued data and the FIN still go, and receiving goes on. */
 int stack_close(struct stack *st, struct conn_id conn);
 
@@ -203,6 +218,9 @@ struct stack_conn_status {
     struct addr local, remote;
     uint16_t local_port, remote_port;
     uint32_t send_queued, receive_queued; /* not yet acknowledged or sent; not yet read */
+    uint32_t send_urgent, receive_urgent; /* how far urgent data reaches: from the first byte that
+                                           * is not acknowledged; from the next to be read */
+    enum reason soft_error; /* the last since the remote node made progress, or REASON_NONE */
     uint64_t bytes_sent, bytes_acked, bytes_received; /* payload, retransmissions only in sent */
     uint32_t segs_out, segs_in, retransmits;
     int64_t srtt, rttvar, rto;

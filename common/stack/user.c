@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "stack/internal.h"
+#include "tcp/urgent.h"
 
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn)
 {
@@ -136,6 +137,25 @@ int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct sl
     return r;
 }
 
+int stack_urgent(struct stack *st, struct conn_id conn)
+{
+    struct conn *c = flow_lookup(st, conn);
+    int r;
+
+    if (!c)
+        return -EBADF;
+    r = tcp_urgent(&c->tcb);
+    stack_settle(st, c);
+    return r;
+}
+
+uint32_t stack_urgent_left(const struct stack *st, struct conn_id conn)
+{
+    const struct conn *c = flow_lookup(st, conn);
+
+    return c ? urgent_left(&c->tcb) : 0;
+}
+
 int stack_close(struct stack *st, struct conn_id conn)
 {
     struct conn *c = flow_lookup(st, conn);
@@ -219,6 +239,9 @@ static void fill_status(const struct stack *st, const struct conn *c,
         .remote_port = t->remote_port,
         .send_queued = t->snd_q.bytes,
         .receive_queued = t->rcv_q.bytes,
+        .send_urgent = urgent_unacked(t),
+        .receive_urgent = urgent_left(t),
+        .soft_error = (enum reason)t->soft_error,
         .bytes_sent = t->bytes_sent,
         .bytes_acked = t->bytes_acked,
         .bytes_received = t->bytes_received,

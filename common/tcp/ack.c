@@ -8,6 +8,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "tcp/seg.h"
+#include "tcp/urgent.h"
 
 /* The SYN is acknowledged: on to ESTABLISHED. */
 void ack_establish(struct seg *s)
@@ -43,6 +44,8 @@ static void advance_una(struct seg *s)
 
     chunkq_drop(&c->snd_q, s->t->cells, bytes, &c->snd_cursor);
     c->snd_una = s->ack;
+    urgent_acked(c);
+    c->soft_error = REASON_NONE;
     c->bytes_acked += bytes;
     c->progress_at = s->now;
     if (c->want_space && tcp_send_space(s->t, c) > 0) {
@@ -135,7 +138,6 @@ void ack_process(struct seg *s)
         if (cs.rtt)
             tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, cs.rtt);
     }
-    c->icmp_reason = REASON_NONE; /* the path works */
     if (seq_geq(s->ack, c->snd_una))
         update_send_window(s, acked > 0);
     feed_recovery(s, acked, duplicate, cs);

@@ -11,7 +11,7 @@
  * (SHLD-26). One that is open is not given up at once for a packet that may be forged: the error is
  * told, and ends the connection when silence confirms it, that is, when RTX expires after R1
  * retransmissions in which the remote end said nothing (RFC 5927 section 5.2). Whoever wants the
- * letter of SHLD-26 sets icmp_hard_aborts. A word from the remote end makes it all forgotten.
+ * letter of SHLD-26 sets icmp_hard_aborts. Progress that the remote end makes has it all forgotten.
  *
  * "Fragmentation needed" makes this connection's segments smaller, at once, and sends again what is
  * in flight (RFC 1191 section 6.4); it counts as no congestion. It is believed if the packet that
@@ -41,17 +41,9 @@ static uint32_t plateau_under(uint32_t size)
     return plateaus[i];
 }
 
-static enum reason soft_error(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
-{
-    c->icmp_reason = (uint8_t)why;
-    tcp_note(t, c, now, why, 0); /* SHLD-25 */
-    return REASON_NONE;
-}
-
 static enum reason hard_error(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
 {
-    c->icmp_reason = (uint8_t)why;
-    tcp_note(t, c, now, why, 0);
+    tcp_report(t, c, now, why);
     if (!tcb_synchronized(c) || t->cfg.icmp_hard_aborts)
         tcp_end(t, c, now, REASON_END_UNREACHABLE); /* SHLD-26 */
     return REASON_NONE;
@@ -59,10 +51,9 @@ static enum reason hard_error(struct tcp *t, struct tcb *c, int64_t now, enum re
 
 bool tcp_icmp_hopeless(const struct tcb *c)
 {
-    bool hard = c->icmp_reason == REASON_ICMP_HARD_PROTOCOL ||
-                c->icmp_reason == REASON_ICMP_HARD_PORT ||
-                c->icmp_reason == REASON_ICMP_HARD_FRAGMENT ||
-                c->icmp_reason == REASON_ICMP_HARD_PROHIBITED;
+    bool hard =
+        c->soft_error == REASON_ICMP_HARD_PROTOCOL || c->soft_error == REASON_ICMP_HARD_PORT ||
+        c->soft_error == REASON_ICMP_HARD_FRAGMENT || c->soft_error == REASON_ICMP_HARD_PROHIBITED;
 
     return hard && c->rtt.backoff >= c->set->r1;
 }
@@ -95,7 +86,8 @@ enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, const stru
         return REASON_ICMP_SEQUENCE;
     switch (e->meaning.class) {
     case ICMP_SOFT:
-        return soft_error(t, c, now, e->meaning.why);
+        tcp_report(t, c, now, e->meaning.why); /* SHLD-25, MUST-56 */
+        return REASON_NONE;
     case ICMP_HARD:
         return hard_error(t, c, now, e->meaning.why);
     case ICMP_TOO_BIG:

@@ -5,8 +5,7 @@
  * REASON_NONE to go on with the next, or the reason why the segment's way ends here. Nothing is
  * sent from here: what is owed stands in the TCB until the output is drained (MUST-58, MUST-59).
  *
- * The fifth step is in ack.c, the seventh and eighth are in text.c; the sixth, URG, is not served
- * yet.
+ * The fifth step is in ack.c, the sixth in urgent.c, the seventh and eighth are in text.c.
  */
 #include <assert.h>
 
@@ -135,7 +134,7 @@ void tcp_take_syn(struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
     uint32_t mss = syn->opt.has_mss ? syn->opt.mss : TCP_MSS_DEFAULT4; /* MUST-15 */
 
     c->irs = syn->seq;
-    c->rcv_nxt = c->last_ack = syn->seq + 1;
+    c->rcv_nxt = c->last_ack = c->rcv_up = syn->seq + 1;
     c->snd_mss = (uint16_t)min32(max32(mss, MSS_FLOOR), t->mtu_mss); /* MUST-16 */
     if (t->cfg.wscale && syn->opt.has_wscale) {
         c->snd_wscale = syn->opt.wscale;
@@ -167,6 +166,7 @@ static enum reason syn_sent(struct seg *s)
         tcp_ack_now(c, REASON_SEND_HANDSHAKE_ACK);
         s->flags &= (uint8_t)~TCP_SYN;
         s->seq++;
+        urgent_step(s);
         return text_step(s); /* what the SYN-ACK may have brought */
     }
     /* Text behind a SYN alone is not acknowledged and so comes again. */
@@ -189,6 +189,7 @@ static enum reason synchronized(struct seg *s)
         return REASON_NONE;
     if ((why = ack_step(s)))
         return why;
+    urgent_step(s);
     why = text_step(s);
     if (!why)
         text_fin(s);

@@ -5,7 +5,7 @@
  * applications have acted, so that one segment does for several debts: data carries the
  * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
  * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe; new data
- * with the FIN; an acknowledgment that is still owed.
+ * with the FIN; word of urgent data; an acknowledgment that is still owed.
  *
  * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
  * window too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
@@ -14,6 +14,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "tcp/tcp.h"
+#include "tcp/urgent.h"
 
 /* One call's worth of context. */
 struct out {
@@ -44,6 +45,7 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
         c->last_ack = c->rcv_nxt;
         c->timer[TIMER_DELACK] = TIME_NEVER;
     }
+    urgent_mark(c, o->hdr);
     return true;
 }
 
@@ -193,7 +195,8 @@ static bool send_probe(struct out *o)
 /* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it? */
 static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
 {
-    bool idle = c->snd_una == c->snd_nxt, may_be_small = idle || !c->set->nagle;
+    bool idle = c->snd_una == c->snd_nxt, urgent = seq_gt(c->snd_up, c->snd_nxt);
+    bool may_be_small = idle || urgent || !c->set->nagle;
 
     if (len >= c->snd_mss)
         return true;
@@ -288,6 +291,8 @@ static bool output(struct out *o)
         return true;
     if (sends_text(c) && send_from_queue(o))
         return true;
+    if (sends_text(c) && urgent_owed(c, bare_seq(c)))
+        return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_URGENT);
     if (c->ack_now)
         return begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
     return false;

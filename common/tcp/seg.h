@@ -40,6 +40,9 @@ void ack_process(struct seg *s);
 /* ack.c: our SYN is acknowledged: on to ESTABLISHED. */
 void ack_establish(struct seg *s);
 
+/* urgent.c: the sixth step, the URG bit. */
+void urgent_step(struct seg *s);
+
 /* text.c: the seventh step, the segment text. */
 enum reason text_step(struct seg *s);
 /* text.c: the eighth step, the FIN bit. */

@@ -35,9 +35,11 @@ enum tcp_timer {
 /* What is to be told to the application; bits, so that repeated events are told once. */
 enum tcp_event {
     TCP_EVENT_OPENED = 0x01, /* the handshake is complete */
+    TCP_EVENT_URGENT = 0x02, /* RCV.UP moved */
     TCP_EVENT_READABLE = 0x04,
     TCP_EVENT_WRITABLE = 0x08,
     TCP_EVENT_PEER_CLOSED = 0x10,
+    TCP_EVENT_ERROR = 0x20,  /* `report` says which: trouble, but no end */
     TCP_EVENT_CLOSED = 0x40, /* end_reason says how; the last one told */
 };
 
@@ -63,20 +65,24 @@ struct tcb {
     bool challenge : 1;   /* a challenge ACK is owed */
     bool want_space : 1;  /* a send was refused: tell when there is room */
     bool cwnd_limited : 1;
+    bool urgent_due : 1;   /* SND.UP moved, and no segment has said so yet */
     uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
+    uint8_t report;        /* enum reason of the last TCP_EVENT_ERROR */
+    uint8_t soft_error;    /* enum reason of the last one since the remote end made progress */
     uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
-    uint8_t icmp_reason;   /* enum reason of the last ICMP error since the remote end was heard */
     uint8_t challenges;    /* owed since challenge_window began */
     uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
 
     /* send sequence variables */
     uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, iss;
+    uint32_t snd_up;      /* behind the last urgent byte, see urgent.h */
     uint32_t max_snd_wnd; /* the largest window the remote end ever offered, bytes */
     uint16_t snd_mss;     /* bytes of payload in a full segment we send */
     uint16_t rcv_mss;     /* bytes of payload in a full segment we expect */
 
     /* receive sequence variables */
     uint32_t rcv_nxt, irs;
+    uint32_t rcv_up;   /* behind the last urgent byte, see urgent.h */
     uint32_t rcv_adv;  /* right edge of the window we have offered: RCV.NXT + RCV.WND */
     uint32_t rcv_fin;  /* sequence number of the FIN that arrived */
     uint32_t last_ack; /* rcv_nxt of the last acknowledgment sent */
@@ -120,6 +126,12 @@ static inline uint32_t tcb_snd_base(const struct tcb *c)
 static inline uint32_t tcb_data_end(const struct tcb *c)
 {
     return tcb_snd_base(c) + c->snd_q.bytes;
+}
+
+/* Can bytes still come in? */
+static inline bool tcb_takes_text(const struct tcb *c)
+{
+    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
 }
 
 /* Is every connection state but the first three: RFC 9293's "synchronized". */

@@ -15,6 +15,8 @@
  *   state.c    changes of state, and how a connection ends
  *   window.c   the receive window
  *   budget.c   how much of the buffers one connection may have
+ *   urgent.c   urgent data, both ways
+ *   report.c   soft errors, as the application is told of them
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
@@ -99,6 +101,7 @@ uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c);
 int tcp_send(struct tcp *t, struct tcb *c, struct slice s);
 int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len);
 int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_slice);
+int tcp_urgent(struct tcb *c);
 int tcp_close(struct tcp *t, struct tcb *c, int64_t now);
 void tcp_release(struct tcp *t, struct tcb *c, int64_t now);
 void tcp_abort(struct tcp *t, struct tcb *c, int64_t now);
@@ -117,6 +120,11 @@ void tcp_end(struct tcp *t, struct tcb *c, int64_t now, enum reason why);
 bool tcp_finished(const struct tcb *c);
 /* state.c: drop all queues. */
 void tcp_drop_queues(struct tcp *t, struct tcb *c);
+
+/* user.c: may the application still queue bytes? */
+bool tcp_may_send(const struct tcb *c);
+/* report.c: trouble that does not end the connection (MUST-47): count it, note it, tell of it. */
+void tcp_report(struct tcp *t, struct tcb *c, int64_t now, enum reason why);
 
 /* input.c: the options of a SYN, and the sequence numbers it brings. */
 void tcp_take_syn(struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);

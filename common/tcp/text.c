@@ -8,11 +8,6 @@
 #include "base/time.h"
 #include "tcp/seg.h"
 
-static bool takes_text(const struct tcb *c)
-{
-    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
-}
-
 /* Cut off what we have, and what lies beyond the window or beyond a FIN that arrived. */
 static void trim(struct seg *s)
 {
@@ -91,7 +86,7 @@ enum reason text_step(struct seg *s)
     struct tcb *c = s->c;
     bool had_data = s->data.len > 0;
 
-    if (!takes_text(c))
+    if (!tcb_takes_text(c))
         return REASON_NONE;
     trim(s);
     if (s->data.len == 0) {
@@ -132,7 +127,7 @@ void text_fin(struct seg *s)
 {
     struct tcb *c = s->c;
 
-    if (!takes_text(c))
+    if (!tcb_takes_text(c))
         return;
     if ((s->flags & TCP_FIN) && !c->fin_arrived) {
         c->fin_arrived = true;

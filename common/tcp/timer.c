@@ -40,7 +40,7 @@ static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
 
     if (silent_too_long(c, now) || tcp_icmp_hopeless(c)) {
         /* what the network has said meanwhile explains the silence */
-        tcp_end(t, c, now, c->icmp_reason ? REASON_END_UNREACHABLE : REASON_END_TIMED_OUT);
+        tcp_end(t, c, now, c->soft_error ? REASON_END_UNREACHABLE : REASON_END_TIMED_OUT);
         return;
     }
     if (!tcb_synchronized(c)) {

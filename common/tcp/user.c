@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/time.h"
 #include "tcp/tcp.h"
+#include "tcp/urgent.h"
 
 void tcp_config_default(struct tcp_config *cfg)
 {
@@ -55,7 +56,7 @@ void tcp_set(struct tcb *c, int64_t now, const struct tcp_settings *s)
 
 static void tcb_init(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
 {
-    c->iss = c->snd_una = iss;
+    c->iss = c->snd_una = c->snd_up = iss;
     c->snd_nxt = iss + 1;
     c->snd_mss = c->rcv_mss = (uint16_t)min32(TCP_MSS_DEFAULT4, t->mtu_mss);
     c->opened_at = c->progress_at = now;
@@ -82,7 +83,7 @@ void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const s
     tcp_set_state(t, c, now, TCP_SYN_RECEIVED);
 }
 
-static bool may_send(const struct tcb *c)
+bool tcp_may_send(const struct tcb *c)
 {
     return !c->fin_queued && !c->released &&
            (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ||
@@ -93,7 +94,7 @@ uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
 {
     uint32_t most = tcp_budget_queue(t, t->cfg.snd_buf);
 
-    if (!may_send(c))
+    if (!tcp_may_send(c))
         return 0;
     return most - min32(most, c->snd_q.bytes);
 }
@@ -101,7 +102,7 @@ uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
 /* 0 if something can be queued now. */
 static int send_check(const struct tcp *t, struct tcb *c)
 {
-    if (!may_send(c))
+    if (!tcp_may_send(c))
         return -EPIPE;
     if (tcp_send_space(t, c) == 0) {
         c->want_space = true;
@@ -145,12 +146,6 @@ int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len)
     return (int)done;
 }
 
-/* Can more bytes still come in? */
-static bool may_receive(const struct tcb *c)
-{
-    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
-}
-
 int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_slice)
 {
     bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
@@ -158,11 +153,12 @@ int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_sl
     if (c->rcv_q.bytes == 0 && c->end_reason && c->end_reason != REASON_END_ORDERLY)
         return -ECONNRESET; /* no end of the stream: something may be missing */
     if (c->rcv_q.bytes == 0)
-        return opening || may_receive(c) ? -EAGAIN : 0;
+        return opening || tcb_takes_text(c) ? -EAGAIN : 0;
     if (max == 0)
         return -EINVAL;
     *ret_slice = chunkq_pop(&c->rcv_q, t->cells, max);
-    if (may_receive(c) && tcp_window_update_due(t, c))
+    urgent_read(c);
+    if (tcb_takes_text(c) && tcp_window_update_due(t, c))
         tcp_ack_now(c, REASON_SEND_WINDOW_UPDATE);
     return (int)ret_slice->len;
 }
@@ -227,7 +223,7 @@ void tcp_release(struct tcp *t, struct tcb *c, int64_t now)
     bool unread = c->rcv_q.bytes > 0 || c->reasm.first;
 
     c->released = true;
-    if (unread && (may_receive(c) || c->state == TCP_CLOSE_WAIT))
+    if (unread && (tcb_takes_text(c) || c->state == TCP_CLOSE_WAIT))
         tcp_abort(t, c, now); /* RFC 9293 3.6.1, SHLD-3 */
     else
         tcp_close(t, c, now);

@@ -147,6 +147,8 @@ void end_event(struct end *e, int64_t now, const struct stack_event *ev)
     switch (ev->kind) {
     case EV_CONNECTED:
     case EV_ACCEPTED:
+    case EV_URGENT:
+    case EV_ERROR:
     case EV_DATAGRAM:
         break;
     case EV_READABLE:

@@ -411,9 +411,11 @@ static void icmp_ends_an_opening(void **state)
         for (unsigned i = 0; i < 3; i++)
             assert_int_equal(icmp_error(ICMP_UNREACHABLE, soft[i], 0, flow.remote_port, REMOTE_V4),
                              0);
+        expect_event(EV_ERROR);
         expect_no_event();
         expect_state(TCP_SYN_SENT);
         assert_int_equal(icmp_error(ICMP_UNREACHABLE, code, 0, flow.remote_port, REMOTE_V4), 0);
+        expect_event(EV_ERROR);
         expect_closed(REASON_END_UNREACHABLE);
         expect_nothing();
         end();
@@ -443,6 +445,7 @@ static void icmp_does_not_end_a_connection(void **state)
     /* MUST-55 */
     assert_int_equal(icmp_error(ICMP_SOURCE_QUENCH, 0, 1, flow.remote_port, REMOTE_V4),
                      REASON_ICMP_SOURCE_QUENCH);
+    expect_event(EV_ERROR);
     unharmed();
     end();
 }

@@ -50,6 +50,19 @@ static enum reason rig_icmp(struct err e)
 #define icmp(...)           AT(rig_reason("the error", rig_icmp((struct err){__VA_ARGS__}), REASON_NONE))
 #define icmp_drop(why, ...) AT(rig_reason("the error", rig_icmp((struct err){__VA_ARGS__}), why))
 
+/* The application is told of it. */
+static void rig_error(enum reason why)
+{
+    struct stack_event e;
+
+    if (!stack_event(rig.st, &e))
+        fail_msg("%s: there is no event", rig_where());
+    rig_same("event", e.kind, EV_ERROR);
+    rig_reason("the error told", e.why, why);
+}
+
+#define expect_error(why) AT(rig_error(why))
+
 /* A connection with 100 bytes in flight. */
 static void begin_sending(void)
 {
@@ -81,7 +94,7 @@ enum {
     SOFT = sizeof(soft) / sizeof(soft[0]),
 };
 
-/* MUST-54, MUST-56: each reaches the connection that it is about, is counted by its kind, and
+/* MUST-54, MUST-56, SHLD-25: each reaches the connection that it is about, is told by its kind, and
  * changes nothing, while opening and afterwards. */
 static void soft_errors_end_nothing(void **state)
 {
@@ -93,6 +106,7 @@ static void soft_errors_end_nothing(void **state)
         expect_syn();
         icmp(soft[i].type, soft[i].code, .seq = 0);
         assert_int_equal(stack_count(rig.st, soft[i].why), 1);
+        expect_error(soft[i].why);
         expect_no_event();
         expect_nothing();
         expect_state(TCP_SYN_SENT);
@@ -103,6 +117,7 @@ static void soft_errors_end_nothing(void **state)
         expect(ACK, 1, 1, 100);
         icmp(soft[i].type, soft[i].code, .seq = 1);
         assert_int_equal(stack_count(rig.st, soft[i].why), 2);
+        expect_error(soft[i].why);
         advance(SEC);
         expect(ACK, 1, 1, 100); /* and goes on trying */
         expect_why(REASON_SEND_RTO);
@@ -123,8 +138,7 @@ static void soft_errors_do_not_hurry_the_end(void **state)
     while (rig.now - began < 99 * SEC) {
         icmp(ICMP_UNREACHABLE, ICMP_UNREACH_HOST, .seq = 1);
         advance(SEC);
-        while (rig_take())
-            continue;
+        drain();
         expect_state(TCP_ESTABLISHED);
     }
     advance(120 * SEC);
@@ -165,6 +179,10 @@ static void source_quench(void **state)
 
 /* ---- hard errors ---- */
 
+/* By code, from 2 on. */
+static const enum reason hard[] = {REASON_ICMP_HARD_PROTOCOL, REASON_ICMP_HARD_PORT,
+                                   REASON_ICMP_HARD_FRAGMENT};
+
 /* SHLD-26: while opening, a hard error ends it at once; code 4 too, as a SYN cannot be smaller. */
 static void hard_errors_end_an_opening(void **state)
 {
@@ -175,6 +193,7 @@ static void hard_errors_end_an_opening(void **state)
         app_open();
         expect_syn();
         icmp(ICMP_UNREACHABLE, code, .seq = 0, .size = 100);
+        expect_error(hard[code - 2]);
         expect_closed(REASON_END_UNREACHABLE);
         expect_nothing();
         counted(END_UNREACHABLE, 1);
@@ -186,9 +205,6 @@ static void hard_errors_end_an_opening(void **state)
  * R2. The tick before it is still open. */
 static void hard_errors_end_a_silent_connection(void **state)
 {
-    static const enum reason why[] = {REASON_ICMP_HARD_PROTOCOL, REASON_ICMP_HARD_PORT,
-                                      REASON_ICMP_HARD_FRAGMENT};
-
     (void)state;
     for (uint8_t code = 2; code <= 4; code++) {
         int64_t rto;
@@ -196,7 +212,8 @@ static void hard_errors_end_a_silent_connection(void **state)
         begin_sending();
         rto = tcb()->rtt.rto;
         icmp(ICMP_UNREACHABLE, code, .seq = 1);
-        assert_int_equal(stack_count(rig.st, why[code - 2]), 1);
+        assert_int_equal(stack_count(rig.st, hard[code - 2]), 1);
+        expect_error(hard[code - 2]);
         expect_no_event();
         for (unsigned i = 0; i < 3; i++) {
             expect_silence(rto << i);
@@ -215,6 +232,7 @@ static void an_answer_refutes_a_hard_error(void **state)
     (void)state;
     begin_sending();
     icmp(ICMP_UNREACHABLE, ICMP_UNREACH_PORT, .seq = 1);
+    expect_error(REASON_ICMP_HARD_PORT);
     inject(ACK, 1, 101, FULL_WND, 0);
     app_send(10);
     for (unsigned i = 0; i < 5; i++) {
@@ -240,6 +258,7 @@ static void hard_errors_may_end_at_once(void **state)
         icmp_drop(REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, code, .seq = 101);
         expect_state(TCP_ESTABLISHED);
         icmp(ICMP_UNREACHABLE, code, .seq = 100);
+        expect_error(hard[code - 2]);
         expect_closed(REASON_END_UNREACHABLE);
         expect_nothing();
         end();
@@ -392,6 +411,7 @@ static void only_what_is_in_flight(void **state)
     }
     icmp(ICMP_UNREACHABLE, ICMP_UNREACH_HOST, .seq = 1);
     icmp(ICMP_UNREACHABLE, ICMP_UNREACH_HOST, .seq = 100);
+    expect_error(REASON_ICMP_SOFT_HOST);
     inject(ACK, 1, 101, FULL_WND, 0);
     /* nothing is in flight: nothing can be believed */
     for (uint32_t seq = 0; seq < 200; seq++)
@@ -416,11 +436,11 @@ static void quotes_of_somebody_else(void **state)
     icmp_drop(REASON_ICMP_QUOTE, ICMP_UNREACHABLE, 3, .seq = 1, .other_port = REMOTE_PORT + 2);
     icmp_drop(REASON_ICMP_QUOTE, ICMP_UNREACHABLE, 3, .seq = 1, .other_addr = REMOTE_V4 + 1);
     icmp_drop(REASON_ICMP_QUOTE, ICMP_UNREACHABLE, 3, .seq = 1, .proto = 132);
-    assert_int_equal(tcb()->icmp_reason, REASON_NONE);
+    assert_int_equal(tcb()->soft_error, REASON_NONE);
     icmp(ICMP_UNREACHABLE, 3, .seq = 1);
-    assert_int_equal(tcb()->icmp_reason, REASON_ICMP_HARD_PORT);
+    assert_int_equal(tcb()->soft_error, REASON_ICMP_HARD_PORT);
     flow = first;
-    assert_int_equal(tcb()->icmp_reason, REASON_NONE);
+    assert_int_equal(tcb()->soft_error, REASON_NONE);
     end();
 }
 

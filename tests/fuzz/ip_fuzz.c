@@ -1,0 +1,71 @@
+/*
+ * The IP header. What ip_parse takes lies inside the packet, reads the same as a quote, and is
+ * built again into a header that parses to the same value.
+ */
+#include "tests/fuzz/wire.h"
+
+static void check_inside(const struct ip_hdr *ip, const uint8_t *b, size_t len)
+{
+    FUZZ_CHECK(ip->version == 4 && ip->ttl > 0, "version %u, TTL %u", ip->version, ip->ttl);
+    FUZZ_CHECK(ip->header_len >= IPV4_HEADER_MIN && ip->header_len <= IPV4_HEADER_MAX,
+               "a header of %u bytes", ip->header_len);
+    FUZZ_CHECK(ip->header_len <= ip->total_len && ip->total_len <= len, "%u of %u of %zu bytes",
+               ip->header_len, ip->total_len, len);
+    FUZZ_CHECK(ip->options_len == ip->header_len - IPV4_HEADER_MIN, "options of %u bytes",
+               ip->options_len);
+    FUZZ_CHECK(ip->options == b + IPV4_HEADER_MIN, "options that lie elsewhere");
+    FUZZ_CHECK(addr_is_v4(&ip->src) && addr_is_v4(&ip->dst), "an address that is not IPv4");
+}
+
+static void check_same(const struct ip_hdr *a, const struct ip_hdr *b)
+{
+    FUZZ_CHECK(addr_eq(&a->src, &b->src) && addr_eq(&a->dst, &b->dst), "other addresses");
+    FUZZ_CHECK(a->tos == b->tos && a->ttl == b->ttl && a->proto == b->proto && a->id == b->id,
+               "another TOS, TTL, protocol or identification");
+    FUZZ_CHECK(a->df == b->df && a->mf == b->mf && a->frag_off == b->frag_off, "another fragment");
+    FUZZ_CHECK(a->header_len == b->header_len && a->total_len == b->total_len, "other lengths");
+    FUZZ_CHECK(a->options_len == b->options_len &&
+                   memcmp(a->options, b->options, a->options_len) == 0,
+               "other options");
+}
+
+static void check_rebuilt(const struct ip_hdr *ip, const uint8_t *b)
+{
+    uint8_t *again = wire_copy(b, ip->total_len);
+    struct ip_hdr back;
+    enum reason why;
+    size_t n;
+
+    memset(again, 0xdb, ip->header_len);
+    n = ip_build(again, ip, (size_t)ip->total_len - ip->header_len);
+    FUZZ_CHECK(n == ip->header_len, "built %zu bytes, not %u", n, ip->header_len);
+    why = ip_parse(again, ip->total_len, &back);
+    FUZZ_CHECK(why == REASON_NONE, "what was built is refused: %s", reason_text(why)->sentence);
+    check_same(ip, &back);
+    free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct script s = {data, size};
+    unsigned repair = script_8(&s);
+    uint8_t *b = wire_copy(s.b, s.len);
+    struct ip_hdr ip, quote;
+    enum reason why;
+
+    wire_repair_ip(b, s.len, repair);
+    why = ip_parse(b, s.len, &ip);
+    if (why == REASON_NONE) {
+        check_inside(&ip, b, s.len);
+        FUZZ_CHECK(ip_parse_quote(b, s.len, &quote), "a good header is no good quote");
+        check_same(&ip, &quote);
+        check_rebuilt(&ip, b);
+    } else {
+        wire_check_refusal(why);
+        if (ip_parse_quote(b, s.len, &quote))
+            FUZZ_CHECK(quote.header_len >= IPV4_HEADER_MIN && quote.header_len <= s.len,
+                       "a quoted header of %u bytes in %zu", quote.header_len, s.len);
+    }
+    free(b);
+    return 0;
+}
