@@ -113,6 +113,7 @@ struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local
     c->tcb.local_port = local_port;
     c->tcb.remote_port = remote_port;
     c->tcb.set = &st->tcp.cfg.conn;
+    c->tcb.ts_offset = flow_ts_offset(st, local, local_port, remote, remote_port);
     bucket = bucket_of(st, local, local_port, remote, remote_port);
     c->hash_next = *bucket;
     *bucket = conn_slot(st, c) + 1;
@@ -179,6 +180,13 @@ uint32_t flow_isn(const struct stack *st, const struct tcb *c)
     uint64_t f = keyed_hash(st, KEY_ISN, &c->local, c->local_port, &c->remote, c->remote_port);
 
     return (uint32_t)(st->now / (4 * USEC)) + (uint32_t)f;
+}
+
+/* The half of the hash that flow_isn leaves. */
+uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16_t local_port,
+                        const struct addr *remote, uint16_t remote_port)
+{
+    return (uint32_t)(keyed_hash(st, KEY_ISN, local, local_port, remote, remote_port) >> 32);
 }
 
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,

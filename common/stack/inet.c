@@ -114,7 +114,8 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
         return why;
     data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
     c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
-    if (c && tcp_time_wait_reusable(&c->tcb, &hdr) && would_accept(st, &ip->dst, hdr.dport)) {
+    if (c && tcp_time_wait_reusable(&st->tcp, &c->tcb, &hdr) &&
+        would_accept(st, &ip->dst, hdr.dport)) {
         /* MAY-2: a new connection, whose numbers go on where the old one's ended */
         iss_least = c->tcb.snd_nxt + 65536;
         tcp_end(&st->tcp, &c->tcb, st->now, REASON_END_ORDERLY);

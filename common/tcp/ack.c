@@ -8,6 +8,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "tcp/seg.h"
+#include "tcp/timestamp.h"
 #include "tcp/urgent.h"
 
 /* The SYN is acknowledged: on to ESTABLISHED. */
@@ -83,6 +84,26 @@ static void update_send_window(struct seg *s, bool acks_new)
     }
 }
 
+/*
+ * How long the round trip was that this acknowledgment ends, ns; 0: it does not say (RFC 6298, RFC
+ * 7323 section 4.1). Our own clock is finer than the one in timestamps, so what was timed counts
+ * where there is something; that is once per round trip, as long as nothing is sent again. After
+ * that the echo speaks, which is not ambiguous as Karn's rule fears (MUST-18). Of a SYN that timed
+ * out nothing is measured: RFC 6298 5.7 says what follows.
+ */
+static int64_t round_trip(struct seg *s, uint32_t flight)
+{
+    struct tcb *c = s->c;
+    const struct tcp_config *cfg = &s->t->cfg;
+    bool was_timed = c->rtt.timing, syn_lost = !tcb_synchronized(c) && c->rtt.backoff > 0;
+    int64_t sample = rtt_ack(&c->rtt, cfg, s->now, c->snd_una);
+
+    if (was_timed || syn_lost || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
+        return sample;
+    rtt_echo(&c->rtt, cfg, sample, max32(1, flight / (2u * c->snd_mss)));
+    return sample;
+}
+
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
 {
     return (struct cc_sample){
@@ -134,7 +155,7 @@ void ack_process(struct seg *s)
     if (acked) {
         advance_una(s);
         cs.acked = acked;
-        cs.rtt = rtt_ack(&c->rtt, &s->t->cfg, s->now, c->snd_una);
+        cs.rtt = round_trip(s, cs.in_flight);
         if (cs.rtt)
             tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, cs.rtt);
     }

@@ -19,15 +19,13 @@
  * those we send. A packet that cannot be made smaller, a SYN, is a hard case. The path may grow
  * again; who wants to probe for that, or to remember sizes for the next connection, begins here.
  */
-#include "base/bytes.h"
 #include "base/seq.h"
-#include "tcp/tcp.h"
+#include "tcp/mss.h"
 
 /* RFC 1191 section 7.1: sizes that links have, for routers that do not say theirs. */
 static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
 
 enum {
-    MSS_FLOOR = 48, /* bytes: smaller segments would be an attack on our CPU */
     PLATEAUS = sizeof(plateaus) / sizeof(plateaus[0]),
 };
 
@@ -61,18 +59,15 @@ bool tcp_icmp_hopeless(const struct tcb *c)
 /* MUST-54: the path takes packets of e->mtu bytes. */
 static enum reason too_big(struct tcp *t, struct tcb *c, int64_t now, const struct icmp_error *e)
 {
-    uint32_t mtu, mss;
+    uint32_t mtu;
 
     if (!e->df || e->mtu >= e->size)
         return REASON_ICMP_MTU;
     if (!tcb_synchronized(c) || e->size <= IPV4_MTU_MIN)
         return hard_error(t, c, now, REASON_ICMP_HARD_FRAGMENT);
     mtu = e->mtu ? e->mtu : plateau_under(e->size);
-    mss = max32(mtu, IPV4_MTU_MIN) - IPV4_HEADER_MIN - TCP_HEADER_MIN;
-    mss = max32(mss, MSS_FLOOR);
-    if (mss >= c->snd_mss)
+    if (!mss_lower(c, mtu))
         return REASON_ICMP_MTU;
-    c->snd_mss = (uint16_t)mss;
     recovery_too_big(&c->recovery, c->snd_una, c->snd_nxt);
     tcp_restart_rtx(c, now);
     c->output_due = true;

@@ -9,13 +9,10 @@
  */
 #include <assert.h>
 
-#include "base/bytes.h"
 #include "base/seq.h"
+#include "tcp/option.h"
 #include "tcp/seg.h"
-
-enum {
-    MSS_FLOOR = 48, /* bytes: smaller announcements would be an attack on our CPU */
-};
+#include "tcp/timestamp.h"
 
 /* ---- first: the sequence number (3.10.7.4) ---- */
 
@@ -35,21 +32,16 @@ static bool acceptable(const struct tcb *c, uint32_t seq, uint32_t len)
 }
 
 /* What an unacceptable segment gets: an ACK, unless it is a reset. */
-static enum reason unacceptable(struct seg *s)
+static enum reason unacceptable(struct seg *s, enum reason why)
 {
-    struct tcb *c = s->c;
-
     if (s->flags & TCP_RST)
-        return REASON_TCP_SEQUENCE;
-    if (c->state == TCP_TIME_WAIT && (s->flags & TCP_FIN))
-        tcp_arm_linger(s->t, c, s->now); /* a FIN again: wait for another 2 MSL */
+        return why;
     if (s->flags & TCP_SYN)
         return seg_challenge(s, REASON_TCP_SYN_CHALLENGED); /* RFC 5961 section 4.2 */
     if (seg_len(s) == 0)
-        return seg_challenge(s,
-                             REASON_TCP_SEQUENCE); /* limited, or two such ends would never stop */
-    tcp_ack_now(c, REASON_SEND_ACK_NOW);
-    return REASON_TCP_SEQUENCE;
+        return seg_challenge(s, why); /* limited, or two such ends would never stop */
+    tcp_ack_now(s->c, REASON_SEND_ACK_NOW);
+    return why;
 }
 
 /*
@@ -62,6 +54,7 @@ static enum reason syn_again(struct seg *s)
     if ((s->flags & TCP_ACK) && s->c->passive)
         return seg_challenge(s, REASON_TCP_SYN_CHALLENGED);
     if (!(s->flags & TCP_ACK)) {
+        option_take_syn_again(s->c, s->hdr);
         s->c->send_syn = true;
         s->c->output_due = true;
         return REASON_TCP_SEQUENCE;
@@ -69,6 +62,17 @@ static enum reason syn_again(struct seg *s)
     s->flags &= (uint8_t)~TCP_SYN;
     s->seq++;
     return REASON_NONE;
+}
+
+/*
+ * Before the sequence number comes the timestamp (RFC 7323 section 5.3): an old duplicate may well
+ * stand in the window, once the numbers have wrapped.
+ */
+static enum reason step_timestamp(struct seg *s)
+{
+    enum reason why = timestamp_verdict(s->c, s->now, s->hdr);
+
+    return why == REASON_TCP_PAWS ? unacceptable(s, why) : why;
 }
 
 static enum reason step_sequence(struct seg *s)
@@ -82,8 +86,11 @@ static enum reason step_sequence(struct seg *s)
     }
     if (acceptable(c, s->seq, seg_len(s)))
         return REASON_NONE;
-    if (tcb_rcv_wnd(c) > 0 || s->seq != c->rcv_nxt)
-        return unacceptable(s);
+    if (tcb_rcv_wnd(c) > 0 || s->seq != c->rcv_nxt) {
+        if (c->state == TCP_TIME_WAIT && (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN)
+            tcp_arm_linger(s->t, c, s->now); /* a FIN again: wait for another 2 MSL */
+        return unacceptable(s, REASON_TCP_SEQUENCE);
+    }
     /* MUST-66: a closed window takes no data, but ACK, RST and URG of what probes it count. */
     s->data.len = 0;
     s->flags &= (uint8_t)~TCP_FIN;
@@ -129,17 +136,11 @@ static enum reason step_syn(struct seg *s)
 
 /* ---- SYN-SENT (3.10.7.3) ---- */
 
-void tcp_take_syn(struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
+void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *syn)
 {
-    uint32_t mss = syn->opt.has_mss ? syn->opt.mss : TCP_MSS_DEFAULT4; /* MUST-15 */
-
     c->irs = syn->seq;
     c->rcv_nxt = c->last_ack = c->rcv_up = syn->seq + 1;
-    c->snd_mss = (uint16_t)min32(max32(mss, MSS_FLOOR), t->mtu_mss); /* MUST-16 */
-    if (t->cfg.wscale && syn->opt.has_wscale) {
-        c->snd_wscale = syn->opt.wscale;
-        c->rcv_wscale = tcp_window_scale(t->cfg.rcv_buf);
-    }
+    option_take_syn(t, c, now, syn);
     t->cfg.cc->init(&c->cc, c->snd_mss);
     tcp_window_init(t, c);
 }
@@ -159,7 +160,7 @@ static enum reason syn_sent(struct seg *s)
     }
     if (!(s->flags & TCP_SYN))
         return REASON_TCP_SYN_SENT_OTHER;
-    tcp_take_syn(s->t, c, s->hdr);
+    tcp_take_syn(s->t, c, s->now, s->hdr);
     if (acks_syn) {
         ack_process(s);
         ack_establish(s);
@@ -183,12 +184,14 @@ static enum reason synchronized(struct seg *s)
 {
     enum reason why;
 
-    if ((why = step_sequence(s)) || (why = step_rst(s)) || (why = step_syn(s)))
+    if ((why = step_timestamp(s)) || (why = step_sequence(s)) || (why = step_rst(s)) ||
+        (why = step_syn(s)))
         return why;
     if (s->c->state == TCP_CLOSED) /* the RST did it */
         return REASON_NONE;
     if ((why = ack_step(s)))
         return why;
+    timestamp_update(s->c, s->now, s->hdr);
     urgent_step(s);
     why = text_step(s);
     if (!why)

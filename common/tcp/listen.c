@@ -30,8 +30,20 @@ enum reason tcp_listen_verdict(const struct tcp_hdr *seg)
     return seg->flags & TCP_SYN ? REASON_NONE : REASON_TCP_LISTEN_OTHER;
 }
 
-bool tcp_time_wait_reusable(const struct tcb *c, const struct tcp_hdr *seg)
+/*
+ * RFC 6191 section 2 (SHLD-4): a timestamp beyond all that the old connection saw proves that the
+ * SYN is new; so does the mere presence of one, where the old connection spoke none. Otherwise its
+ * sequence number must lie beyond the old ones (MAY-2).
+ */
+bool tcp_time_wait_reusable(const struct tcp *t, const struct tcb *c, const struct tcp_hdr *seg)
 {
-    return c->state == TCP_TIME_WAIT && (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
-           seq_gt(seg->seq, c->rcv_nxt);
+    bool stamped = t->cfg.timestamps && seg->opt.has_timestamp;
+
+    if (c->state != TCP_TIME_WAIT || (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return false;
+    if (stamped && (!c->ts_ok || seq_gt(seg->opt.ts_val, c->ts_recent)))
+        return true;
+    if (stamped && seq_lt(seg->opt.ts_val, c->ts_recent))
+        return false;
+    return seq_gt(seg->seq, c->rcv_nxt);
 }

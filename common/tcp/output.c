@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
-#include "tcp/tcp.h"
+#include "tcp/option.h"
 #include "tcp/urgent.h"
 
 /* One call's worth of context. */
@@ -36,6 +36,7 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
     struct tcb *c = o->c;
 
     *o->hdr = (struct tcp_hdr){.seq = seq, .flags = flags};
+    option_fill(o->t, c, o->now, flags, &o->hdr->opt);
     o->p->why = (uint16_t)why;
     c->segs_out++;
     o->hdr->wnd = tcp_window_offer(o->t, c, flags & TCP_SYN);
@@ -72,21 +73,15 @@ static bool send_reset(struct out *o)
     return true;
 }
 
-/* SYN, or SYN-ACK in SYN-RECEIVED, with the options that only a SYN carries. */
+/* SYN, or SYN-ACK in SYN-RECEIVED. */
 static bool send_syn(struct out *o)
 {
     struct tcb *c = o->c;
-    const struct tcp_config *cfg = &o->t->cfg;
     bool answers = c->state == TCP_SYN_RECEIVED, again = c->timer[TIMER_RTX] != TIME_NEVER;
 
     c->send_syn = false;
     begin(o, c->iss, answers ? TCP_SYN | TCP_ACK : TCP_SYN,
           answers ? REASON_SEND_SYN_ACK : REASON_SEND_SYN);
-    o->hdr->opt.has_mss = true; /* MAY-3: always */
-    o->hdr->opt.mss = o->t->mtu_mss;
-    /* an answer may scale only what was offered (RFC 7323 section 2.2) */
-    o->hdr->opt.has_wscale = cfg->wscale && (!answers || c->rcv_wscale || c->snd_wscale);
-    o->hdr->opt.wscale = tcp_window_scale(cfg->rcv_buf);
     if (again) {
         c->retransmits++;
         rtt_cancel(&c->rtt);
@@ -122,6 +117,12 @@ static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reaso
     return sent;
 }
 
+/* What waits behind a gap for its acknowledgment says nothing of the path; the echo does better. */
+static bool may_time(const struct tcb *c)
+{
+    return !c->ts_ok || c->recovery.phase == RECOVERY_OPEN;
+}
+
 /* The same for sequence space that leaves for the first time. */
 static bool send_new(struct out *o, uint32_t len, enum reason why)
 {
@@ -132,7 +133,7 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
     c->snd_nxt += send_space(o, c->snd_nxt, len, why);
-    if (why != REASON_SEND_PROBE)
+    if (why != REASON_SEND_PROBE && may_time(c))
         rtt_start(&c->rtt, o->now, c->snd_nxt);
     return true;
 }

@@ -51,8 +51,11 @@ void rtt_cancel(struct rtt *r)
     r->timing = false;
 }
 
-/* RFC 6298 2.2 and 2.3, with alpha = 1/8 and beta = 1/4. */
-static void measure(struct rtt *r, int64_t sample)
+/*
+ * RFC 6298 2.2 and 2.3, with alpha = 1/8 and beta = 1/4. They are meant for one sample per round
+ * trip; each of `samples` gets that part of the weight (RFC 7323 appendix G).
+ */
+static void measure(struct rtt *r, int64_t sample, uint32_t samples)
 {
     if (!r->srtt) {
         r->srtt = sample;
@@ -60,8 +63,8 @@ static void measure(struct rtt *r, int64_t sample)
         return;
     }
     int64_t error = sample > r->srtt ? sample - r->srtt : r->srtt - sample;
-    r->rttvar += (error - r->rttvar) / 4;
-    r->srtt = time_max(1, r->srtt + (sample - r->srtt) / 8);
+    r->rttvar += (error - r->rttvar) / (4 * (int64_t)samples);
+    r->srtt = time_max(1, r->srtt + (sample - r->srtt) / (8 * (int64_t)samples));
 }
 
 int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32_t una)
@@ -72,10 +75,15 @@ int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32
         return 0;
     r->timing = false;
     sample = time_max(1, now - r->sent_at);
-    measure(r, sample);
-    r->backoff = 0;
-    compute_rto(r, cfg);
+    measure(r, sample, 1);
+    rtt_reset_backoff(r, cfg);
     return sample;
+}
+
+void rtt_echo(struct rtt *r, const struct tcp_config *cfg, int64_t sample, uint32_t samples)
+{
+    measure(r, sample, samples);
+    rtt_reset_backoff(r, cfg);
 }
 
 void rtt_backoff(struct rtt *r, const struct tcp_config *cfg)

@@ -1,6 +1,7 @@
 /*
  * Round-trip time and retransmission timeout (RFC 6298). One segment at a time is timed; a segment
- * that was sent again is not (Karn's rule, section 3).
+ * that was sent again is not (Karn's rule, section 3). Timestamps, where they are spoken, take its
+ * place then.
  */
 #ifndef TCP_RTT_H
 #define TCP_RTT_H
@@ -33,6 +34,12 @@ void rtt_cancel(struct rtt *r);
  * sample ends the back-off; an acknowledgment of what was sent twice does not.
  */
 int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32_t una);
+
+/*
+ * A round trip of `sample` ns that a timestamp showed, one of about `samples` in the time of one
+ * (RFC 7323 section 4.1, appendix G). It is never ambiguous, so it ends the back-off.
+ */
+void rtt_echo(struct rtt *r, const struct tcp_config *cfg, int64_t sample, uint32_t samples);
 
 /* The timeout expired: double it, up to its limit (RFC 6298 5.5). */
 void rtt_backoff(struct rtt *r, const struct tcp_config *cfg);

@@ -65,6 +65,7 @@ struct tcb {
     bool challenge : 1;   /* a challenge ACK is owed */
     bool want_space : 1;  /* a send was refused: tell when there is room */
     bool cwnd_limited : 1;
+    bool ts_ok : 1;        /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
     bool urgent_due : 1;   /* SND.UP moved, and no segment has said so yet */
     uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
     uint8_t report;        /* enum reason of the last TCP_EVENT_ERROR */
@@ -86,6 +87,11 @@ struct tcb {
     uint32_t rcv_adv;  /* right edge of the window we have offered: RCV.NXT + RCV.WND */
     uint32_t rcv_fin;  /* sequence number of the FIN that arrived */
     uint32_t last_ack; /* rcv_nxt of the last acknowledgment sent */
+
+    /* timestamps (timestamp.c) */
+    uint32_t ts_offset;    /* ms: origin of the clock that we show */
+    uint32_t ts_recent;    /* TS.Recent, what we echo */
+    uint32_t ts_recent_at; /* s: when that was set */
 
     struct chunkq snd_q; /* begins at the first unacknowledged byte */
     struct chunk_cursor snd_cursor;

@@ -13,6 +13,9 @@
  *   icmp.c     what ICMP errors do to a connection
  *   user.c     the user calls
  *   state.c    changes of state, and how a connection ends
+ *   option.c   which options a segment carries, and their negotiation
+ *   timestamp.c  clocks shown and echoed: round trips, old duplicates
+ *   mss.c      segment sizes
  *   window.c   the receive window
  *   budget.c   how much of the buffers one connection may have
  *   urgent.c   urgent data, both ways
@@ -65,8 +68,8 @@ bool tcp_reset_for(const struct tcp_hdr *seg, uint32_t data_len, struct tcp_hdr 
 /* What a listener says to a segment: REASON_NONE is a SYN to accept. */
 enum reason tcp_listen_verdict(const struct tcp_hdr *seg);
 
-/* Is this SYN, on a connection in TIME-WAIT, the beginning of a new one (MAY-2)? */
-bool tcp_time_wait_reusable(const struct tcb *c, const struct tcp_hdr *seg);
+/* Is this SYN, on a connection in TIME-WAIT, the beginning of a new one (MAY-2, SHLD-4)? */
+bool tcp_time_wait_reusable(const struct tcp *t, const struct tcb *c, const struct tcp_hdr *seg);
 
 /*
  * SEGMENT ARRIVES for a connection. Returns REASON_NONE or why the segment was dropped. If
@@ -127,7 +130,7 @@ bool tcp_may_send(const struct tcb *c);
 void tcp_report(struct tcp *t, struct tcb *c, int64_t now, enum reason why);
 
 /* input.c: the options of a SYN, and the sequence numbers it brings. */
-void tcp_take_syn(struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);
+void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *syn);
 /* seg.c: an acknowledgment is owed, at once. */
 void tcp_ack_now(struct tcb *c, enum reason why);
 

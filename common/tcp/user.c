@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
-#include "tcp/tcp.h"
+#include "tcp/mss.h"
 #include "tcp/urgent.h"
 
 void tcp_config_default(struct tcp_config *cfg)
@@ -58,7 +58,7 @@ static void tcb_init(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
 {
     c->iss = c->snd_una = c->snd_up = iss;
     c->snd_nxt = iss + 1;
-    c->snd_mss = c->rcv_mss = (uint16_t)min32(TCP_MSS_DEFAULT4, t->mtu_mss);
+    mss_init(t, c);
     c->opened_at = c->progress_at = now;
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         c->timer[i] = TIME_NEVER;
@@ -79,7 +79,7 @@ void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const s
 {
     tcb_init(t, c, now, iss);
     c->passive = true;
-    tcp_take_syn(t, c, syn);
+    tcp_take_syn(t, c, now, syn);
     tcp_set_state(t, c, now, TCP_SYN_RECEIVED);
 }
 

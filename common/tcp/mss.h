@@ -1,0 +1,25 @@
+/*
+ * Segment sizes (RFC 9293 section 3.7.1): what is announced, and what the announcement of the
+ * remote end leaves for text. Every size of a header is subtracted here or in option.c.
+ */
+#ifndef TCP_MSS_H
+#define TCP_MSS_H
+
+#include "tcp/tcp.h"
+
+/* What the MSS option says: bytes of text and TCP options (MUST-67, SHLD-6). */
+uint16_t mss_announce(const struct tcp *t, const struct tcb *c);
+
+/* Before the remote end's SYN is here: snd_mss and rcv_mss by the default (MUST-15). */
+void mss_init(const struct tcp *t, struct tcb *c);
+
+/* The remote end's SYN, whose other options are settled: snd_mss by MUST-15 and MUST-16. */
+void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);
+
+/*
+ * The path takes no packets larger than `mtu` bytes (RFC 1191 section 6): smaller segments from now
+ * on. False if ours are small enough, or as small as they may become.
+ */
+bool mss_lower(struct tcb *c, uint32_t mtu);
+
+#endif
