@@ -15,7 +15,7 @@
 enum {
     IP_LOCALS_MAX = 8,
     IP_OUT_RING = 512,  /* packets; a power of two */
-    IP_OUT_L4_MAX = 28, /* bytes: an ICMP header with the quoted IP header is the longest */
+    IP_OUT_L4_MAX = 40, /* bytes: a SYN-ACK with all its options is the longest */
 };
 
 /* A packet that waits to leave: its transport header ready-made, its payload by reference. */

@@ -40,7 +40,8 @@ struct tcp_config {
     bool timestamps;          /* offer and accept timestamps (RFC 7323 section 3) */
     bool sack;                /* offer and accept selective acknowledgments (RFC 2018) */
     bool ecn;                 /* offer and accept explicit congestion notification (RFC 3168) */
-    bool syn_cookies;         /* answer SYNs without memory when a backlog is full (RFC 4987) */
+    bool syn_cookies;         /* answer SYNs without memory when the SYN queue is full (RFC 4987) */
+    uint32_t syn_queue;       /* half-open connections that each listener may have */
     bool delayed_ack;         /* RFC 9293 SHLD-18 */
     bool icmp_hard_aborts;    /* a hard ICMP error ends a synchronized connection at once; off: only
                                * if silence confirms it (SHLD-26, RFC 5927 section 5.2) */
