@@ -53,7 +53,7 @@ bool tcp_icmp_hopeless(const struct tcb *c)
         c->soft_error == REASON_ICMP_HARD_PROTOCOL || c->soft_error == REASON_ICMP_HARD_PORT ||
         c->soft_error == REASON_ICMP_HARD_FRAGMENT || c->soft_error == REASON_ICMP_HARD_PROHIBITED;
 
-    return hard && c->rtt.backoff >= c->set->r1;
+    return hard && c->rtx_count >= c->set->r1;
 }
 
 /* MUST-54: the path takes packets of e->mtu bytes. */

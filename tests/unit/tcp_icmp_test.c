@@ -220,6 +220,7 @@ static void hard_errors_end_a_silent_connection(void **state)
             expect(ACK, 1, 1, 100);
         }
         expect_silence(rto << 3);
+        expect_error(REASON_REPORT_R1);
         expect_closed(REASON_END_UNREACHABLE);
         expect_nothing();
         end();
