@@ -241,6 +241,7 @@ static void an_answer_refutes_a_hard_error(void **state)
         advance(tcb()->rtt.rto);
     }
     expect_state(TCP_ESTABLISHED);
+    expect_error(REASON_REPORT_R1);
     expect_no_event();
     end();
 }
