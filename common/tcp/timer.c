@@ -56,18 +56,12 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
     recovery_on_rto(&c->recovery, c->snd_una, c->snd_nxt);
 }
 
-/* Nobody answers; what the network has said meanwhile explains it. */
-static void give_up(struct tcp *t, struct tcb *c, int64_t now)
-{
-    tcp_end(t, c, now, c->soft_error ? REASON_END_UNREACHABLE : REASON_END_TIMED_OUT);
-}
-
 static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool outstanding = c->snd_nxt != c->snd_una;
 
     if (tcp_icmp_hopeless(c)) {
-        give_up(t, c, now);
+        tcp_end(t, c, now, REASON_END_UNREACHABLE);
         return;
     }
     if (outstanding)
@@ -111,7 +105,7 @@ void tcp_tick(struct tcp *t, struct tcb *c, int64_t now)
         tcp_ack_now(c, REASON_SEND_ACK_DELAYED);
     }
     if (give_up_at(c) <= now)
-        give_up(t, c, now);
+        tcp_end(t, c, now, REASON_END_TIMED_OUT);
     if (expire(c, TIMER_RTX, now))
         rtx_expired(t, c, now);
     if (expire(c, TIMER_LINGER, now))

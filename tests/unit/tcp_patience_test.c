@@ -402,7 +402,7 @@ static void soft_errors_are_told(void **state)
     set(r2_ns, 1);
     advance(1);
     expect_error(REASON_ICMP_SOFT_HOST);
-    expect_closed(REASON_END_UNREACHABLE);
+    expect_closed(REASON_END_TIMED_OUT);
     counted(ICMP_SOFT_HOST, 3);
     end();
 }
