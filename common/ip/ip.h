@@ -74,4 +74,11 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held);
  */
 void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len);
 
+/*
+ * Negative advice (RFC 1122 section 3.3.1.4, RFC 9293 MUST-20): a transport sends and sends again
+ * to a remote node, and hears nothing. A host with several gateways would try another; ours has one
+ * link and nothing to choose from, so the advice is counted, for the operator to see.
+ */
+void ip_negative_advice(struct ip_node *n);
+
 #endif

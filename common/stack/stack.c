@@ -169,6 +169,10 @@ void stack_settle(struct stack *st, struct conn *c)
         flow_remove(st, c);
         return;
     }
+    if (tcb->advice_due) {
+        tcb->advice_due = false;
+        ip_negative_advice(&st->ip);
+    }
     if (tcb->output_due && !list_on(&c->output))
         list_append(&st->output, &c->output);
     accept_count(st, c);
