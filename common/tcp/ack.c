@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/sack.h"
 #include "tcp/seg.h"
 #include "tcp/timestamp.h"
 #include "tcp/urgent.h"
@@ -148,7 +149,8 @@ static void feed_recovery(struct seg *s, uint32_t acked, bool duplicate, struct 
 void ack_process(struct seg *s)
 {
     struct tcb *c = s->c;
-    bool duplicate = is_duplicate(s);
+    bool again = sack_arrived(s->t, c, s->now, s->hdr); /* what arrived twice is no loss */
+    bool duplicate = is_duplicate(s) && !again;
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
     struct cc_sample cs = tcp_cc_sample(c, s->now);
 

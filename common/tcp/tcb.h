@@ -66,6 +66,7 @@ struct tcb {
     bool want_space : 1;  /* a send was refused: tell when there is room */
     bool cwnd_limited : 1;
     bool ts_ok : 1;        /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
+    bool sack_ok : 1;      /* selective acknowledgments are spoken (RFC 2018) */
     bool urgent_due : 1;   /* SND.UP moved, and no segment has said so yet */
     uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
     uint8_t report;        /* enum reason of the last TCP_EVENT_ERROR */
@@ -92,6 +93,8 @@ struct tcb {
     uint32_t ts_offset;    /* ms: origin of the clock that we show */
     uint32_t ts_recent;    /* TS.Recent, what we echo */
     uint32_t ts_recent_at; /* s: when that was set */
+
+    uint32_t dsack_start, dsack_end; /* arrived twice and is to be reported; equal: nothing */
 
     struct chunkq snd_q; /* begins at the first unacknowledged byte */
     struct chunk_cursor snd_cursor;
