@@ -13,7 +13,7 @@
 #   make build        the programs, in build/bin; make clean removes build/
 #   make deps         what is missing here, installed with apt, dnf or pacman
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
-#   make units, lint, bench, format                                  parts of the work on it
+#   make units, lint, bench, format, conformance                     parts of the work on it
 #
 #   BUILD=release (the default), debug, or asan: each has its own folder under build/; V=1 shows
 #   each command whole. `build` and `clean` never touch the network.
@@ -151,6 +151,10 @@ bench: deps
 	@tests/bench/bulk.sh
 lint: $(LIB)
 	@tests/lint.sh $(O)
+# docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it
+conformance:
+	@$(MAKE) --no-print-directory BUILD=release tests-build
+	@tests/conformance.sh run
 format:
 	clang-format -i $(shell find common host peer netsetup tests -name '*.[ch]' 2>/dev/null)
 
@@ -193,6 +197,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build help tests-build units deps demo test bench lint format network clean_network \
-        preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
+.PHONY: all build help tests-build units deps demo test bench lint format conformance network \
+        clean_network preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
         trace-host install uninstall clean

@@ -7,23 +7,19 @@
 
 #include "app/http.h"
 #include "base/time.h"
-
-enum {
-    ROW_MAX = 640, /* bytes of one connection's row, at most */
-};
+#include "stack/status.h"
 
 /* A duration for people, in milliseconds with three digits behind the point. */
-#define MS_FORMAT            "%" PRId64 ".%03" PRId64
-#define MS_ARGS(ns)          (ns) / MSEC, (ns) % MSEC / USEC
+#define MS_FORMAT   "%" PRId64 ".%03" PRId64
+#define MS_ARGS(ns) (ns) / MSEC, (ns) % MSEC / USEC
 /* The same in seconds, with one digit. */
-#define S_FORMAT             "%" PRId64 ".%" PRId64
-#define S_ARGS(ns)           (ns) / SEC, (ns) % SEC / (SEC / 10)
-#define ROW_SEPARATOR(first) ((first) ? "" : ",")
+#define S_FORMAT    "%" PRId64 ".%" PRId64
+#define S_ARGS(ns)  (ns) / SEC, (ns) % SEC / (SEC / 10)
 
 /* `behind`: bytes that must have room behind the table, besides its end. */
 static bool room_for_row(const struct text *t, size_t behind)
 {
-    return text_room(t) > ROW_MAX + HTTP_TABLE_TAIL + behind;
+    return text_room(t) > STATUS_ROW_MAX + HTTP_TABLE_TAIL + behind;
 }
 
 static void html_totals(struct text *t, const struct stack *st)
@@ -104,69 +100,23 @@ void http_page_html(struct text *t, const char *node, const struct stack *st)
     text_add(t, "</body></html>\n");
 }
 
-static void json_totals(struct text *t, const struct stack *st)
-{
-    const struct stack_totals *n = stack_totals(st);
-
-    text_add(t,
-             "\"totals\":{\"packets_in\":%" PRIu64 ",\"bytes_in\":%" PRIu64
-             ",\"packets_out\":%" PRIu64 ",\"bytes_out\":%" PRIu64 ",\"opened\":%" PRIu64
-             ",\"accepted\":%" PRIu64 ",\"connections\":%" PRIu32 ",\"connections_peak\":%" PRIu32
-             "}",
-             n->packets_in, n->bytes_in, n->packets_out, n->bytes_out, n->opened, n->accepted,
-             n->conns, n->conns_peak);
-}
-
-static void json_counters(struct text *t, const struct stack *st)
-{
-    bool first = true;
-
-    text_add(t, "\"counters\":{");
-    for (int r = REASON_NONE + 1; r < REASON_COUNT; r++) {
-        uint64_t n = stack_count(st, (enum reason)r);
-
-        if (!n)
-            continue;
-        text_add(t, "%s\"%s\":%" PRIu64, ROW_SEPARATOR(first), reason_text((enum reason)r)->name,
-                 n);
-        first = false;
-    }
-    text_add(t, "}");
-}
-
-static void json_row(struct text *t, const struct stack_conn_status *c)
-{
-    char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX];
-
-    text_add(t,
-             "{\"local\":\"%s\",\"local_port\":%u,\"remote\":\"%s\",\"remote_port\":%u,"
-             "\"state\":\"%s\",\"bytes_received\":%" PRIu64 ",\"bytes_sent\":%" PRIu64
-             ",\"bytes_acked\":%" PRIu64 ",\"retransmits\":%" PRIu32 ",\"cwnd\":%" PRIu32
-             ",\"snd_wnd\":%" PRIu32 ",\"rcv_wnd\":%" PRIu32 ",\"srtt_ms\":" MS_FORMAT
-             ",\"rto_ms\":" MS_FORMAT ",\"age_ms\":" MS_FORMAT "}",
-             addr_format(&c->local, local), (unsigned)c->local_port,
-             addr_format(&c->remote, remote), (unsigned)c->remote_port, tcp_state_name(c->state),
-             c->bytes_received, c->bytes_sent, c->bytes_acked, c->retransmits, c->cwnd, c->snd_wnd,
-             c->rcv_wnd, MS_ARGS(c->srtt), MS_ARGS(c->rto), MS_ARGS(c->age));
-}
-
 void http_page_json(struct text *t, const char *node, const struct stack *st)
 {
     struct stack_conn_status c;
     uint32_t cursor = 0, shown = 0, left_out = 0;
 
-    text_add(t, "{\"node\":\"%s\",", node);
-    json_totals(t, st);
-    text_add(t, ",");
-    json_counters(t, st);
+    text_add(t, "{\"node\":\"%s\",\"totals\":", node);
+    status_json_totals(t, st);
+    text_add(t, ",\"counters\":");
+    status_json_counters(t, st);
     text_add(t, ",\"connections\":[");
     while (stack_next_conn(st, &cursor, &c)) {
         if (!room_for_row(t, 0)) {
             left_out++;
             continue;
         }
-        text_add(t, "%s", ROW_SEPARATOR(shown == 0));
-        json_row(t, &c);
+        text_add(t, "%s", shown ? "," : "");
+        status_json(t, &c);
         shown++;
     }
     text_add(t, "],\"left_out\":%" PRIu32 "}\n", left_out);

@@ -7,6 +7,7 @@
  *   inet.c    packets: from the IP header to the one who is concerned, and back
  *   event.c   events and the observer
  *   user.c    user calls
+ *   status.c  what is known about a connection; status_text.c writes it
  *
  * After anything has touched a connection, stack_settle looks at what it left behind.
  */

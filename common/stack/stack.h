@@ -211,21 +211,31 @@ int stack_set(struct stack *st, struct conn_id conn, const struct tcp_settings *
 
 int stack_set_user(struct stack *st, struct conn_id conn, void *user);
 
-/* STATUS. Values are in bytes and ns unless they say otherwise. */
+/*
+ * STATUS (RFC 9293 section 3.9.1.6). What each value means, and its name for people and programs,
+ * is in status.def, which status.h writes as text and as JSON. Times are in ns, sizes in bytes.
+ */
 struct stack_conn_status {
     struct conn_id conn;
     enum tcp_state state;
     struct addr local, remote;
     uint16_t local_port, remote_port;
-    uint32_t send_queued, receive_queued; /* not yet acknowledged or sent; not yet read */
-    uint32_t send_urgent, receive_urgent; /* how far urgent data reaches: from the first byte that
-                                           * is not acknowledged; from the next to be read */
+    uint32_t send_queued, receive_queued;
+    const char *timer; /* NULL: none runs */
+    const char *cc;
+    int64_t timer_left, rto, srtt, rttvar, min_rtt, ato;
+    uint8_t backoff, snd_wscale, rcv_wscale;
+    uint8_t dscp, rcv_dscp; /* 0 to 63; of the last segment that was taken (MAY-9) */
+    bool ts, cwnd_limited;
+    uint32_t mss, pmtu, rcv_mss, adv_mss;
+    uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd;
+    uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
+    uint32_t segs_out, segs_in, data_segs_out, data_segs_in, retransmits;
+    uint32_t unacked, not_sent, lost, out_of_order;
+    uint32_t send_urgent, receive_urgent;
     enum reason soft_error; /* the last since the remote node made progress, or REASON_NONE */
-    uint64_t bytes_sent, bytes_acked, bytes_received; /* payload, retransmissions only in sent */
-    uint32_t segs_out, segs_in, retransmits;
-    int64_t srtt, rttvar, rto;
-    uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd, mss;
-    uint8_t rcv_dscp; /* of the last segment that was taken, 0 to 63 (MAY-9) */
+    uint64_t send_rate;     /* bit/s */
+    int64_t last_sent, last_received, last_ack; /* since then, in whole ms */
     int64_t opened_at, age;
 };
 

@@ -225,66 +225,6 @@ int stack_set_user(struct stack *st, struct conn_id conn, void *user)
     return 0;
 }
 
-static void fill_status(const struct stack *st, const struct conn *c,
-                        struct stack_conn_status *ret_status)
-{
-    const struct tcb *t = &c->tcb;
-
-    *ret_status = (struct stack_conn_status){
-        .conn = {conn_slot(st, c), c->generation},
-        .state = (enum tcp_state)t->state,
-        .local = t->local,
-        .remote = t->remote,
-        .local_port = t->local_port,
-        .remote_port = t->remote_port,
-        .send_queued = t->snd_q.bytes,
-        .receive_queued = t->rcv_q.bytes,
-        .send_urgent = urgent_unacked(t),
-        .receive_urgent = urgent_left(t),
-        .soft_error = (enum reason)t->soft_error,
-        .bytes_sent = t->bytes_sent,
-        .bytes_acked = t->bytes_acked,
-        .bytes_received = t->bytes_received,
-        .segs_out = t->segs_out,
-        .segs_in = t->segs_in,
-        .retransmits = t->retransmits,
-        .srtt = t->rtt.srtt,
-        .rttvar = t->rtt.rttvar,
-        .rto = t->rtt.rto,
-        .cwnd = t->cc.cwnd,
-        .ssthresh = t->cc.ssthresh,
-        .snd_wnd = t->snd_wnd,
-        .rcv_wnd = tcb_rcv_wnd(t),
-        .mss = t->snd_mss,
-        .rcv_dscp = c->rcv_tos >> 2,
-        .opened_at = t->opened_at,
-        .age = st->now - t->opened_at,
-    };
-}
-
-int stack_status(const struct stack *st, struct conn_id conn, struct stack_conn_status *ret_status)
-{
-    const struct conn *c = flow_lookup(st, conn);
-
-    if (!c)
-        return -EBADF;
-    fill_status(st, c, ret_status);
-    return 0;
-}
-
-bool stack_next_conn(const struct stack *st, uint32_t *cursor, struct stack_conn_status *ret_status)
-{
-    while (*cursor < st->fresh_slots) {
-        const struct conn *c = &st->conns[(*cursor)++];
-
-        if (!c->in_use)
-            continue;
-        fill_status(st, c, ret_status);
-        return true;
-    }
-    return false;
-}
-
 int stack_udp_bind(struct stack *st, uint16_t port, void *user)
 {
     return udp_bind(&st->udp, port, user);

@@ -38,6 +38,15 @@ static bool is_duplicate(const struct seg *s)
     return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una && s->wnd == c->snd_wnd;
 }
 
+static void note_rtt(struct seg *s, int64_t sample)
+{
+    struct tcb *c = s->c;
+    uint32_t us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
+
+    c->min_rtt_us = c->min_rtt_us ? min32(c->min_rtt_us, us) : us;
+    tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, sample);
+}
+
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
 static void advance_una(struct seg *s)
 {
@@ -154,12 +163,13 @@ void ack_process(struct seg *s)
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
     struct cc_sample cs = tcp_cc_sample(c, s->now);
 
+    c->acked_ms = tcb_ms(s->now);
     if (acked) {
         advance_una(s);
         cs.acked = acked;
         cs.rtt = round_trip(s, cs.in_flight);
         if (cs.rtt)
-            tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, cs.rtt);
+            note_rtt(s, cs.rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         update_send_window(s, acked > 0);

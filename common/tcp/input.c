@@ -223,6 +223,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
     assert(c->state != TCP_CLOSED && c->state != TCP_LISTEN);
     *ret_reply = false;
     c->segs_in++;
+    c->data_segs_in += data.len > 0;
     return c->state == TCP_SYN_SENT ? syn_sent(&s) : synchronized(&s);
 }
 

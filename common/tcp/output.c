@@ -108,7 +108,11 @@ static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reaso
     sent = bytes ? chunkq_gather(&c->snd_q, &c->snd_cursor, seq - tcb_snd_base(c), bytes, o->p) : 0;
     if (bytes && seq + sent == end)
         o->hdr->flags |= TCP_PSH; /* MUST-61 */
-    c->bytes_sent += sent;
+    if (sent) {
+        c->bytes_sent += sent;
+        c->data_segs_out++;
+        c->sent_ms = tcb_ms(o->now);
+    }
     if (fin && sent == bytes) {
         o->hdr->flags |= TCP_FIN;
         c->fin_sent = true;

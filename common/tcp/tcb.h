@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/chunk.h"
+#include "base/time.h"
 #include "tcp/cc/cc.h"
 #include "tcp/config.h"
 #include "tcp/reasm.h"
@@ -89,6 +90,8 @@ struct tcb {
     uint32_t rcv_fin;  /* sequence number of the FIN that arrived */
     uint32_t last_ack; /* rcv_nxt of the last acknowledgment sent */
 
+    uint32_t challenge_window; /* ms: when the present second of challenge ACKs began */
+
     /* timestamps (timestamp.c) */
     uint32_t ts_offset;    /* ms: origin of the clock that we show */
     uint32_t ts_recent;    /* TS.Recent, what we echo */
@@ -103,16 +106,23 @@ struct tcb {
 
     struct rtt rtt;
     struct recovery recovery;
+    uint32_t min_rtt_us; /* the shortest round trip; 0 before the first is measured */
     struct cc cc;
     int64_t timer[TIMER_COUNT]; /* deadlines, ns, or TIME_NEVER */
     int64_t progress_at;        /* ns: when the remote end last answered what is outstanding */
     int64_t opened_at;          /* ns */
 
-    uint32_t challenge_window; /* ms: when the present second of challenge ACKs began */
-
     uint64_t bytes_sent, bytes_acked, bytes_received;
-    uint32_t segs_out, segs_in, retransmits;
+    uint32_t segs_out, segs_in, data_segs_out, data_segs_in, retransmits;
+    uint32_t sent_ms, received_ms, acked_ms; /* tcb_ms of the last payload sent, of the last that
+                                              * arrived, of the last acknowledgment */
 };
+
+/* A clock that fits into 32 bits: milliseconds, around again after 49 days. */
+static inline uint32_t tcb_ms(int64_t now)
+{
+    return (uint32_t)(now / MSEC);
+}
 
 /* The window that the remote end may still use, RCV.WND. */
 static inline uint32_t tcb_rcv_wnd(const struct tcb *c)

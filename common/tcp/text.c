@@ -100,6 +100,7 @@ enum reason text_step(struct seg *s)
         tcp_abort(s->t, c, s->now); /* 3.6.1, SHLD-3 */
         return REASON_TCP_DATA_AFTER_CLOSE;
     }
+    c->received_ms = tcb_ms(s->now);
     c->rcv_mss = (uint16_t)max32(c->rcv_mss, min32(s->data.len, s->t->mtu_mss));
     return s->seq == c->rcv_nxt ? in_order(s) : out_of_order(s);
 }

@@ -60,6 +60,7 @@ static void tcb_init(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
     c->snd_nxt = iss + 1;
     mss_init(t, c);
     c->opened_at = c->progress_at = now;
+    c->sent_ms = c->received_ms = c->acked_ms = tcb_ms(now);
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         c->timer[i] = TIME_NEVER;
     rtt_init(&c->rtt, &t->cfg);
@@ -79,6 +80,7 @@ void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const s
 {
     tcb_init(t, c, now, iss);
     c->passive = true;
+    c->segs_in = 1; /* the SYN */
     tcp_take_syn(t, c, now, syn);
     tcp_set_state(t, c, now, TCP_SYN_RECEIVED);
 }

@@ -226,6 +226,8 @@ static void check_status(struct world *w, const struct node *n)
     while (stack_next_conn(n->st, &cursor, &s)) {
         if (s.bytes_acked > s.bytes_sent)
             check_fail(&w->check, "more bytes acknowledged than sent");
+        if (s.bytes_retrans + s.unacked > s.bytes_sent)
+            check_fail(&w->check, "more bytes sent again and outstanding than sent");
         if (s.send_queued > n->cfg.stack.tcp.snd_buf)
             check_fail(&w->check, "%u bytes in a send queue of %u", s.send_queued,
                        n->cfg.stack.tcp.snd_buf);

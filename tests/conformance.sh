@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+#
+# docs/conformance.md: which requirement of RFC 9293 is met where, and which test shows it.
+#
+#   tests/conformance.sh check LOGS    is the page what the logs in LOGS say? (make test)
+#   tests/conformance.sh write LOGS    write it
+#   tests/conformance.sh run           run the units whose comments name an id, then write it
+#                                      (make conformance)
+#
+# A test says which requirements it shows by their ids in the comment directly above it, as in
+# "MUST-36, MUST-37: the window stays closed for ever". Results come from the logs that tests/run.sh
+# keeps. Exit 1 if a MUST, or a SHOULD or MAY that is not excused, has no passing test; if a
+# FILE:FUNCTION does not exist; if a tag names an unknown id; if a cell of the matrix did not pass;
+# and, for check, if the page is not up to date.
+
+set -u
+cd "$(dirname "$0")/.." || exit 1
+mode=${1:-check}
+logs=${2:-build/test}
+page=docs/conformance.md
+bin=build/release/unit
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+
+say()
+{
+    if [ -s "$tmp/out" ]; then
+        echo "not ok - conformance: $1"
+        sed 's/^/    /' "$tmp/out"
+        failed=1
+    else
+        echo "ok - conformance: $1"
+    fi
+}
+
+# "F", the test's name, then the rows that it prints.
+matrix()
+{
+    local t
+
+    for t in "$bin"/event_*_test; do
+        [ -x "$t" ] || continue
+        printf 'F\t%s\n' "$(basename "$t" _test)"
+        "$t" --table || echo "cell	$t --table failed" >>"$tmp/more"
+    done
+}
+
+# Definitions begin in the first column.
+functions()
+{
+    find common host peer netsetup -name '*.[ch]' | sort | xargs awk '
+        /^[a-z].*[a-z0-9_]\(/ && !/;$/ {
+            name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name)
+            file = FILENAME; sub(/^common\//, "", file)
+            print file ":" name
+        }'
+}
+
+run_units()
+{
+    local t name
+
+    logs=build/conformance
+    rm -rf $logs
+    mkdir -p $logs
+    cp build/test/*.log $logs/ 2>/dev/null
+    rm -f $logs/*-asan.log
+    for t in "$bin"/*_test; do
+        name=$(basename "$t" _test)
+        if [ "${name#event_}" != "$name" ] || cut -f2 "$tmp/tags" | grep -qx "$name"; then
+            CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$t" >"$logs/$name-release.log" 2>&1
+        fi
+    done
+}
+
+awk -f tests/conformance/tags.awk tests/unit/*_test.c $(ls tests/e2e/*.sh) >"$tmp/tags"
+[ "$mode" != run ] || run_units
+if ! ls "$logs"/*.log >/dev/null 2>&1; then
+    echo "not ok - conformance: no test has run, $logs is empty"
+    exit 1
+fi
+functions >"$tmp/functions"
+awk -f tests/conformance/results.awk "$logs"/*.log >"$tmp/results"
+: >"$tmp/more"
+matrix >"$tmp/matrix"
+: >"$tmp/verdict"
+awk -v verdict="$tmp/verdict" -f tests/conformance/report.awk tests/conformance/requirements.txt \
+    "$tmp/functions" "$tmp/tags" "$tmp/results" "$tmp/matrix" >"$tmp/page" || exit 1
+cat "$tmp/more" >>"$tmp/verdict"
+
+# faults PATTERN WHAT: the faults of these kinds are told.
+faults()
+{
+    awk -F '\t' -v kind="$1" '$1 ~ "^(" kind ")$" { print ($1 ~ /-/ ? $1 ": " : "") $2 }' \
+        "$tmp/verdict" >"$tmp/out"
+    say "$2"
+}
+
+summary()
+{
+    awk -F '\t' -v name="$1" '$1 == "summary" && index($2, name) { print $2; exit }' "$tmp/verdict"
+}
+
+faults "form|tag" "each tag names a requirement of the list"
+faults "place" "each requirement names a function that exists"
+faults "MUST-[0-9]+" "$(summary MUST) with a passing test"
+faults "(SHLD|REC)-[0-9]+" "$(summary SHOULD) with a passing test"
+faults "MAY-[0-9]+" "$(summary MAY) with a passing test"
+faults "U-[0-9]+" "$(summary unlabelled) with a passing test"
+faults "cell" "$(summary matrix) pass"
+if [ "$mode" = check ]; then
+    diff "$page" "$tmp/page" >"$tmp/out" 2>&1
+    say "$page is up to date, as 'make conformance' writes it"
+else
+    cp "$tmp/page" "$page"
+    echo "wrote $page"
+fi
+exit $failed
