@@ -14,6 +14,7 @@
 #   make deps         what is missing here, installed with apt, dnf or pacman
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
 #   make units, lint, bench, format, conformance                     parts of the work on it
+#   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
 #
 #   BUILD=release (the default), debug, or asan: each has its own folder under build/; V=1 shows
 #   each command whole. `build` and `clean` never touch the network.
@@ -151,6 +152,10 @@ bench: deps
 	@tests/bench/bulk.sh
 lint: $(LIB)
 	@tests/lint.sh $(O)
+# SEEDS=FROM..TO; stops at the first failures, each with the command that replays it.
+SEEDS ?= 1..1000000
+soak: $(O)/sim
+	@$(O)/sim --seeds $(SEEDS) --jobs $(shell nproc) --progress
 # docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it
 conformance:
 	@$(MAKE) --no-print-directory BUILD=release tests-build
@@ -197,6 +202,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build help tests-build units deps demo test bench lint format conformance network \
+.PHONY: all build help tests-build units deps demo test bench lint soak format conformance network \
         clean_network preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
         trace-host install uninstall clean

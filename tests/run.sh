@@ -165,7 +165,7 @@ fuzz()
 # The sanitizers' build must play the same seeds to the same last bit.
 same_traces()
 {
-    if [ "$(build/release/sim --seeds 1..1000 | grep hash)" = "$(grep hash $logs/sim-asan.log)" ]; then
+    if [ "$(build/release/sim --seeds 1..1000 --jobs 2 | grep hash)" = "$(grep hash $logs/sim-asan.log)" ]; then
         echo "ok - both builds give the same traces"
     else
         echo "not ok - the release and the asan build give different traces"
@@ -178,8 +178,8 @@ build
 loud lint 120 tests/lint.sh build/release
 units
 fuzz
-loud sim 180 build/release/sim --seeds 1..5000
-loud sim-asan 180 build/asan/sim --seeds 1..1000
+loud sim 180 build/release/sim --seeds 1..10000 --jobs 2
+loud sim-asan 180 build/asan/sim --seeds 1..1000 --jobs 2
 loud sim-both 60 bash -c same_traces
 for script in tests/e2e/*.sh; do
     name=$(basename "$script" .sh)

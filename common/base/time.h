@@ -15,6 +15,12 @@
 #define SEC        INT64_C(1000000000)
 #define TIME_NEVER INT64_MAX /* a deadline that does not come */
 
+/* The instant `ns` behind `t`, or TIME_NEVER where that is beyond every instant. */
+static inline int64_t time_after(int64_t t, int64_t ns)
+{
+    return t > 0 && ns > TIME_NEVER - t ? TIME_NEVER : ns == TIME_NEVER ? TIME_NEVER : t + ns;
+}
+
 static inline int64_t time_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;

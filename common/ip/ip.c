@@ -91,3 +91,8 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
     *ret_held = o->data.buf;
     return true;
 }
+
+void ip_negative_advice(struct ip_node *n)
+{
+    n->counts[REASON_ADVICE]++;
+}

@@ -15,7 +15,7 @@
 enum {
     IP_LOCALS_MAX = 8,
     IP_OUT_RING = 512,  /* packets; a power of two */
-    IP_OUT_L4_MAX = 28, /* bytes: an ICMP header with the quoted IP header is the longest */
+    IP_OUT_L4_MAX = 40, /* bytes: a SYN-ACK with all its options is the longest */
 };
 
 /* A packet that waits to leave: its transport header ready-made, its payload by reference. */
@@ -73,5 +73,12 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held);
  * src, dst, tos, ttl (0: the node's), proto, df and options (options_len a multiple of 4).
  */
 void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len);
+
+/*
+ * Negative advice (RFC 1122 section 3.3.1.4, RFC 9293 MUST-20): a transport sends and sends again
+ * to a remote node, and hears nothing. A host with several gateways would try another; ours has one
+ * link and nothing to choose from, so the advice is counted, for the operator to see.
+ */
+void ip_negative_advice(struct ip_node *n);
 
 #endif

@@ -72,8 +72,7 @@ static void tell(struct stack *st, struct conn *c, struct stack_event *ret_event
         .user = c->user,
     };
     if (bit == TCP_EVENT_OPENED && c->listener) {
-        st->listener[c->listener - 1].pending--;
-        c->listener = 0;
+        accept_forget(st, c);
     } else if (bit == TCP_EVENT_ERROR) {
         ret_event->why = (enum reason)c->tcb.report;
     } else if (bit == TCP_EVENT_CLOSED) {

@@ -11,24 +11,26 @@
 #include "stack/internal.h"
 
 enum {
-    KEY_FLOW = 0, /* offsets of the keys in the secret */
-    KEY_ISN = 16, /* bytes */
     PORT_FIRST = 49152,
     PORT_COUNT = 65536 - PORT_FIRST,
 };
 
-static uint64_t keyed_hash(const struct stack *st, unsigned key, const struct addr *local,
-                           uint16_t local_port, const struct addr *remote, uint16_t remote_port)
+uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr *local,
+                   uint16_t local_port, const struct addr *remote, uint16_t remote_port,
+                   const uint8_t *more, unsigned more_len)
 {
-    uint8_t in[36], out[crypto_shorthash_BYTES];
+    uint8_t in[36 + FLOW_HASH_MORE_MAX], out[crypto_shorthash_BYTES];
     uint64_t h;
 
-    static_assert(crypto_shorthash_KEYBYTES == 16, "two keys make the secret");
+    static_assert(crypto_shorthash_KEYBYTES == 16 && STACK_SECRET == 48, "three keys");
+    assert(more_len <= FLOW_HASH_MORE_MAX);
     memcpy(in, local->b, 16);
     memcpy(in + 16, remote->b, 16);
     put16(in + 32, local_port);
     put16(in + 34, remote_port);
-    crypto_shorthash(out, in, sizeof(in), st->cfg.secret + key);
+    if (more_len)
+        memcpy(in + 36, more, more_len);
+    crypto_shorthash(out, in, 36 + more_len, st->cfg.secret + key);
     memcpy(&h, out, sizeof(h));
     return h;
 }
@@ -36,7 +38,7 @@ static uint64_t keyed_hash(const struct stack *st, unsigned key, const struct ad
 static uint32_t *bucket_of(const struct stack *st, const struct addr *local, uint16_t local_port,
                            const struct addr *remote, uint16_t remote_port)
 {
-    uint64_t h = keyed_hash(st, KEY_FLOW, local, local_port, remote, remote_port);
+    uint64_t h = flow_hash(st, KEY_FLOW, local, local_port, remote, remote_port, NULL, 0);
 
     return &st->buckets[h & st->bucket_mask];
 }
@@ -99,6 +101,19 @@ bool flow_evict(struct stack *st, struct listener *l)
     return end_oldest(st, &l->embryos, REASON_EMBRYO_EVICTED);
 }
 
+void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, uint16_t local_port,
+               const struct addr *remote, uint16_t remote_port)
+{
+    *c = (struct tcb){
+        .local = *local,
+        .remote = *remote,
+        .local_port = local_port,
+        .remote_port = remote_port,
+        .set = &st->tcp.cfg.conn,
+        .ts_offset = flow_ts_offset(st, local, local_port, remote, remote_port),
+    };
+}
+
 struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local_port,
                       const struct addr *remote, uint16_t remote_port)
 {
@@ -108,12 +123,7 @@ struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local
     generation = c->generation + 1;
     memset(c, 0, sizeof(*c));
     c->generation = generation;
-    c->tcb.local = *local;
-    c->tcb.remote = *remote;
-    c->tcb.local_port = local_port;
-    c->tcb.remote_port = remote_port;
-    c->tcb.set = &st->tcp.cfg.conn;
-    c->tcb.ts_offset = flow_ts_offset(st, local, local_port, remote, remote_port);
+    flow_init(st, &c->tcb, local, local_port, remote, remote_port);
     bucket = bucket_of(st, local, local_port, remote, remote_port);
     c->hash_next = *bucket;
     *bucket = conn_slot(st, c) + 1;
@@ -155,8 +165,7 @@ void flow_remove(struct stack *st, struct conn *c)
     if (list_on(&c->output))
         list_remove(&c->output);
     stack_place(st, c, PLACE_NONE);
-    if (c->listener)
-        st->listener[c->listener - 1].pending--;
+    accept_forget(st, c);
     c->in_use = false;
     c->generation++;
     c->hash_next = st->free_slot;
@@ -177,7 +186,8 @@ struct conn *flow_lookup(const struct stack *st, struct conn_id id)
 /* ISN = M + F(local, remote, secret), M a clock of 4 microseconds. */
 uint32_t flow_isn(const struct stack *st, const struct tcb *c)
 {
-    uint64_t f = keyed_hash(st, KEY_ISN, &c->local, c->local_port, &c->remote, c->remote_port);
+    uint64_t f =
+        flow_hash(st, KEY_ISN, &c->local, c->local_port, &c->remote, c->remote_port, NULL, 0);
 
     return (uint32_t)(st->now / (4 * USEC)) + (uint32_t)f;
 }
@@ -186,7 +196,8 @@ uint32_t flow_isn(const struct stack *st, const struct tcb *c)
 uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16_t local_port,
                         const struct addr *remote, uint16_t remote_port)
 {
-    return (uint32_t)(keyed_hash(st, KEY_ISN, local, local_port, remote, remote_port) >> 32);
+    return (uint32_t)(flow_hash(st, KEY_ISN, local, local_port, remote, remote_port, NULL, 0) >>
+                      32);
 }
 
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,

@@ -33,71 +33,17 @@ static void push_reset(struct stack *st, const struct addr *src, const struct ad
     tcp_build(o->l4, src, dst, rst, 0, NULL, 0);
 }
 
-static struct listener *find_listener(struct stack *st, const struct addr *local, uint16_t port)
+/* A segment that belongs to no connection, or to the one that is returned. */
+static struct conn *input_stranger(struct stack *st, const struct ip_hdr *ip,
+                                   const struct tcp_hdr *hdr, uint32_t data_len, uint32_t iss_least,
+                                   enum reason *ret_why)
 {
-    struct listener *any = NULL;
+    struct stranger who;
 
-    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
-        struct listener *l = &st->listener[i];
-
-        if (!l->in_use || l->port != port)
-            continue;
-        if (l->any_addr)
-            any = l;
-        else if (addr_eq(&l->addr, local))
-            return l;
-    }
-    return any;
-}
-
-static bool would_accept(struct stack *st, const struct addr *local, uint16_t port)
-{
-    const struct listener *l = find_listener(st, local, port);
-
-    return l && l->pending < l->backlog;
-}
-
-/* A SYN for a listener: LISTEN -> SYN-RECEIVED, in a connection of its own. */
-static enum reason accept_syn(struct stack *st, struct listener *l, const struct ip_hdr *ip,
-                              const struct tcp_hdr *hdr, uint32_t iss_least)
-{
-    struct conn *c;
-    uint32_t iss;
-
-    if (l->pending >= l->backlog && !flow_evict(st, l))
-        return REASON_TCP_BACKLOG;
-    if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
-        return REASON_TCP_TABLE_FULL;
-    c = flow_add(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
-    c->rcv_tos = ip->tos;
-    c->user = l->user;
-    c->listener = (uint8_t)(l - st->listener + 1);
-    if (l->has_settings)
-        flow_set(st, c, &l->settings);
-    l->pending++;
-    st->totals.accepted++;
-    iss = iss_least ? iss_least : flow_isn(st, &c->tcb);
-    tcp_accept(&st->tcp, &c->tcb, st->now, iss, hdr);
-    stack_settle(st, c);
-    return REASON_NONE;
-}
-
-/* No connection: CLOSED or LISTEN. */
-static enum reason tcp_stranger(struct stack *st, const struct ip_hdr *ip,
-                                const struct tcp_hdr *hdr, uint32_t data_len, uint32_t iss_least)
-{
-    struct listener *l = find_listener(st, &ip->dst, hdr->dport);
-    enum reason why = l ? tcp_listen_verdict(hdr) : REASON_TCP_NO_CONNECTION;
-    struct tcp_hdr rst;
-
-    if (why == REASON_NONE)
-        return accept_syn(st, l, ip, hdr, iss_least);
-    if (why == REASON_TCP_LISTEN_OTHER)
-        return why;
-    if (!tcp_reset_for(hdr, data_len, &rst))
-        return REASON_TCP_RST_NO_CONNECTION;
-    push_reset(st, &ip->dst, &ip->src, &rst, NULL);
-    return why;
+    *ret_why = accept_stranger(st, ip, hdr, data_len, iss_least, &who);
+    if (who.reply)
+        push_reset(st, &ip->dst, &ip->src, &who.rst, NULL);
+    return who.conn;
 }
 
 static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct slice segment,
@@ -115,7 +61,7 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
     data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
     c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
     if (c && tcp_time_wait_reusable(&st->tcp, &c->tcb, &hdr) &&
-        would_accept(st, &ip->dst, hdr.dport)) {
+        accept_possible(st, &ip->dst, hdr.dport)) {
         /* MAY-2: a new connection, whose numbers go on where the old one's ended */
         iss_least = c->tcb.snd_nxt + 65536;
         tcp_end(&st->tcp, &c->tcb, st->now, REASON_END_ORDERLY);
@@ -123,7 +69,11 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
         c = NULL;
     }
     if (!c)
-        return tcp_stranger(st, ip, &hdr, data.len, iss_least);
+        c = input_stranger(st, ip, &hdr, data.len, iss_least, &why);
+    else if (c->listener && c->tcb.state == TCP_SYN_RECEIVED)
+        why = accept_embryo(st, ip, &hdr, &c);
+    if (!c || why)
+        return why;
     why = tcp_input(&st->tcp, &c->tcb, st->now, &hdr, data, &reply, &rst);
     if (reply)
         push_reset(st, &ip->dst, &ip->src, &rst, c->tcb.set);

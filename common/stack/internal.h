@@ -5,6 +5,8 @@
  *   stack.c   making a stack, the doors
  *   flow.c    the table of connections: slots, generations, lookup by addresses and ports
  *   inet.c    packets: from the IP header to the one who is concerned, and back
+ *   accept.c  listeners: their queues, and segments that belong to no connection
+ *   cookie.c  SYN cookies
  *   event.c   events and the observer
  *   user.c    user calls
  *   status.c  what is known about a connection; status_text.c writes it
@@ -43,7 +45,8 @@ struct conn {
     void *user;
     uint32_t hash_next;  /* slot + 1 of the next in its bucket, or of the next free slot */
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
-    uint8_t listener;    /* number + 1, while it counts against that backlog */
+    uint8_t listener;    /* number + 1, while it stands in a queue of that listener ... */
+    bool complete;       /* ... the accept queue, not the SYN queue */
     uint8_t placed;      /* enum conn_place */
     bool in_use : 1, hashed : 1;
     uint8_t rcv_tos; /* of the last segment that was taken (MAY-9) */
@@ -52,7 +55,9 @@ struct conn {
 struct listener {
     bool in_use, any_addr, has_settings;
     uint16_t port;
-    uint32_t backlog, pending;
+    uint32_t backlog;
+    uint32_t half_open, complete; /* connections in the SYN queue and in the accept queue */
+    int64_t cookies_until;        /* ns: a cookie that was sent may be good until then */
     struct addr addr;
     void *user;
     struct list embryos;
@@ -121,6 +126,25 @@ void flow_set(struct stack *st, struct conn *c, const struct tcp_settings *setti
 void flow_remove(struct stack *st, struct conn *c);
 /* The connection of a living handle, or NULL. */
 struct conn *flow_lookup(const struct stack *st, struct conn_id id);
+/* Ends and settings of a TCB that is zeros but for them. */
+void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, uint16_t local_port,
+               const struct addr *remote, uint16_t remote_port);
+
+/* Offsets of the keys in the secret, bytes. */
+enum flow_key {
+    KEY_FLOW = 0,
+    KEY_ISN = 16,
+    KEY_COOKIE = 32,
+};
+
+enum {
+    FLOW_HASH_MORE_MAX = 14, /* bytes */
+};
+
+/* A keyed hash over addresses, ports and `more`. */
+uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr *local,
+                   uint16_t local_port, const struct addr *remote, uint16_t remote_port,
+                   const uint8_t *more, unsigned more_len);
 /* An initial sequence number (RFC 6528, MUST-8, MUST-9, SHLD-1). */
 uint32_t flow_isn(const struct stack *st, const struct tcb *c);
 /* Where the timestamp clock between these ends has its origin, ms (RFC 7323 section 7.1). */
@@ -133,7 +157,7 @@ uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct
 /* Room in the table: the oldest that nobody owns and that only waits in TIME-WAIT goes. */
 bool flow_recycle(struct stack *st);
 /*
- * Room in the backlog: the oldest half-open connection goes. An honest one is complete after a
+ * Room in the SYN queue: the oldest half-open connection goes. An honest one is complete after a
  * round trip; in a flood of SYNs the oldest is most likely nobody's.
  */
 bool flow_evict(struct stack *st, struct listener *l);
@@ -142,6 +166,45 @@ bool flow_evict(struct stack *st, struct listener *l);
 
 enum reason inet_input(struct stack *st, const struct pkt *p);
 bool inet_output(struct stack *st, struct pkt *p);
+
+/* ---- accept.c ---- */
+
+/* What comes of a segment that belongs to no connection. */
+struct stranger {
+    struct conn *conn; /* or NULL: it completed the handshake of this new one, and is its first */
+    bool reply;
+    struct tcp_hdr rst; /* with `reply`: what it is answered with */
+};
+
+/*
+ * A segment for which there is no connection. `iss_least` is not 0 where it is a SYN that reuses
+ * one in TIME-WAIT: then it is the initial sequence number.
+ */
+enum reason accept_stranger(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
+                            uint32_t data_len, uint32_t iss_least, struct stranger *ret);
+/*
+ * A segment for a half-open connection of a listener, before the connection sees it. *c changes
+ * where the segment completes a handshake that an earlier cookie began.
+ */
+enum reason accept_embryo(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
+                          struct conn **c);
+/* Would a SYN for this address and port that needs no new place be taken? */
+bool accept_possible(struct stack *st, const struct addr *local, uint16_t port);
+/* The connection may be complete now: to the accept queue. */
+void accept_count(struct stack *st, struct conn *c);
+/* The connection stands in no queue any more: it was told of, or has ended. */
+void accept_forget(struct stack *st, struct conn *c);
+
+/* ---- cookie.c ---- */
+
+/* Answer a SYN and keep nothing. */
+enum reason cookie_answer(struct stack *st, struct listener *l, const struct ip_hdr *ip,
+                          const struct tcp_hdr *syn);
+/* May a cookie that this listener sent still come back? */
+bool cookie_expected(const struct stack *st, const struct listener *l);
+/* Is this the answer to a good cookie of ours? Then *ret_syn is what began the handshake. */
+bool cookie_check(const struct stack *st, const struct listener *l, const struct ip_hdr *ip,
+                  const struct tcp_hdr *ack, struct tcp_hdr *ret_syn);
 
 /* ---- stack.c ---- */
 

@@ -169,8 +169,13 @@ void stack_settle(struct stack *st, struct conn *c)
         flow_remove(st, c);
         return;
     }
+    if (tcb->advice_due) {
+        tcb->advice_due = false;
+        ip_negative_advice(&st->ip);
+    }
     if (tcb->output_due && !list_on(&c->output))
         list_append(&st->output, &c->output);
+    accept_count(st, c);
     stack_place(st, c, place_of(c));
     /* A timer that was put off stays where it is, and is put right when it comes up. */
     if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))

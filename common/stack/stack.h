@@ -31,7 +31,7 @@ enum {
     STACK_UDP_MAX = 64,       /* bound UDP sockets */
     STACK_UDP_QUEUE = 64,     /* datagrams that wait to be read, per socket */
     STACK_REPLIES = 512,      /* packets that wait to leave and belong to no connection */
-    STACK_SECRET = 32,        /* bytes */
+    STACK_SECRET = 48,        /* bytes */
 };
 
 /* Something that happened to a connection, for an observer; see stack_observe. */
@@ -144,9 +144,11 @@ struct stack_open {
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn);
 
 /*
- * Passive OPEN on a port of all addresses (local NULL) or of one. `backlog` limits the connections
- * in SYN-RECEIVED or not yet told by EV_ACCEPTED. Returns a listener number, -EADDRINUSE, -EINVAL
- * or -ENFILE.
+ * Passive OPEN on a port of all addresses (local NULL) or of one. `backlog` limits the accept
+ * queue: connections whose handshake is complete and that EV_ACCEPTED has not told of yet. While it
+ * is full, SYNs and the last segments of handshakes are ignored; they come again. How many
+ * handshakes may be under way is tcp_config.syn_queue, for each listener. Returns a listener
+ * number, -EADDRINUSE (that address and port has a listener already), -EINVAL or -ENFILE.
  */
 int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint32_t backlog,
                  void *user);

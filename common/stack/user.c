@@ -83,7 +83,7 @@ int stack_unlisten(struct stack *st, int listener)
             continue;
         tcp_abort(&st->tcp, &c->tcb, st->now);
         tcp_release(&st->tcp, &c->tcb, st->now);
-        c->listener = 0;
+        accept_forget(st, c);
         stack_settle(st, c);
     }
     st->listener[listener] = (struct listener){0};

@@ -25,6 +25,7 @@ void ack_establish(struct seg *s)
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
     c->events |= TCP_EVENT_OPENED;
+    c->send_syn = false; /* one that was to be sent again, in the same batch */
     tcp_set_state(s->t, c, s->now, TCP_ESTABLISHED);
     if (c->fin_queued)
         tcp_set_state(s->t, c, s->now, TCP_FIN_WAIT_1); /* CLOSE was called before */
@@ -36,6 +37,15 @@ static bool is_duplicate(const struct seg *s)
     const struct tcb *c = s->c;
 
     return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una && s->wnd == c->snd_wnd;
+}
+
+/* The remote end lives, and the network between us, too: R1 and R2 begin anew at `since`. */
+static void answered(struct tcb *c, int64_t since)
+{
+    c->progress_at = since;
+    c->rtx_count = 0;
+    c->r1_told = false;
+    c->soft_error = REASON_NONE;
 }
 
 static void note_rtt(struct seg *s, int64_t sample)
@@ -56,9 +66,8 @@ static void advance_una(struct seg *s)
     chunkq_drop(&c->snd_q, s->t->cells, bytes, &c->snd_cursor);
     c->snd_una = s->ack;
     urgent_acked(c);
-    c->soft_error = REASON_NONE;
     c->bytes_acked += bytes;
-    c->progress_at = s->now;
+    answered(c, s->now);
     if (c->want_space && tcp_send_space(s->t, c) > 0) {
         c->want_space = false;
         c->events |= TCP_EVENT_WRITABLE;
@@ -71,27 +80,38 @@ static void advance_una(struct seg *s)
  * SND.WL1; to leave SND.WND alone while SND.UNA moves would move the window's right edge to where
  * the remote end never put it.
  */
-static void update_send_window(struct seg *s, bool acks_new)
+static bool update_send_window(struct seg *s, bool acks_new)
 {
     struct tcb *c = s->c;
     bool was_closed = tcb_synchronized(c) && c->snd_wnd == 0;
     bool older = seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
 
     if (older && !acks_new)
-        return;
+        return false;
     c->snd_wnd = s->wnd;
     c->snd_wl1 = s->seq;
     c->snd_wl2 = s->ack;
     c->max_snd_wnd = max32(c->max_snd_wnd, s->wnd);
-    if (c->snd_wnd == 0 && !c->released)
-        c->progress_at = s->now; /* MUST-37: an answer to a probe keeps the connection open; not one
-                                  * that nobody owns any more, or its data would be held for ever */
     if (was_closed && c->snd_wnd > 0) {
         rtt_reset_backoff(&c->rtt, &s->t->cfg);
         if (c->snd_una != c->snd_nxt)
             recovery_reopened(&c->recovery, c->snd_una, c->snd_nxt);
         tcp_restart_rtx(c, s->now); /* what is sent now must not wait for a late probe's timer */
     }
+    return was_closed || c->snd_wnd == 0;
+}
+
+/*
+ * MUST-37: an answer to a probe keeps the connection open, whatever R2 is; nothing is owed then
+ * until the next probe leaves. Not so where nobody owns the connection any more: its data would be
+ * held for ever.
+ */
+static void probe_answered(struct tcb *c, int64_t now)
+{
+    int64_t next = c->timer[TIMER_RTX];
+
+    if (!c->released)
+        answered(c, c->snd_wnd == 0 && next != TIME_NEVER ? time_max(now, next) : now);
 }
 
 /*
@@ -162,6 +182,7 @@ void ack_process(struct seg *s)
     bool duplicate = is_duplicate(s) && !again;
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
     struct cc_sample cs = tcp_cc_sample(c, s->now);
+    bool probed = false;
 
     c->acked_ms = tcb_ms(s->now);
     if (acked) {
@@ -172,10 +193,12 @@ void ack_process(struct seg *s)
             note_rtt(s, cs.rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
-        update_send_window(s, acked > 0);
+        probed = update_send_window(s, acked > 0);
     feed_recovery(s, acked, duplicate, cs);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
+    if (probed)
+        probe_answered(c, s->now);
     c->output_due = true;
 }
 

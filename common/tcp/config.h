@@ -40,7 +40,8 @@ struct tcp_config {
     bool timestamps;          /* offer and accept timestamps (RFC 7323 section 3) */
     bool sack;                /* offer and accept selective acknowledgments (RFC 2018) */
     bool ecn;                 /* offer and accept explicit congestion notification (RFC 3168) */
-    bool syn_cookies;         /* answer SYNs without memory when a backlog is full (RFC 4987) */
+    bool syn_cookies;         /* answer SYNs without memory when the SYN queue is full (RFC 4987) */
+    uint32_t syn_queue;       /* half-open connections that each listener may have */
     bool delayed_ack;         /* RFC 9293 SHLD-18 */
     const struct cc_ops *cc;  /* congestion control, see tcp/cc/cc.h */
     int64_t delack_ns;        /* under 0.5 s (MUST-40) */

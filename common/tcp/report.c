@@ -11,7 +11,8 @@ void tcp_report(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
     bool embryo = c->passive && c->state == TCP_SYN_RECEIVED; /* nobody was told of it */
 
     tcp_note(t, c, now, why, 0);
-    c->soft_error = (uint8_t)why;
+    if (why != REASON_REPORT_R1)
+        c->soft_error = (uint8_t)why;
     if (embryo || !c->set->soft_errors)
         return;
     c->report = (uint8_t)why;

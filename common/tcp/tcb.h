@@ -66,11 +66,14 @@ struct tcb {
     bool challenge : 1;   /* a challenge ACK is owed */
     bool want_space : 1;  /* a send was refused: tell when there is room */
     bool cwnd_limited : 1;
+    bool r1_told : 1;      /* R1 was reached since the remote end last answered */
+    bool advice_due : 1;   /* IP is to hear that the way to the remote end may be broken */
     bool ts_ok : 1;        /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
     bool sack_ok : 1;      /* selective acknowledgments are spoken (RFC 2018) */
     bool urgent_due : 1;   /* SND.UP moved, and no segment has said so yet */
     uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
     uint8_t report;        /* enum reason of the last TCP_EVENT_ERROR */
+    uint8_t rtx_count;     /* time-outs in a row without an answer */
     uint8_t soft_error;    /* enum reason of the last one since the remote end made progress */
     uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
     uint8_t challenges;    /* owed since challenge_window began */
@@ -109,7 +112,8 @@ struct tcb {
     uint32_t min_rtt_us; /* the shortest round trip; 0 before the first is measured */
     struct cc cc;
     int64_t timer[TIMER_COUNT]; /* deadlines, ns, or TIME_NEVER */
-    int64_t progress_at;        /* ns: when the remote end last answered what is outstanding */
+    int64_t progress_at;        /* ns: since when the remote end owes an answer to what is
+                                 * outstanding; ahead of us where the next probe asks for one */
     int64_t opened_at;          /* ns */
 
     uint64_t bytes_sent, bytes_acked, bytes_received;

@@ -5,6 +5,7 @@
  * listeners.
  *
  *   listen.c   what a listener and a missing connection answer (CLOSED and LISTEN)
+ *   cookie.c   what a SYN cookie remembers of a SYN
  *   input.c    SEGMENT ARRIVES: one parent and its steps, in the order of section 3.10.7
  *   ack.c      its fifth step, the ACK field
  *   text.c     its seventh and eighth, the segment text and the FIN bit
@@ -58,6 +59,13 @@ void tcp_open(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss);
 
 /* A listener took this SYN: LISTEN -> SYN-RECEIVED. */
 void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const struct tcp_hdr *syn);
+
+/*
+ * The SYN-ACK with which a connection would answer this SYN, but for its ports and sequence number;
+ * the connection is not kept. `scratch` has its ends and settings, and is of no use afterwards.
+ */
+void tcp_answer(struct tcp *t, struct tcb *scratch, int64_t now, const struct tcp_hdr *syn,
+                struct tcp_hdr *ret_hdr);
 
 /* ---- segments ---- */
 

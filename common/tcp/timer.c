@@ -5,21 +5,43 @@
 #include "base/time.h"
 #include "tcp/tcp.h"
 
+/*
+ * R2 of RFC 9293 section 3.8.3 (MUST-20 to MUST-23, RFC 5482): the instant at which the remote end
+ * will have left something unanswered for too long. A duration, not a number of retransmissions,
+ * and exact: it does not wait for RTX, nor RTX for it. Settings may change it at any time.
+ */
+static int64_t give_up_at(const struct tcb *c)
+{
+    int64_t r2 = tcb_synchronized(c) ? c->set->r2_ns : c->set->r2_syn_ns;
+
+    if (c->timer[TIMER_RTX] == TIME_NEVER || c->snd_una == c->snd_nxt)
+        return TIME_NEVER;
+    return time_after(c->progress_at, r2);
+}
+
 int64_t tcp_deadline(const struct tcb *c)
 {
-    int64_t first = TIME_NEVER;
+    int64_t first = give_up_at(c);
 
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         first = time_min(first, c->timer[i]);
     return first;
 }
 
-/* R2 of RFC 9293 section 3.8.3: for how long may the remote end stay silent? */
-static bool silent_too_long(const struct tcb *c, int64_t now)
+/*
+ * R1 of section 3.8.3: so many retransmissions in a row mean trouble. The application is told
+ * (SHLD-9), and IP is advised that the way to the remote end may be broken (MUST-20). SYNs and
+ * probes of a closed window count like any segment (MUST-22), as long as nothing answers them.
+ */
+static void count_retransmission(struct tcp *t, struct tcb *c, int64_t now)
 {
-    int64_t r2 = tcb_synchronized(c) ? c->set->r2_ns : c->set->r2_syn_ns;
-
-    return now - c->progress_at >= r2;
+    if (c->rtx_count < UINT8_MAX)
+        c->rtx_count++;
+    if (c->rtx_count < c->set->r1 || c->r1_told)
+        return;
+    c->r1_told = true;
+    c->advice_due = true;
+    tcp_report(t, c, now, REASON_REPORT_R1);
 }
 
 /* Everything in flight counts as lost, and congestion control begins anew (RFC 5681 section 3.1).
@@ -38,10 +60,8 @@ static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool outstanding = c->snd_nxt != c->snd_una;
 
-    if (silent_too_long(c, now)) {
-        tcp_end(t, c, now, REASON_END_TIMED_OUT);
-        return;
-    }
+    if (outstanding)
+        count_retransmission(t, c, now);
     if (!tcb_synchronized(c)) {
         tcp_note(t, c, now, REASON_RTO_EXPIRED, c->rtt.rto);
         c->send_syn = true;
@@ -80,6 +100,8 @@ void tcp_tick(struct tcp *t, struct tcb *c, int64_t now)
         tcp_note(t, c, now, REASON_DELACK_EXPIRED, 0);
         tcp_ack_now(c, REASON_SEND_ACK_DELAYED);
     }
+    if (give_up_at(c) <= now)
+        tcp_end(t, c, now, REASON_END_TIMED_OUT);
     if (expire(c, TIMER_RTX, now))
         rtx_expired(t, c, now);
     if (expire(c, TIMER_LINGER, now))

@@ -18,6 +18,7 @@ void tcp_config_default(struct tcp_config *cfg)
         .sack = true,
         .ecn = true,
         .syn_cookies = true,
+        .syn_queue = 1024,
         .delayed_ack = true,
         .cc = &cc_reno,
         .delack_ns = 40 * MSEC,
@@ -76,13 +77,29 @@ void tcp_open(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
     tcp_set_state(t, c, now, TCP_SYN_SENT);
 }
 
-void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const struct tcp_hdr *syn)
+static void take_passively(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss,
+                           const struct tcp_hdr *syn)
 {
     tcb_init(t, c, now, iss);
     c->passive = true;
     c->segs_in = 1; /* the SYN */
     tcp_take_syn(t, c, now, syn);
+}
+
+void tcp_accept(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss, const struct tcp_hdr *syn)
+{
+    take_passively(t, c, now, iss, syn);
     tcp_set_state(t, c, now, TCP_SYN_RECEIVED);
+}
+
+void tcp_answer(struct tcp *t, struct tcb *scratch, int64_t now, const struct tcp_hdr *syn,
+                struct tcp_hdr *ret_hdr)
+{
+    struct pkt unused; /* a SYN-ACK has no text */
+
+    take_passively(t, scratch, now, 0, syn);
+    scratch->state = TCP_SYN_RECEIVED; /* of which nobody is told: it is not there */
+    tcp_output(t, scratch, now, ret_hdr, &unused);
 }
 
 bool tcp_may_send(const struct tcb *c)

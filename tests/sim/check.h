@@ -1,7 +1,12 @@
 /*
- * What must hold of every packet on the wire and of every change of state, whatever the network
- * does. The checker sees what an outsider sees: packets as they leave a node, and what
- * stack_observe tells. It keeps its own books and believes nobody.
+ * What must hold of every packet on the wire, of every segment that arrives, of every change of
+ * state and of every TCB, whatever the network does. The checker keeps its own books from what an
+ * outsider sees, and believes nobody: where it looks into a TCB, it is to compare.
+ *
+ *   check.c         the verdict, streams of known bytes, changes of state
+ *   check_wire.c    packets as they leave a node
+ *   check_input.c   segments as a node reads them, and what its stack made of them
+ *   check_node.c    what stands in a node's TCBs, timers and pools after it has run
  */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
@@ -11,18 +16,24 @@
 
 #include "base/buf.h"
 #include "stack/stack.h"
+#include "tests/sim/net.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
 enum {
     CHECK_CONNS = 32,         /* connections in one run */
     CHECK_PORT = 10000,       /* connection i uses CHECK_PORT + i at its opener ... */
-    CHECK_PORT_OTHER = 20000, /* ... and CHECK_PORT_OTHER + i at the other end */
+    CHECK_PORT_OTHER = 20000, /* ... and CHECK_PORT_OTHER, often + i, at the other end */
     CHECK_SLOTS = 256,        /* slots of a stack's connection table */
     CHECK_BATCH = 256,        /* packets that a node reads at one time, at most */
+    CHECK_SPANS = 80,         /* pieces that wait for a gap to close, per flow */
 };
 
-/* One direction of one connection, as seen on the wire. */
+struct span {
+    uint32_t start, end; /* sequence numbers */
+};
+
+/* One direction of one connection. */
 struct flow {
     bool syn_seen, fin_seen, acked;
     bool wscale_offered;
@@ -34,37 +45,91 @@ struct flow {
     uint32_t ack;        /* the highest acknowledgment it sent */
     uint32_t right_edge; /* the highest sequence number it allows, plus one */
     uint64_t key;        /* of the stream of bytes it carries */
+
+    /* what its sender has been told by segments that arrived */
+    bool told;
+    uint32_t told_edge; /* the highest sequence number it may use, plus one */
+    uint32_t told_ack;  /* the highest acknowledgment */
+
+    /* what has arrived of it, by the books: all up to `nxt`, and the spans beyond */
+    bool counting; /* the books are known to be right */
+    uint32_t nxt;
+    unsigned spans;
+    struct span span[CHECK_SPANS];
+
+    /* repetitions by a timer, with nothing heard in between */
+    unsigned agains;
+    uint32_t again_seq;
+    int64_t again_at, again_gap; /* ns */
+
+    int64_t owing_since;     /* ns: its sender owes an acknowledgment; TIME_NEVER */
+    int64_t challenge_began; /* ns: one second ... */
+    unsigned challenges;     /* ... and how many challenge ACKs its sender sent in it */
+};
+
+/* A segment between stack_input and what was known before; see check_input.c. */
+struct arrival {
+    bool known;              /* TCP, undamaged, of one of our flows */
+    bool forged;             /* by strike.c */
+    struct flow *own, *back; /* the flow it belongs to, and the opposite one */
+    struct tcp_hdr tcp;
+    uint32_t len;     /* bytes of payload */
+    const void *conn; /* the receiver's struct conn, or NULL */
+    unsigned state;   /* enum tcp_state ... */
+    bool released;    /* ... and more of its TCB before the segment came */
+    uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd;
 };
 
 struct check {
     struct flow flow[CHECK_CONNS][2]; /* [0] from the opener's port, [1] towards it */
-    enum tcp_state state[2][CHECK_SLOTS];
+    uint32_t node[CHECK_CONNS][2];    /* where the ends are */
+    const struct stack *stack[NET_NODES];
+    enum tcp_state state[NET_NODES][CHECK_SLOTS];
     /* the batch that a node has just read: who may be answered by a RST */
     struct {
         uint16_t sport, dport;
         bool rst;
     } batch[CHECK_BATCH];
     unsigned batch_n;
+    struct arrival arrival;
+    int64_t now; /* ns */
+    uint64_t nodes_checked;
     uint64_t segments, payload; /* checked so far */
     bool failed;
+    uint64_t how; /* the same for failures of the same kind */
     char why[200];
 };
 
 void check_init(struct check *c);
 
-/* Remember the first failure; printf-like. */
+/* Remember the first failure; printf-like. The format says of which kind the failure is. */
 void check_fail(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A node begins to read a batch; each of its packets follows by check_input. */
+/* Time has come to `now`: what is overdue? */
+void check_time(struct check *c, int64_t now);
+
+/* A node begins to read a batch; each of its packets follows by check_before and check_after. */
 void check_batch(struct check *c);
-/* A packet as the node reads it, and what its stack said to it. */
-void check_input(struct check *c, const uint8_t *b, uint32_t len, bool corrupted, enum reason said);
+/* A packet that node's stack is about to read. */
+void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len, bool corrupted);
+/* ... and what it said to it. */
+void check_after(struct check *c, bool corrupted, enum reason said);
 
-/* A packet as a node with this MTU sends it, for `why`. */
-void check_output(struct check *c, uint32_t mtu, const uint8_t *b, uint32_t len, enum reason why);
+/* A packet as a node sends it at `now`, for `why`. */
+void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b, uint32_t len,
+                  enum reason why);
 
-/* What the stack of node 0 or 1 tells its observer. */
+/* What a node's stack tells its observer. */
 void check_note(struct check *c, unsigned node, const struct stack_note *n);
+
+/* The node has run and has nothing more to send. */
+void check_node(struct check *c, unsigned node, int64_t now);
+/* Nothing more is expected of this node. */
+void check_forget(struct check *c, unsigned node);
+
+/* The two flows of a segment, its own first; false if the ports are none of ours. */
+bool check_find_flows(struct check *c, uint16_t sport, uint16_t dport, struct flow **ret_own,
+                      struct flow **ret_back);
 
 /* Bytes of the stream with this key, from offset `off` on. */
 void stream_fill(uint64_t key, uint64_t off, uint8_t *out, uint32_t len);

@@ -1,11 +1,18 @@
 /*
- * sim: two real stacks over a modelled network, in virtual time.
+ * sim: real stacks over a modelled network, in virtual time.
  *
- *   sim --seeds A..B     play every seed from A to B; every sixteenth twice, to compare the hashes
- *   sim --seed N [-v]    play one seed, with -v packet by packet
+ *   sim --seeds A..B [--jobs N] [--progress]
+ *         play every seed from A to B, N at one time; every sixteenth twice, to compare the hashes
+ *   sim --seed N [--with 'NAME=VALUE ...'] [-v]
+ *         play one seed, with some values changed, and with -v packet by packet
+ *   sim --seed N [--with ...] --shrink
+ *         make a failing run small, and say how the small one is replayed
+ *   sim --seed N --values
+ *         what the seed stands for: every value under its name
  *
  * Results are lines "ok - ..." and "not ok - ..."; a failing seed is named with the command that
- * replays it. The last hash is over the hashes of all seeds: the same for every build and machine.
+ * replays it, and the first is made small. The last hash is over the hashes of all seeds: the same
+ * for every build, machine and number of jobs.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,81 +20,124 @@
 #include <string.h>
 
 #include "run/exit.h"
-#include "tests/sim/world.h"
+#include "tests/sim/range.h"
+#include "tests/sim/shrink.h"
+
+static const char usage[] = "sim: usage: sim --seeds A..B [--jobs N] [--progress] |"
+                            " sim --seed N [--with 'NAME=VALUE ...'] [-v | --shrink | --values]\n";
 
 enum {
-    TWICE = 16,        /* every so many seeds are played twice */
-    FAILURES_MAX = 10, /* then stop: more of them tell nothing new */
+    SHRINK_PLAYS = 5000,
 };
 
-struct totals {
-    uint64_t seeds, packets, payload, hash;
-    unsigned failures;
-    int64_t lasted;
+struct arguments {
+    struct range_options range;
+    bool has_range, has_seed, verbose, shrink, values;
+    uint64_t seed;
+    const char *with;
 };
 
-static void play_one(const char *program, uint64_t seed, struct totals *t)
+static bool take_range(struct arguments *a, const char *text)
 {
-    struct world_result r, again;
+    char rest;
 
-    world_play(seed, false, &r);
-    if (r.failed) {
-        printf("not ok - seed %" PRIu64 " (%s) %s; replay: %s --seed %" PRIu64 " -v\n", seed,
-               r.name, r.why, program, seed);
-        t->failures++;
-    } else if (seed % TWICE == 0) {
-        world_play(seed, false, &again);
-        if (again.hash != r.hash) {
-            printf("not ok - seed %" PRIu64 " (%s) gave two different traces\n", seed, r.name);
-            t->failures++;
-        }
-    }
-    t->seeds++;
-    t->packets += r.packets;
-    t->payload += r.payload;
-    t->lasted += r.lasted;
-    t->hash = dice_mix(t->hash ^ r.hash);
+    a->has_range =
+        sscanf(text, "%" SCNu64 "..%" SCNu64 "%c", &a->range.from, &a->range.to, &rest) == 2 &&
+        a->range.from <= a->range.to;
+    return a->has_range;
 }
 
-static int play_range(const char *program, uint64_t from, uint64_t to)
+static bool take_seed(struct arguments *a, const char *text)
 {
-    struct totals t = {0};
+    char rest;
 
-    for (uint64_t s = from; s <= to && t.failures < FAILURES_MAX; s++)
-        play_one(program, s, &t);
-    if (t.failures > 0)
-        return EXIT_FAILED;
-    printf("ok - seeds %" PRIu64 "..%" PRIu64 ": %" PRIu64
-           " packets, %.1f MB of payload, %.0f s of "
-           "virtual time\n",
-           from, to, t.packets, (double)t.payload / 1e6, (double)t.lasted / (double)SEC);
-    printf("ok - same seed, same trace; hash of all traces %016" PRIx64 "\n", t.hash);
+    a->has_seed = sscanf(text, "%" SCNu64 "%c", &a->seed, &rest) == 1;
+    return a->has_seed;
+}
+
+static bool take_jobs(struct arguments *a, const char *text)
+{
+    a->range.jobs = (unsigned)strtoul(text, NULL, 10);
+    return a->range.jobs >= 1 && a->range.jobs <= RANGE_JOBS_MAX;
+}
+
+static bool parse(int argc, char **argv, struct arguments *a)
+{
+    bool ok = true;
+
+    for (int i = 1; i < argc && ok; i++) {
+        const char *w = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
+
+        if (strcmp(w, "-v") == 0)
+            a->verbose = true;
+        else if (strcmp(w, "--shrink") == 0)
+            a->shrink = true;
+        else if (strcmp(w, "--values") == 0)
+            a->values = true;
+        else if (strcmp(w, "--progress") == 0)
+            a->range.progress = true;
+        else if (strcmp(w, "--no-shrink") == 0)
+            a->range.no_shrink = true;
+        else if (strcmp(w, "--seeds") == 0 && ++i)
+            ok = take_range(a, value);
+        else if (strcmp(w, "--seed") == 0 && ++i)
+            ok = take_seed(a, value);
+        else if (strcmp(w, "--jobs") == 0 && ++i)
+            ok = take_jobs(a, value);
+        else if (strcmp(w, "--with") == 0 && ++i)
+            a->with = value;
+        else
+            ok = false;
+    }
+    return ok && a->has_range != a->has_seed;
+}
+
+static int print_values(const struct scenario *sc)
+{
+    char name[64];
+
+    for (size_t i = 0; i < params_count(sc); i++) {
+        params_name(sc, i, name, sizeof(name));
+        printf("%s=%" PRId64 "\n", name, params_get(sc, i));
+    }
     return EXIT_DONE;
 }
 
-static int play_single(uint64_t seed, bool verbose)
+static int play_single(const struct arguments *a, const char *program)
 {
+    struct world_options how = {.verbose = a->verbose};
     struct world_result r;
+    struct faults faults = {0};
+    struct scenario sc;
+    const char *bad;
 
-    world_play(seed, verbose, &r);
-    printf("%s - seed %" PRIu64 " (%s): %s%" PRIu64 " packets in %.6f s, hash %016" PRIx64 "\n",
-           r.failed ? "not ok" : "ok", seed, r.name, r.failed ? r.why : "", r.packets,
-           (double)r.lasted / (double)SEC, r.hash);
+    scenario_draw(a->seed, &sc);
+    if (a->with && (bad = params_apply(&sc, &faults, a->with))) {
+        fprintf(stderr, "sim: '%s' is no value of this seed; sim --seed %" PRIu64 " --values\n",
+                bad, a->seed);
+        return EXIT_USAGE;
+    }
+    if (a->values)
+        return print_values(&sc);
+    how.script = &faults;
+    shrink_play(&sc, &how, &r);
+    printf("%s - seed %" PRIu64 " (%s): %s%s%" PRIu64 " packets in %.6f s, hash %016" PRIx64 "\n",
+           r.failed ? "not ok" : "ok", a->seed, r.name, r.failed ? r.why : "", r.failed ? "; " : "",
+           r.packets, (double)r.lasted / (double)SEC, r.hash);
+    if (r.failed && a->shrink)
+        range_shrink(program, &sc, &faults, &r, SHRINK_PLAYS);
+    faults_free(&faults);
     return r.failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t from, to;
-    char rest;
+    struct arguments a = {.range = {.jobs = 1, .program = argv[0], .plays = SHRINK_PLAYS}};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc == 3 && strcmp(argv[1], "--seeds") == 0 &&
-        sscanf(argv[2], "%" SCNu64 "..%" SCNu64 "%c", &from, &to, &rest) == 2 && from <= to)
-        return play_range(argv[0], from, to);
-    if ((argc == 3 || (argc == 4 && strcmp(argv[3], "-v") == 0)) &&
-        strcmp(argv[1], "--seed") == 0 && sscanf(argv[2], "%" SCNu64 "%c", &from, &rest) == 1)
-        return play_single(from, argc == 4);
-    fprintf(stderr, "sim: usage: sim --seeds A..B | sim --seed N [-v]\n");
-    return EXIT_USAGE;
+    if (!parse(argc, argv, &a)) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    return a.has_range ? range_play(&a.range) : play_single(&a, argv[0]);
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "stack/internal.h"
+
 enum {
     RX_BUFS = 8192,
     TX_BUFS = 2048,
@@ -46,12 +48,13 @@ void node_init(struct node *n, unsigned number, const struct node_config *cfg,
 
 void node_free(struct node *n)
 {
+    inbox_free(&n->inbox);
     munmap(n->memory, n->memory_size);
 }
 
-int64_t node_next(const struct node *n, const struct path *in)
+int64_t node_next(const struct node *n)
 {
-    int64_t arrives = path_due(in);
+    int64_t arrives = inbox_due(&n->inbox);
 
     if (arrives != TIME_NEVER && n->cfg.grain > 0)
         arrives = (arrives + n->cfg.grain - 1) / n->cfg.grain * n->cfg.grain;
@@ -59,43 +62,67 @@ int64_t node_next(const struct node *n, const struct path *in)
 }
 
 /* Input one packet as a device would hand it over: whole, in one buffer. */
-static void node_input(struct node *n, int64_t now, const struct path_packet *k, struct check *c)
+static enum reason take(struct node *n, int64_t now, const uint8_t *bytes, uint32_t len)
 {
-    struct buf *b = k->len <= n->cfg.stack.mtu ? buf_get(&n->rx) : NULL;
+    struct buf *b = len <= n->cfg.stack.mtu ? buf_get(&n->rx) : NULL;
     struct pkt p;
     enum reason said;
 
-    if (!b) {
-        if (k->len <= n->cfg.stack.mtu)
-            check_fail(c, "node %u has used up its %u receive buffers", n->number, n->rx.count);
-        return; /* larger than what this device takes: gone, as on a real link */
-    }
-    memcpy(b->data, k->bytes, k->len);
-    b->used = k->len;
-    p.len = k->len;
+    if (!b)
+        return REASON_NO_BUFFER; /* larger than what this device takes: gone, as on a real link */
+    memcpy(b->data, bytes, len);
+    b->used = len;
+    p.len = len;
     p.marks = p.gso_size = p.csum_start = p.why = 0;
     p.conn = 0;
     p.parts = 1;
-    p.part[0] = (struct slice){n->cfg.lend ? b : NULL, b->data, k->len};
+    p.part[0] = (struct slice){n->cfg.lend ? b : NULL, b->data, len};
     said = stack_input(n->st, now, &p);
-    check_input(c, k->bytes, k->len, k->corrupted, said);
     if (!n->cfg.lend)
-        memset(b->data, 0xdb, k->len); /* whoever kept a pointer instead of a copy sees this */
+        memset(b->data, 0xdb, len); /* whoever kept a pointer instead of a copy sees this */
     buf_unref(b);
+    return said;
 }
 
-void node_read(struct node *n, int64_t now, struct path *in, struct check *c)
+static void node_input(struct node *n, int64_t now, const struct path_packet *k, struct check *c)
+{
+    enum reason said;
+
+    check_before(c, n->number, k->bytes, k->len, k->corrupted);
+    said = take(n, now, k->bytes, k->len);
+    check_after(c, k->corrupted, said);
+    if (n->rx.exhausted > 0)
+        check_fail(c, "node %u has used up its %u receive buffers", n->number, n->rx.count);
+}
+
+enum reason node_struck(struct node *n, int64_t now, const uint8_t *bytes, uint32_t len,
+                        struct check *c)
+{
+    enum reason said;
+
+    check_before(c, n->number, bytes, len, false);
+    c->arrival.forged = true;
+    said = take(n, now, bytes, len);
+    check_after(c, false, said);
+    return said;
+}
+
+void node_read(struct node *n, int64_t now, struct check *c)
 {
     struct path_packet *k;
 
     check_batch(c);
-    for (unsigned i = 0; i < n->cfg.batch && (k = path_take(in, now)); i++) {
+    for (unsigned i = 0; i < n->cfg.batch && (k = inbox_take(&n->inbox, now)); i++) {
         node_input(n, now, k, c);
         free(k);
     }
 }
 
-unsigned node_bufs(const struct node *n)
+void node_verify(const struct node *n, struct check *c)
 {
-    return n->rx.in_use + n->tx.in_use + n->small.in_use;
+    if (n->rx.in_use + n->tx.in_use + n->small.in_use > 0)
+        check_fail(c, "node %u keeps buffers: %u read, %u sent, %u small", n->number, n->rx.in_use,
+                   n->tx.in_use, n->small.in_use);
+    if (n->st->cells.in_use > 0)
+        check_fail(c, "node %u keeps %u cells", n->number, n->st->cells.in_use);
 }

@@ -17,6 +17,8 @@
 #include "tests/sim/check.h"
 #include "tests/sim/net.h"
 
+struct world;
+
 struct node_config {
     struct stack_config stack; /* its pool of small bufs is the node's */
     int64_t grain;             /* ns */
@@ -25,13 +27,15 @@ struct node_config {
 };
 
 struct node {
-    unsigned number; /* 0 or 1 */
+    unsigned number;
     struct node_config cfg;
     struct stack *st;
+    struct inbox inbox;
     struct buf_pool rx, tx, small; /* what the device reads, what applications send, copies */
     void *memory;
     size_t memory_size;
-    int64_t woken; /* ns: when it last ran */
+    int64_t woken;       /* ns: when it last ran */
+    struct world *world; /* whom its notes go to */
 };
 
 /* Make the node; its stack's notes go to `note`. Memory that is never needed is never touched. */
@@ -39,13 +43,17 @@ void node_init(struct node *n, unsigned number, const struct node_config *cfg,
                void (*note)(void *arg, const struct stack_note *n), void *arg);
 void node_free(struct node *n);
 
-/* When the node runs next, if its wire delivers at path_due. */
-int64_t node_next(const struct node *n, const struct path *in);
+/* When the node runs next, which is when a packet comes or a timer is due. */
+int64_t node_next(const struct node *n);
 
 /* Read and input one batch of what has arrived. */
-void node_read(struct node *n, int64_t now, struct path *in, struct check *c);
+void node_read(struct node *n, int64_t now, struct check *c);
 
-/* How many bufs of all pools are in use. */
-unsigned node_bufs(const struct node *n);
+/* Input a packet that no path has brought, and return what the stack said. */
+enum reason node_struck(struct node *n, int64_t now, const uint8_t *bytes, uint32_t len,
+                        struct check *c);
+
+/* Nothing is left: every buf and every cell is back in its pool. */
+void node_verify(const struct node *n, struct check *c);
 
 #endif

@@ -1,46 +1,213 @@
+#include "tests/sim/scenario.h"
+
 #include <string.h>
 
-#include "tests/sim/world.h"
-
 /* Kinds of network, drawn in turn; each is a point from which the dice move on. */
-static const struct kind {
+struct kind {
     const char *name;
     uint32_t loss, duplicate, reorder, corrupt; /* parts per million, at most */
     int64_t delay_max, jitter_max;              /* ns */
-    bool slow;                                  /* a rate with a queue */
-    uint32_t buffer_max;                        /* bytes of send and receive buffer, at most */
-    int64_t grain_max;                          /* ns */
-    bool aborts;                                /* some ends abort: only where a RST arrives */
-} kinds[] = {
-    {"calm", 0, 0, 0, 0, 20 * MSEC, 0, false, 1 << 18, 0, false},
-    {"lossy", 50000, 0, 0, 0, 50 * MSEC, 2 * MSEC, false, 1 << 18, MSEC, false},
-    {"awful", 200000, 100000, 200000, 50000, 80 * MSEC, 30 * MSEC, false, 1 << 17, 5 * MSEC, false},
-    {"reordering", 0, 30000, 300000, 0, 30 * MSEC, 5 * MSEC, false, 1 << 18, MSEC, false},
-    {"corrupting", 5000, 0, 0, 100000, 30 * MSEC, MSEC, false, 1 << 17, MSEC, false},
-    {"slow", 1000, 0, 0, 0, 100 * MSEC, MSEC, true, 1 << 17, MSEC, false},
-    {"narrow", 20000, 20000, 20000, 20000, 10 * MSEC, MSEC, false, 4096, MSEC, false},
-    {"batched", 10000, 10000, 10000, 10000, MSEC, MSEC, false, 1 << 18, 20 * MSEC, false},
-    {"aborting", 0, 0, 0, 0, 20 * MSEC, MSEC, false, 1 << 17, MSEC, true},
+    uint32_t buffer_max; /* bytes of send and receive buffer, at most; 0: 128 KiB */
+    int64_t grain_max;   /* ns */
+    uint32_t conns_max;  /* 0: 16 */
+    uint32_t nodes_max;  /* 0: 2 */
+    uint32_t quits;      /* parts per million of the ends quit */
+    uint32_t strikes;    /* forged packets, at most */
+    bool slow;           /* a rate with a queue */
+    bool bursts, any_order, masks, down, vanishes, sleepy, cramped;
+};
+
+static const struct kind kinds[] = {
+    {.name = "calm", .delay_max = 20 * MSEC, .buffer_max = 1 << 18},
+    {.name = "lossy",
+     .loss = 50000,
+     .delay_max = 50 * MSEC,
+     .jitter_max = 2 * MSEC,
+     .buffer_max = 1 << 18,
+     .grain_max = MSEC},
+    {.name = "bursty",
+     .bursts = true,
+     .any_order = true,
+     .delay_max = 50 * MSEC,
+     .jitter_max = 5 * MSEC,
+     .grain_max = MSEC},
+    {.name = "awful",
+     .loss = 200000,
+     .duplicate = 100000,
+     .reorder = 200000,
+     .corrupt = 50000,
+     .bursts = true,
+     .any_order = true,
+     .delay_max = 80 * MSEC,
+     .jitter_max = 30 * MSEC,
+     .grain_max = 5 * MSEC},
+    {.name = "reordering",
+     .duplicate = 30000,
+     .reorder = 300000,
+     .any_order = true,
+     .delay_max = 30 * MSEC,
+     .jitter_max = 5 * MSEC,
+     .buffer_max = 1 << 18,
+     .grain_max = MSEC},
+    {.name = "corrupting",
+     .loss = 5000,
+     .corrupt = 100000,
+     .delay_max = 30 * MSEC,
+     .jitter_max = MSEC,
+     .grain_max = MSEC},
+    {.name = "slow",
+     .loss = 1000,
+     .slow = true,
+     .delay_max = 100 * MSEC,
+     .jitter_max = MSEC,
+     .grain_max = MSEC},
+    {.name = "narrow",
+     .loss = 20000,
+     .duplicate = 20000,
+     .reorder = 20000,
+     .corrupt = 20000,
+     .sleepy = true,
+     .delay_max = 10 * MSEC,
+     .jitter_max = MSEC,
+     .buffer_max = 4096,
+     .grain_max = MSEC},
+    {.name = "batched",
+     .loss = 10000,
+     .duplicate = 10000,
+     .reorder = 10000,
+     .corrupt = 10000,
+     .delay_max = MSEC,
+     .jitter_max = MSEC,
+     .buffer_max = 1 << 18,
+     .grain_max = 20 * MSEC},
+    {.name = "aborting", .quits = 250000, .delay_max = 20 * MSEC, .jitter_max = MSEC},
+    {.name = "quitting",
+     .loss = 50000,
+     .reorder = 50000,
+     .quits = 300000,
+     .any_order = true,
+     .delay_max = 40 * MSEC,
+     .jitter_max = 3 * MSEC,
+     .grain_max = MSEC},
+    {.name = "masked", .masks = true, .conns_max = 3, .delay_max = 40 * MSEC},
+    {.name = "sleepy",
+     .loss = 20000,
+     .sleepy = true,
+     .delay_max = 20 * MSEC,
+     .buffer_max = 1 << 15},
+    {.name = "down",
+     .loss = 5000,
+     .down = true,
+     .sleepy = true,
+     .delay_max = 50 * MSEC,
+     .jitter_max = MSEC,
+     .grain_max = MSEC},
+    {.name = "vanishing",
+     .loss = 5000,
+     .vanishes = true,
+     .sleepy = true,
+     .nodes_max = 3,
+     .delay_max = 50 * MSEC,
+     .jitter_max = MSEC,
+     .grain_max = MSEC},
+    {.name = "crowd",
+     .loss = 20000,
+     .duplicate = 10000,
+     .reorder = 30000,
+     .nodes_max = 4,
+     .any_order = true,
+     .conns_max = CHECK_CONNS,
+     .delay_max = 40 * MSEC,
+     .jitter_max = 3 * MSEC,
+     .grain_max = 2 * MSEC},
+    {.name = "hostile",
+     .loss = 10000,
+     .strikes = 300,
+     .delay_max = 30 * MSEC,
+     .jitter_max = MSEC,
+     .grain_max = MSEC},
+    {.name = "cramped",
+     .loss = 10000,
+     .reorder = 50000,
+     .cramped = true,
+     .delay_max = 20 * MSEC,
+     .jitter_max = MSEC,
+     .buffer_max = 1 << 16,
+     .grain_max = MSEC},
 };
 
 enum {
     KINDS = sizeof(kinds) / sizeof(kinds[0]),
+    BUFFER_MAX = 1 << 17, /* bytes, where the kind says nothing */
 };
+
+static uint32_t buffer_max(const struct kind *k)
+{
+    return k->buffer_max ? k->buffer_max : BUFFER_MAX;
+}
+
+/* May this kind of network lose something, be it by damage? */
+static bool loses(const struct kind *k)
+{
+    return k->loss || k->corrupt || k->bursts || k->masks || k->down || k->slow;
+}
+
+static void draw_masks(struct dice *d, struct path_config *ret_path)
+{
+    for (unsigned i = 0; i < PATH_MASKS; i++) {
+        struct mask *m = &ret_path->mask[i];
+
+        if (dice_chance(d, 400000))
+            continue;
+        m->kind = (uint32_t)dice_range(d, PACKET_SYN, PACKET_ACK);
+        m->first = (uint32_t)dice_spread(d, 1, 12);
+        m->last = m->first + (uint32_t)dice_spread(d, 0, 4);
+    }
+}
 
 static void draw_path(struct dice *d, const struct kind *k, struct path_config *ret_path)
 {
-    memset(ret_path, 0, sizeof(*ret_path));
-    ret_path->delay = (int64_t)dice_spread(d, 1000, (uint64_t)k->delay_max);
-    ret_path->jitter = (int64_t)dice_below(d, (uint64_t)k->jitter_max + 1);
-    ret_path->loss = (uint32_t)dice_below(d, k->loss + 1U);
-    ret_path->duplicate = (uint32_t)dice_below(d, k->duplicate + 1U);
-    ret_path->reorder = (uint32_t)dice_below(d, k->reorder + 1U);
-    ret_path->corrupt = (uint32_t)dice_below(d, k->corrupt + 1U);
-    ret_path->reorder_by = 1 + ret_path->delay * 2;
-    if (k->slow) {
-        ret_path->rate = dice_spread(d, 20000, 2000000);
-        ret_path->queue = (uint32_t)dice_range(d, 20000, 200000);
+    struct path_config *p = ret_path;
+
+    memset(p, 0, sizeof(*p));
+    p->delay = (int64_t)dice_spread(d, 1000, (uint64_t)k->delay_max);
+    p->jitter = (int64_t)dice_below(d, (uint64_t)k->jitter_max + 1);
+    p->in_order = !(k->any_order && dice_chance(d, 500000));
+    p->loss = (uint32_t)dice_below(d, k->loss + 1U);
+    p->duplicate = (uint32_t)dice_below(d, k->duplicate + 1U);
+    p->reorder = (uint32_t)dice_below(d, k->reorder + 1U);
+    p->corrupt = (uint32_t)dice_below(d, k->corrupt + 1U);
+    p->reorder_by = 1 + p->delay * 2;
+    if (k->bursts && dice_chance(d, 700000)) {
+        p->burst_enter = (uint32_t)dice_spread(d, 1000, 50000);
+        p->burst_leave = (uint32_t)dice_range(d, 50000, 500000);
+        p->burst_loss = (uint32_t)dice_range(d, 300000, 1000000);
     }
+    if (k->slow) {
+        p->rate = dice_spread(d, 20000, 2000000);
+        p->queue = (uint32_t)dice_range(d, 20000, 200000);
+    }
+    if (k->masks)
+        draw_masks(d, p);
+    if (k->down) {
+        p->down_from = (int64_t)dice_spread(d, 0, 5 * (uint64_t)SEC);
+        p->down_until = p->down_from + (int64_t)dice_spread(d, 1, 30 * (uint64_t)SEC);
+    }
+}
+
+static void draw_tcp(struct dice *d, const struct kind *k, struct tcp_config *t)
+{
+    t->snd_buf = (uint32_t)dice_spread(d, 2048, buffer_max(k));
+    t->rcv_buf = (uint32_t)dice_spread(d, 2048, buffer_max(k));
+    t->wscale = dice_chance(d, 750000);
+    t->timestamps = dice_chance(d, 600000);
+    t->sack = dice_chance(d, 600000);
+    t->ecn = dice_chance(d, 300000);
+    t->syn_cookies = dice_chance(d, 500000);
+    t->conn.nagle = dice_chance(d, 500000);
+    t->delayed_ack = dice_chance(d, 750000);
+    /* Where packets get lost, TIME-WAIT must outlast the repetitions of the other side's FIN. */
+    t->msl_ns = (int64_t)(loses(k) ? dice_range(d, 30, 60) : dice_range(d, 1, 30)) * SEC;
 }
 
 static void draw_node(struct dice *d, const struct kind *k, unsigned number,
@@ -51,71 +218,95 @@ static void draw_node(struct dice *d, const struct kind *k, unsigned number,
 
     memset(ret_node, 0, sizeof(*ret_node));
     stack_config_default(sc);
-    sc->local[0] = addr_v4(0x0a000007U + number * 0xfeU); /* 10.0.0.7 and 10.0.1.5 */
+    sc->local[0] = addr_v4(0x0a000007U + number * 0xfeU); /* 10.0.0.7, 10.0.1.5, 10.0.2.3, ... */
     sc->locals = 1;
     sc->prefix_len = 24;
     sc->mtu = mtus[dice_below(d, sizeof(mtus) / sizeof(mtus[0]))];
     sc->max_conns = CHECK_CONNS + 8;
-    sc->max_chunks = 16384;
+    sc->max_chunks = k->cramped ? (uint32_t)dice_spread(d, 600, 4000) : 16384;
     for (unsigned i = 0; i < STACK_SECRET; i++)
         sc->secret[i] = (uint8_t)dice_next(d);
     sc->seed = dice_next(d);
-    sc->tcp.snd_buf = (uint32_t)dice_spread(d, 2048, k->buffer_max);
-    sc->tcp.rcv_buf = (uint32_t)dice_spread(d, 2048, k->buffer_max);
-    sc->tcp.wscale = dice_chance(d, 750000);
-    sc->tcp.conn.nagle = dice_chance(d, 500000);
-    sc->tcp.delayed_ack = dice_chance(d, 750000);
-    /* Where packets get lost, TIME-WAIT must outlast the repetitions of the other side's FIN. */
-    sc->tcp.msl_ns =
-        (int64_t)(k->loss || k->corrupt ? dice_range(d, 30, 60) : dice_range(d, 1, 30)) * SEC;
+    draw_tcp(d, k, &sc->tcp);
     ret_node->grain = (int64_t)dice_below(d, (uint64_t)k->grain_max + 1);
     ret_node->batch = (unsigned)dice_spread(d, 1, CHECK_BATCH);
     ret_node->lend = dice_chance(d, 750000);
 }
 
-static void draw_end(struct dice *d, const struct kind *k, struct end *ret_end)
+static void draw_end(struct dice *d, const struct kind *k, struct end_plan *ret_end)
 {
-    struct end_plan *p = &ret_end->plan;
+    struct end_plan *p = ret_end;
 
-    ret_end->dice = dice_for(dice_next(d), 0);
-    ret_end->key = dice_next(d);
+    memset(p, 0, sizeof(*p));
+    p->luck = dice_next(d);
+    p->key = dice_next(d);
     p->total =
-        dice_chance(d, 100000) ? 0 : dice_spread(d, 1, k->buffer_max <= 4096 ? 20000 : 150000);
+        dice_chance(d, 100000) ? 0 : dice_spread(d, 1, buffer_max(k) <= 4096 ? 20000 : 150000);
     p->write_max = (uint32_t)dice_spread(d, 16, 16384);
     p->read_max = (uint32_t)dice_spread(d, 64, 65536);
     p->pause = (uint32_t)dice_below(d, 60000);
     p->pause_max = (int64_t)dice_range(d, 1, 1500) * MSEC;
     p->close_delay = dice_chance(d, 500000) ? 0 : (int64_t)dice_below(d, (uint64_t)(2 * SEC));
     p->release = dice_chance(d, 300000);
-    p->abort_after = TIME_NEVER;
-    if (k->aborts && dice_chance(d, 250000))
-        p->abort_after = (int64_t)dice_spread(d, 1, (uint64_t)SEC);
+    p->early = dice_chance(d, 300000);
+    if (k->sleepy && dice_chance(d, 500000))
+        p->read_after = (int64_t)dice_spread(d, 1, 60 * (uint64_t)SEC);
+    if (dice_chance(d, k->quits)) {
+        p->quit = (uint32_t)dice_range(d, QUIT_CLOSE, QUIT_RELEASE);
+        p->quit_after = (int64_t)dice_spread(d, 1, 2 * (uint64_t)SEC);
+    }
 }
 
-void scenario_draw(uint64_t seed, struct scenario *ret_sc, struct world_conn conn[CHECK_CONNS])
+static void draw_conn(struct dice *d, const struct kind *k, const struct scenario *sc,
+                      struct conn_plan *c)
+{
+    memset(c, 0, sizeof(*c));
+    c->on = true;
+    for (unsigned e = 0; e < 2; e++)
+        draw_end(d, k, &c->end[e]);
+    if (dice_chance(d, 400000))
+        c->end[dice_below(d, 2)].wait_for_eof = true;
+    c->node[0] = (uint32_t)dice_below(d, sc->nodes);
+    c->node[1] = (c->node[0] + (uint32_t)dice_range(d, 1, sc->nodes - 1)) % sc->nodes;
+    c->both_open = dice_chance(d, 200000);
+    if (sc->shared) { /* everyone calls at node 0 */
+        c->node[0] = c->node[0] ? c->node[0] : c->node[1];
+        c->node[1] = 0;
+        c->both_open = false;
+    }
+    c->open_at = dice_chance(d, 500000) ? 0 : (int64_t)dice_spread(d, 0, 3 * (uint64_t)SEC);
+}
+
+void scenario_draw(uint64_t seed, struct scenario *ret_sc)
 {
     struct dice d = dice_for(seed, 1);
     const struct kind *k = &kinds[dice_below(&d, KINDS)];
+    struct scenario *sc = ret_sc;
 
-    memset(ret_sc, 0, sizeof(*ret_sc));
-    ret_sc->name = k->name;
-    for (unsigned i = 0; i < 2; i++) {
-        draw_path(&d, k, &ret_sc->path[i]);
-        draw_node(&d, k, i, &ret_sc->node[i]);
+    memset(sc, 0, sizeof(*sc));
+    sc->seed = seed;
+    sc->name = k->name;
+    sc->nodes = k->nodes_max ? (uint32_t)dice_range(&d, 2, k->nodes_max) : 2;
+    for (unsigned i = 0; i < sc->nodes; i++) {
+        draw_node(&d, k, i, &sc->node[i]);
+        for (unsigned j = 0; j < sc->nodes; j++)
+            draw_path(&d, k, &sc->path[i][j]);
     }
-    ret_sc->conns = (unsigned)dice_spread(&d, 1, 16);
-    ret_sc->backlog = (uint32_t)dice_spread(&d, 1, 64);
-    ret_sc->calm_after = (int64_t)dice_range(&d, 2, 40) * SEC;
-    ret_sc->wrap = dice_chance(&d, 300000);
-    for (unsigned i = 0; i < ret_sc->conns; i++) {
-        struct world_conn *c = &conn[i];
-        memset(c, 0, sizeof(*c));
-        for (unsigned e = 0; e < 2; e++)
-            draw_end(&d, k, &c->end[e]);
-        if (dice_chance(&d, 400000))
-            c->end[dice_below(&d, 2)].plan.wait_for_eof = true;
-        c->opener = (unsigned)dice_below(&d, 2);
-        c->both_open = dice_chance(&d, 200000);
-        c->open_at = dice_chance(&d, 500000) ? 0 : (int64_t)dice_spread(&d, 0, 3 * (uint64_t)SEC);
+    sc->conns = (uint32_t)dice_spread(&d, 1, k->conns_max ? k->conns_max : 16);
+    sc->shared = k->nodes_max && dice_chance(&d, 600000);
+    sc->backlog = (uint32_t)dice_spread(&d, 1, 64);
+    if (sc->shared && sc->backlog < sc->conns)
+        sc->backlog = sc->conns; /* else the oldest that is half open makes room, and is cut off */
+    sc->calm_after = (int64_t)dice_range(&d, 2, 40) * SEC;
+    sc->wrap = dice_chance(&d, 300000);
+    if (k->vanishes) {
+        sc->vanish = (uint32_t)dice_range(&d, 1, sc->nodes);
+        sc->vanish_at = (int64_t)dice_spread(&d, 1, 10 * (uint64_t)SEC);
     }
+    if (k->strikes) {
+        sc->strikes = (uint32_t)dice_range(&d, 1, k->strikes);
+        sc->strike_gap = (int64_t)dice_spread(&d, 1, (uint64_t)SEC / 10);
+    }
+    for (unsigned i = 0; i < sc->conns; i++)
+        draw_conn(&d, k, sc, &sc->conn[i]);
 }

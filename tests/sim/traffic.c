@@ -5,13 +5,55 @@
 
 #include "base/bytes.h"
 
-void end_up(struct end *e, int64_t now, struct conn_id conn)
+/* Longer than R2 of a SYN and one back-off more: what can time out has done so by then. */
+static const int64_t patience = 300 * SEC;
+
+void end_init(struct end *e, const struct end_plan *plan, struct node *node, struct end *other,
+              struct check *c)
 {
+    *e = (struct end){.plan = *plan, .node = node, .other = other, .check = c};
+    e->dice = dice_for(plan->luck, 0);
+    e->write_at = e->read_at = e->close_at = e->quit_at = e->patience_at = TIME_NEVER;
+}
+
+void end_has(struct end *e, int64_t now, struct conn_id conn)
+{
+    if (e->has_conn)
+        return;
     e->conn = conn;
+    e->has_conn = true;
+    if (e->plan.quit != QUIT_NEVER)
+        e->quit_at = now + e->plan.quit_after;
+    if (e->plan.early)
+        e->write_at = now;
+}
+
+void end_up(struct end *e, int64_t now)
+{
     e->up = true;
-    e->write_at = e->read_at = now;
-    e->close_at = TIME_NEVER;
-    e->abort_at = e->plan.abort_after == TIME_NEVER ? TIME_NEVER : now + e->plan.abort_after;
+    e->write_at = now;
+    e->read_at = now + e->plan.read_after;
+}
+
+/* The other end will do nothing any more. */
+static void be_left(struct end *e, int64_t now)
+{
+    if (!e->over && e->patience_at == TIME_NEVER)
+        e->patience_at = now + patience;
+}
+
+static void end_over(struct end *e, int64_t now, enum reason why)
+{
+    e->over = true;
+    e->why = why;
+    be_left(e->other, now);
+}
+
+void end_vanish(struct end *e, int64_t now)
+{
+    e->vanished = true;
+    if (!e->over)
+        end_over(e, now, REASON_END_TIMED_OUT);
 }
 
 static int64_t after_pause(struct end *e, int64_t now)
@@ -30,14 +72,14 @@ static int write_piece(struct end *e, uint32_t len)
     int r;
 
     if (len <= sizeof(copy) && dice_chance(&e->dice, 500000)) {
-        stream_fill(e->key, e->written, copy, len);
+        stream_fill(e->plan.key, e->written, copy, len);
         return stack_send_copy(st, e->conn, copy, len);
     }
     b = buf_get(&e->node->tx);
     if (!b)
         return -ENOBUFS;
     len = min32(len, b->size);
-    stream_fill(e->key, e->written, b->data, len);
+    stream_fill(e->plan.key, e->written, b->data, len);
     r = stack_send(st, e->conn, (struct slice){b, b->data, len});
     if (r < 0)
         buf_unref(b);
@@ -46,7 +88,7 @@ static int write_piece(struct end *e, uint32_t len)
 
 static void run_writer(struct end *e, int64_t now)
 {
-    while (e->write_at <= now && e->written < e->plan.total) {
+    while (e->write_at <= now && e->written < e->plan.total && !e->closed) {
         uint64_t left = e->plan.total - e->written;
         uint32_t len = (uint32_t)dice_spread(&e->dice, 1, e->plan.write_max);
         uint32_t space = stack_send_space(e->node->st, e->conn);
@@ -68,20 +110,22 @@ static void run_writer(struct end *e, int64_t now)
             e->write_at = after_pause(e, now);
         }
     }
-    if (e->written == e->plan.total && !e->closed && e->close_at == TIME_NEVER &&
+    if (e->up && e->written == e->plan.total && !e->closed && e->close_at == TIME_NEVER &&
         (e->eof || !e->plan.wait_for_eof))
         e->close_at = time_max(e->write_at, now) + e->plan.close_delay;
 }
 
-static void take(struct end *e, const struct slice *s)
+static void take(struct end *e, int64_t now, const struct slice *s)
 {
     if (e->read + s->len > e->other->written)
         check_fail(e->check, "read %llu bytes of %llu written",
                    (unsigned long long)(e->read + s->len), (unsigned long long)e->other->written);
-    if (!stream_matches(e->other->key, e->read, s->base, s->len))
+    if (!stream_matches(e->other->plan.key, e->read, s->base, s->len))
         check_fail(e->check, "wrong bytes within %u from %llu on", s->len,
                    (unsigned long long)e->read);
     e->read += s->len;
+    if (e->patience_at != TIME_NEVER)
+        e->patience_at = now + patience;
     buf_unref(s->buf);
 }
 
@@ -100,42 +144,97 @@ static void run_reader(struct end *e, int64_t now)
             check_fail(e->check, "a read of %u bytes gave %d", max, r);
             return;
         } else {
-            take(e, &s);
+            take(e, now, &s);
             e->read_at = after_pause(e, now);
         }
     }
 }
 
+static void release(struct end *e, int64_t now)
+{
+    int r = stack_release(e->node->st, e->conn);
+
+    if (r < 0)
+        check_fail(e->check, "a release gave %d", r);
+    end_over(e, now, REASON_END_ORDERLY);
+}
+
 static void run_closer(struct end *e, int64_t now)
 {
-    struct stack *st = e->node->st;
     int r;
 
     if (!e->closed && e->close_at <= now) {
-        r = stack_close(st, e->conn);
+        r = stack_close(e->node->st, e->conn);
         if (r < 0)
             check_fail(e->check, "a close gave %d", r);
         e->closed = true;
     }
-    if (e->closed && e->eof && e->plan.release) {
-        r = stack_release(st, e->conn);
+    if (e->closed && e->eof && e->plan.release)
+        release(e, now);
+}
+
+static void run_quitter(struct end *e, int64_t now)
+{
+    int r;
+
+    e->quit_at = TIME_NEVER;
+    if (e->closed && e->plan.quit == QUIT_CLOSE)
+        return;
+    e->quitted = true;
+    switch ((enum quit)e->plan.quit) {
+    case QUIT_NEVER:
+        break;
+    case QUIT_CLOSE:
+        e->close_at = now;
+        e->plan.total = e->written;
+        e->plan.wait_for_eof = false;
+        break;
+    case QUIT_ABORT:
+        r = stack_abort(e->node->st, e->conn);
         if (r < 0)
-            check_fail(e->check, "a release gave %d", r);
-        e->over = true;
-        e->why = REASON_END_ORDERLY;
+            check_fail(e->check, "an abort gave %d", r);
+        break;
+    case QUIT_RELEASE:
+        release(e, now);
+        break;
     }
+}
+
+/*
+ * The other end has been gone for so long that whatever this end could not deliver must have timed
+ * out. It may wait for ever only if it waits for nothing but the other end's bytes.
+ */
+static void give_up(struct end *e)
+{
+    struct stack_conn_status s;
+
+    e->patience_at = TIME_NEVER;
+    if (stack_status(e->node->st, e->conn, &s) < 0) {
+        check_fail(e->check, "node %u: a handle died without a word", e->node->number);
+        return;
+    }
+    if (s.send_queued > 0 || (s.state != TCP_ESTABLISHED && s.state != TCP_CLOSE_WAIT &&
+                              s.state != TCP_FIN_WAIT_2 && s.state != TCP_TIME_WAIT))
+        check_fail(e->check, "node %u: in %s with %u bytes to send, and does not time out",
+                   e->node->number, tcp_state_name(s.state), s.send_queued);
+    e->gave_up = true;
+    stack_abort(e->node->st, e->conn);
+}
+
+static bool aborted(const struct end *e)
+{
+    return e->gave_up || (e->quitted && e->plan.quit == QUIT_ABORT);
 }
 
 void end_run(struct end *e, int64_t now)
 {
-    if (!e->up || e->over)
+    if (!e->has_conn || e->over || aborted(e))
         return;
-    if (e->abort_at <= now) {
-        e->abort_at = TIME_NEVER;
-        e->aborted = stack_abort(e->node->st, e->conn) == 0;
-        return;
-    }
-    if (e->aborted)
+    if (e->quit_at <= now)
+        run_quitter(e, now);
+    else if (e->patience_at <= now)
+        give_up(e);
+    if (e->over || aborted(e))
         return;
     run_reader(e, now);
     run_writer(e, now);
@@ -147,6 +246,9 @@ void end_event(struct end *e, int64_t now, const struct stack_event *ev)
     switch (ev->kind) {
     case EV_CONNECTED:
     case EV_ACCEPTED:
+        end_has(e, now, ev->conn);
+        end_up(e, now);
+        break;
     case EV_URGENT:
     case EV_ERROR:
     case EV_DATAGRAM:
@@ -161,41 +263,61 @@ void end_event(struct end *e, int64_t now, const struct stack_event *ev)
             e->write_at = now;
         break;
     case EV_CLOSED:
-        e->over = true;
-        e->why = ev->why;
+        end_over(e, now, ev->why);
         break;
     }
 }
 
 int64_t end_next(const struct end *e)
 {
-    int64_t next = TIME_NEVER;
+    int64_t next;
 
-    if (!e->up || e->over)
+    if (!e->has_conn || e->over || aborted(e))
         return TIME_NEVER;
-    if (e->aborted)
-        return TIME_NEVER;
+    next = time_min(e->quit_at, e->patience_at);
     if (!e->eof)
         next = time_min(next, e->read_at);
-    if (e->written < e->plan.total)
+    if (e->written < e->plan.total && !e->closed)
         next = time_min(next, e->write_at);
     if (!e->closed)
         next = time_min(next, e->close_at);
-    return time_min(next, e->abort_at);
+    return next;
+}
+
+/* May this connection have been cut short? */
+static bool cut(const struct end *e)
+{
+    return e->quitted || e->gave_up || e->vanished;
+}
+
+static bool cut_ends_with(const struct end *e)
+{
+    switch (e->why) {
+    case REASON_END_ORDERLY:
+    case REASON_END_RESET:
+    case REASON_END_REFUSED:
+        return true;
+    case REASON_END_ABORTED:
+        return cut(e);
+    case REASON_END_TIMED_OUT:
+        return e->vanished || e->other->vanished;
+    default:
+        return false;
+    }
 }
 
 void end_verify(const struct end *e)
 {
-    bool cut = e->aborted || e->other->aborted;
+    bool any_cut = cut(e) || cut(e->other);
 
-    if (!e->over)
+    if (!e->over && (e->has_conn || !any_cut))
         check_fail(e->check, "node %u: a connection never ended", e->node->number);
-    else if (cut)
+    else if (!e->over)
         return;
-    else if (e->why != REASON_END_ORDERLY)
+    else if (any_cut ? !cut_ends_with(e) : e->why != REASON_END_ORDERLY)
         check_fail(e->check, "node %u: a connection ended with %s", e->node->number,
                    reason_text(e->why)->name);
-    else if (e->written != e->plan.total || e->read != e->other->plan.total)
+    else if (!any_cut && (e->written != e->plan.total || e->read != e->other->plan.total))
         check_fail(e->check, "node %u: wrote %llu of %llu and read %llu of %llu", e->node->number,
                    (unsigned long long)e->written, (unsigned long long)e->plan.total,
                    (unsigned long long)e->read, (unsigned long long)e->other->plan.total);

@@ -1,6 +1,6 @@
 #include "tests/sim/world.h"
 
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,167 +11,169 @@ enum {
     STEPS_MAX = 5000000, /* in one run: more is a busy loop */
 };
 
-static void hash_add(struct world *w, uint64_t v)
+void world_hash(struct world *w, uint64_t v)
 {
     w->hash = dice_mix(w->hash ^ v) + UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/* Header bytes and payload alike, eight at a time. */
 static void hash_bytes(struct world *w, const uint8_t *b, uint32_t len)
 {
+    uint64_t h = w->hash, v;
     uint32_t i = 0;
 
-    for (; i + 8 <= len; i += 8)
-        hash_add(w, (uint64_t)get32(b + i) << 32 | get32(b + i + 4));
-    for (; i < len; i++)
-        hash_add(w, b[i]);
-}
-
-static void show_note(const struct world *w, unsigned node, const struct stack_note *n)
-{
-    printf("%12.6f  %c  slot %u: ", (double)(w->now - w->origin) / (double)SEC, node ? 'B' : 'A',
-           n->conn);
-    if (n->reason == REASON_STATE)
-        printf("%s > %s\n", tcp_state_name(n->from), tcp_state_name(n->to));
-    else
-        printf("%s\n", reason_text(n->reason)->name);
-}
-
-static void note_from(struct world *w, unsigned node, const struct stack_note *n)
-{
-    hash_add(w, (uint64_t)n->reason << 32 | n->conn);
-    hash_add(w, (uint64_t)n->from << 8 | n->to);
-    if (w->verbose)
-        show_note(w, node, n);
-    check_note(&w->check, node, n);
-}
-
-static void note_a(void *arg, const struct stack_note *n)
-{
-    note_from(arg, 0, n);
-}
-
-static void note_b(void *arg, const struct stack_note *n)
-{
-    note_from(arg, 1, n);
-}
-
-/* ---- Opening ---- */
-
-static struct stack_open how_to_open(const struct world *w, const struct world_conn *c, unsigned i,
-                                     unsigned end)
-{
-    unsigned node = end ? 1 - c->opener : c->opener;
-
-    return (struct stack_open){
-        .local_port = (uint16_t)((end ? CHECK_PORT_OTHER : CHECK_PORT) + i),
-        .remote = w->node[1 - node].cfg.stack.local[0],
-        .remote_port = (uint16_t)((end ? CHECK_PORT : CHECK_PORT_OTHER) + i),
-    };
-}
-
-/* The door to connection i: an active open on one side, or on both at the same instant. */
-static void open_conn(struct world *w, unsigned i)
-{
-    struct world_conn *c = &w->conn[i];
-
-    for (unsigned e = 0; e < (c->both_open ? 2U : 1U); e++) {
-        struct stack_open how = how_to_open(w, c, i, e);
-        int r;
-
-        how.user = &c->end[e];
-        stack_tick(c->end[e].node->st, w->now); /* user calls act at the instant a door was told */
-        r = stack_open(c->end[e].node->st, &how, &c->end[e].conn);
-        if (r < 0)
-            check_fail(&w->check, "an open gave %d", r);
+    for (; i + 8 <= len; i += 8) {
+        v = (uint64_t)get32(b + i) << 32 | get32(b + i + 4);
+        h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
     }
-    c->open_at = TIME_NEVER;
+    w->hash = h;
+    for (; i < len; i++)
+        world_hash(w, b[i]);
 }
 
-static void listen_all(struct world *w)
+void world_say(const struct world *w, unsigned node, const char *format, ...)
+{
+    va_list args;
+
+    if (!w->how.verbose)
+        return;
+    printf("%12.6f  %c  ", (double)(w->now - w->origin) / (double)SEC, (int)('A' + node));
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+/* ---- Notes ---- */
+
+static void note(void *arg, const struct stack_note *n)
+{
+    struct node *node = arg;
+    struct world *w = node->world;
+
+    world_hash(w, (uint64_t)n->reason << 32 | n->conn);
+    world_hash(w, (uint64_t)n->from << 8 | n->to);
+    if (n->reason == REASON_STATE)
+        world_say(w, node->number, "slot %u: %s > %s", n->conn, tcp_state_name(n->from),
+                  tcp_state_name(n->to));
+    else
+        world_say(w, node->number, "slot %u: %s", n->conn, reason_text(n->reason)->name);
+    check_note(&w->check, node->number, n);
+}
+
+/* ---- Making a world ---- */
+
+static void init_ends(struct world *w)
 {
     for (unsigned i = 0; i < w->sc.conns; i++) {
-        struct world_conn *c = &w->conn[i];
-        int r;
+        const struct conn_plan *c = &w->sc.conn[i];
 
-        if (c->both_open)
-            continue;
-        r = stack_listen(c->end[1].node->st, NULL, (uint16_t)(CHECK_PORT_OTHER + i), w->sc.backlog,
-                         &c->end[1]);
-        if (r < 0)
-            check_fail(&w->check, "a listen gave %d", r);
+        for (unsigned e = 0; e < 2; e++) {
+            end_init(&w->end[i][e], &c->end[e], &w->node[c->node[e]], &w->end[i][1 - e], &w->check);
+            w->end[i][e].over = !c->on;
+            w->check.flow[i][e].key = c->end[e].key;
+            w->check.node[i][e] = c->node[e];
+        }
+        w->open_at[i] = c->on ? w->origin + c->open_at : TIME_NEVER;
     }
+}
+
+static void init_path(struct world *w, unsigned from, unsigned to)
+{
+    struct path *p = &w->path[from][to];
+
+    path_init(p, &w->sc.path[from][to], dice_for(w->sc.seed, 10 + from * NET_NODES + to));
+    p->from = (uint8_t)from;
+    p->to = (uint8_t)to;
+    p->origin = w->origin;
+    p->inbox = &w->node[to].inbox;
+    p->script = w->sc.listed ? w->how.script : NULL;
+    p->record = w->how.record;
 }
 
 /*
- * Initial sequence numbers follow the clock (RFC 9293 section 3.4.1: one every 4 microseconds), so
- * the start of time decides where they stand. Look at the number that connection 0 would get, and
- * return how far to move the origin so that it lies just below the wrap.
+ * Two back-offs at their longest, TIME-WAIT, a reader that sleeps, and a kilobyte a second for all
+ * connections together, pauses included: far from tight, but a deadlock does not pass. Where an end
+ * may be gone, the other's patience comes on top.
  */
-static int64_t shift_to_wrap(const struct scenario *sc, int64_t origin, struct dice *d)
+static int64_t bound(const struct scenario *sc)
 {
-    struct stack_open how = {.local_port = CHECK_PORT, .remote_port = CHECK_PORT_OTHER};
-    struct conn_id conn;
-    struct node n;
-    struct pkt p;
-    uint32_t isn = 0;
+    int64_t most = sc->calm_after + 240 * SEC, slowest = 0, sleep = 0;
+    bool gone = sc->vanish != 0;
 
-    node_init(&n, 0, &sc->node[0], NULL, NULL);
-    how.remote = sc->node[1].stack.local[0];
-    stack_tick(n.st, origin);
-    if (stack_open(n.st, &how, &conn) == 0 && stack_output(n.st, origin, &p))
-        isn = get32(p.part[0].base + IPV4_HEADER_MIN + 4);
-    node_free(&n);
-    return (int64_t)(0U - isn - (uint32_t)dice_below(d, 40000)) * 4 * USEC;
+    for (unsigned i = 0; i < sc->nodes; i++)
+        slowest = time_max(slowest, sc->node[i].stack.tcp.msl_ns);
+    for (unsigned i = 0; i < sc->conns; i++)
+        for (unsigned e = 0; e < 2; e++) {
+            const struct end_plan *p = &sc->conn[i].end[e];
+
+            most += (int64_t)p->total * MSEC;
+            sleep = time_max(sleep, p->read_after);
+            gone = gone || p->quit != QUIT_NEVER;
+        }
+    return most + 2 * slowest + 2 * sleep + (gone ? 700 * SEC : 0);
 }
 
-static void world_init(struct world *w, uint64_t seed, bool verbose)
+static void world_init(struct world *w, const struct scenario *sc, const struct world_options *how)
 {
-    struct dice d = dice_for(seed, 2);
-    uint64_t bytes = 0;
-    int64_t slowest = 0;
+    struct dice d = dice_for(sc->seed, 2);
 
     memset(w, 0, sizeof(*w));
-    w->seed = seed;
-    w->verbose = verbose;
+    w->sc = *sc;
+    w->how = *how;
     check_init(&w->check);
-    scenario_draw(seed, &w->sc, w->conn);
     w->origin = (int64_t)dice_below(&d, UINT64_C(1) << 50);
-    if (w->sc.wrap)
-        w->origin += shift_to_wrap(&w->sc, w->origin, &d);
+    if (sc->wrap)
+        w->origin += open_shift_to_wrap(sc, w->origin, &d);
     w->now = w->origin;
-    for (unsigned i = 0; i < 2; i++) {
-        node_init(&w->node[i], i, &w->sc.node[i], i ? note_b : note_a, w);
-        path_init(&w->path[i], &w->sc.path[i], dice_for(seed, 10 + i));
-        slowest = time_max(slowest, w->sc.node[i].stack.tcp.msl_ns);
+    for (unsigned i = 0; i < sc->nodes; i++) {
+        node_init(&w->node[i], i, &sc->node[i], note, &w->node[i]);
+        w->node[i].world = w;
+        w->check.stack[i] = w->node[i].st;
     }
-    for (unsigned i = 0; i < w->sc.conns; i++) {
-        struct world_conn *c = &w->conn[i];
-        for (unsigned e = 0; e < 2; e++) {
-            c->end[e].node = &w->node[e ? 1 - c->opener : c->opener];
-            c->end[e].other = &c->end[1 - e];
-            c->end[e].check = &w->check;
-            w->check.flow[i][e].key = c->end[e].key;
-            bytes += c->end[e].plan.total;
-        }
-        c->open_at += w->origin;
-    }
-    w->calm_at = w->origin + w->sc.calm_after;
-    /*
-     * Two back-offs at their longest, TIME-WAIT, and a kilobyte a second for all connections
-     * together, pauses included: far from tight, but a deadlock does not pass.
-     */
-    w->end_by = w->calm_at + 240 * SEC + 2 * slowest + (int64_t)bytes * MSEC;
+    for (unsigned i = 0; i < sc->nodes; i++)
+        for (unsigned j = 0; j < sc->nodes; j++)
+            init_path(w, i, j);
+    init_ends(w);
+    w->vanish_at = sc->vanish ? w->origin + sc->vanish_at : TIME_NEVER;
+    w->strikes_left = sc->strikes;
+    w->strike_at = sc->strikes ? w->origin + sc->strike_gap : TIME_NEVER;
+    w->strike_dice = dice_for(sc->seed, 3);
+    w->calm_at = w->origin + sc->calm_after;
+    w->end_by = w->origin + bound(sc);
 }
 
 /* ---- What happens at one instant ---- */
 
-static void show(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
+static unsigned node_at(const struct world *w, const uint8_t *b)
 {
+    for (unsigned i = 0; i < w->sc.nodes; i++)
+        if (memcmp(w->sc.node[i].stack.local[0].b + 12, b + 16, 4) == 0)
+            return i;
+    return NET_NODES;
+}
+
+void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
+{
+    unsigned to = node_at(w, b);
     char line[PRINT_LINE_MAX];
 
-    print_packet(&w->flows, b, len, 0, line, sizeof(line));
-    printf("%12.6f  %c  %s (%s)\n", (double)(w->now - w->origin) / (double)SEC, from ? 'B' : 'A',
-           line, reason_text(why)->name);
+    world_hash(w, (uint64_t)(w->now - w->origin));
+    hash_bytes(w, b, len);
+    w->packets++;
+    if (w->how.verbose) {
+        print_packet(&w->flows, b, len, 0, line, sizeof(line));
+        world_say(w, from, "%s (%s)", line, reason_text(why)->name);
+    }
+    if (to == NET_NODES) {
+        check_fail(&w->check, "node %u sends a packet to nobody", from);
+        return;
+    }
+    if (w->gone == to + 1)
+        return;
+    if (path_send(&w->path[from][to], w->now, b, len) == PATH_TOO_LARGE)
+        strike_too_large(w, &w->path[from][to], b, len);
 }
 
 static void drain(struct world *w, unsigned from)
@@ -187,52 +189,23 @@ static void drain(struct world *w, unsigned from)
             check_fail(&w->check, "node %u sends without end", from);
             return;
         }
-        hash_add(w, (uint64_t)(w->now - w->origin));
-        hash_bytes(w, bytes, len);
-        w->packets++;
-        check_output(&w->check, n->cfg.stack.mtu, bytes, len, (enum reason)p.why);
-        if (w->verbose)
-            show(w, from, bytes, len, (enum reason)p.why);
-        path_send(&w->path[from], w->now, bytes, len);
+        check_output(&w->check, from, w->now, bytes, len, (enum reason)p.why);
+        world_send(w, from, bytes, len, (enum reason)p.why);
     }
 }
 
-/* A listener's new connection still has the listener's user: the end that was meant. */
 static void dispatch(struct world *w, unsigned node)
 {
     struct stack_event ev;
 
     while (stack_event(w->node[node].st, &ev)) {
-        struct end *e = ev.user;
+        struct end *e = ev.kind == EV_ACCEPTED ? open_accepted(w, node, &ev) : ev.user;
 
-        hash_add(w, (uint64_t)ev.kind << 32 | (uint64_t)ev.why);
-        if (w->verbose && ev.kind == EV_CLOSED)
-            printf("%12.6f  %c  slot %u: closed: %s\n", (double)(w->now - w->origin) / (double)SEC,
-                   node ? 'B' : 'A', ev.conn.slot, reason_text(ev.why)->name);
-        if (ev.kind == EV_CONNECTED || ev.kind == EV_ACCEPTED)
-            end_up(e, w->now, ev.conn);
-        end_event(e, w->now, &ev);
-    }
-}
-
-/* What an application may rely on in the numbers that STATUS gives. */
-static void check_status(struct world *w, const struct node *n)
-{
-    /* a scaled window is rounded up to what its field can say, by an eighth at most */
-    uint32_t rcv_buf = n->cfg.stack.tcp.rcv_buf, most = rcv_buf + rcv_buf / 8;
-    struct stack_conn_status s;
-    uint32_t cursor = 0;
-
-    while (stack_next_conn(n->st, &cursor, &s)) {
-        if (s.bytes_acked > s.bytes_sent)
-            check_fail(&w->check, "more bytes acknowledged than sent");
-        if (s.bytes_retrans + s.unacked > s.bytes_sent)
-            check_fail(&w->check, "more bytes sent again and outstanding than sent");
-        if (s.send_queued > n->cfg.stack.tcp.snd_buf)
-            check_fail(&w->check, "%u bytes in a send queue of %u", s.send_queued,
-                       n->cfg.stack.tcp.snd_buf);
-        if (s.receive_queued > most)
-            check_fail(&w->check, "%u bytes in a receive buffer of %u", s.receive_queued, rcv_buf);
+        world_hash(w, (uint64_t)ev.kind << 32 | (uint64_t)ev.why);
+        if (ev.kind == EV_CLOSED)
+            world_say(w, node, "slot %u: closed: %s", ev.conn.slot, reason_text(ev.why)->name);
+        if (e)
+            end_event(e, w->now, &ev);
     }
 }
 
@@ -240,101 +213,151 @@ static void run_node(struct world *w, unsigned i)
 {
     struct node *n = &w->node[i];
 
-    node_read(n, w->now, &w->path[1 - i], &w->check);
+    node_read(n, w->now, &w->check);
     stack_tick(n->st, w->now);
     dispatch(w, i);
-    for (unsigned k = 0; k < w->sc.conns; k++) {
-        struct world_conn *c = &w->conn[k];
-        if (c->opener == i && c->open_at <= w->now)
-            open_conn(w, k);
-        end_run(&c->end[c->opener == i ? 0 : 1], w->now);
-    }
+    open_due(w, i);
+    for (unsigned k = 0; k < w->sc.conns; k++)
+        for (unsigned e = 0; e < 2; e++)
+            if (w->end[k][e].node == n)
+                end_run(&w->end[k][e], w->now);
     drain(w, i);
-    check_status(w, n);
+    check_node(&w->check, i, w->now);
     n->woken = w->now;
 }
 
-static int64_t next_event(const struct world *w, bool *ret_idle)
-{
-    int64_t next = TIME_NEVER;
+/* ---- Time ---- */
 
-    for (unsigned i = 0; i < 2; i++)
-        next = time_min(next, node_next(&w->node[i], &w->path[1 - i]));
+/* When node i has something to do. */
+static int64_t node_due(const struct world *w, unsigned i)
+{
+    const struct node *n = &w->node[i];
+    int64_t next = node_next(n);
+
     for (unsigned k = 0; k < w->sc.conns; k++) {
-        next = time_min(next, w->conn[k].open_at);
+        if (w->sc.conn[k].node[0] == i)
+            next = time_min(next, w->open_at[k]);
         for (unsigned e = 0; e < 2; e++)
-            next = time_min(next, end_next(&w->conn[k].end[e]));
+            if (w->end[k][e].node == n)
+                next = time_min(next, end_next(&w->end[k][e]));
     }
-    *ret_idle = next == TIME_NEVER;
-    return time_max(next, w->now);
+    return next;
 }
 
 static bool all_over(const struct world *w)
 {
-    for (unsigned k = 0; k < w->sc.conns; k++)
-        if (!w->conn[k].end[0].over || !w->conn[k].end[1].over)
+    for (unsigned k = 0; k < w->sc.conns; k++) {
+        if (w->open_at[k] != TIME_NEVER)
             return false;
-    return stack_totals(w->node[0].st)->conns == 0 && stack_totals(w->node[1].st)->conns == 0;
+        for (unsigned e = 0; e < 2; e++)
+            if (!w->end[k][e].over && (w->end[k][e].has_conn || !w->end[k][1 - e].over))
+                return false;
+    }
+    for (unsigned i = 0; i < w->sc.nodes; i++)
+        if (w->gone != i + 1 && stack_totals(w->node[i].st)->conns > 0)
+            return false;
+    return true;
 }
 
-static void pass_time(struct world *w)
+/* A node falls silent for ever: nothing leaves it, and nothing that comes does anything. */
+static void vanish(struct world *w)
 {
-    bool idle;
-
-    while (!w->check.failed && !all_over(w)) {
-        int64_t next = next_event(w, &idle);
-
-        if (!idle)
-            w->now = next;
-        if (idle)
-            check_fail(&w->check, "nothing will ever happen, but not everything is over");
-        else if (w->now > w->end_by)
-            check_fail(&w->check, "not over %.0f s after the faults stopped",
-                       (double)(w->end_by - w->calm_at) / (double)SEC);
-        else if (++w->steps > STEPS_MAX)
-            check_fail(&w->check, "too many steps without an end");
-        if (w->check.failed)
-            return;
-        if (w->now >= w->calm_at)
-            for (unsigned i = 0; i < 2; i++)
-                path_calm(&w->path[i]);
-        for (unsigned i = 0; i < 2; i++)
-            run_node(w, i);
+    w->gone = w->sc.vanish;
+    w->vanish_at = TIME_NEVER;
+    world_say(w, w->gone - 1, "vanishes");
+    check_forget(&w->check, w->gone - 1);
+    for (unsigned k = 0; k < w->sc.conns; k++) {
+        if (w->sc.conn[k].node[0] == w->gone - 1)
+            w->open_at[k] = TIME_NEVER;
+        for (unsigned e = 0; e < 2; e++)
+            if (w->end[k][e].node == &w->node[w->gone - 1])
+                end_vanish(&w->end[k][e], w->now);
     }
 }
+
+/* What happens at this instant that is nobody's: faults stop, a node vanishes, someone strikes. */
+static void run_fate(struct world *w)
+{
+    if (w->now >= w->calm_at)
+        for (unsigned i = 0; i < w->sc.nodes; i++)
+            for (unsigned j = 0; j < w->sc.nodes; j++)
+                path_calm(&w->path[i][j]);
+    if (w->now >= w->vanish_at)
+        vanish(w);
+    if (w->now >= w->strike_at) {
+        unsigned node = (unsigned)dice_below(&w->strike_dice, w->sc.nodes);
+
+        if (w->gone != node + 1) {
+            strike(w, node);
+            run_node(w, node);
+        }
+        w->strike_at = --w->strikes_left ? w->now + w->sc.strike_gap : TIME_NEVER;
+    }
+}
+
+static void step(struct world *w)
+{
+    int64_t due[NET_NODES], next = time_min(w->vanish_at, TIME_NEVER);
+    bool idle;
+
+    for (unsigned i = 0; i < w->sc.nodes; i++) {
+        due[i] = w->gone == i + 1 ? TIME_NEVER : node_due(w, i);
+        next = time_min(next, due[i]);
+    }
+    idle = next == TIME_NEVER;
+    next = time_min(next, w->strike_at);
+    if (!idle)
+        w->now = time_max(next, w->now);
+    if (idle)
+        check_fail(&w->check, "nothing will ever happen, but not everything is over");
+    else if (w->now > w->end_by)
+        check_fail(&w->check, "not over %.0f s after the faults stopped",
+                   (double)(w->end_by - w->calm_at) / (double)SEC);
+    else if (++w->steps > STEPS_MAX)
+        check_fail(&w->check, "too many steps without an end");
+    if (w->check.failed)
+        return;
+    check_time(&w->check, w->now);
+    run_fate(w);
+    for (unsigned i = 0; i < w->sc.nodes; i++)
+        if (due[i] <= w->now && w->gone != i + 1)
+            run_node(w, i);
+}
+
+/* ---- The end ---- */
 
 static void verify(struct world *w)
 {
     for (unsigned k = 0; k < w->sc.conns; k++)
-        for (unsigned e = 0; e < 2; e++)
-            end_verify(&w->conn[k].end[e]);
-    for (unsigned i = 0; i < 2; i++)
-        if (node_bufs(&w->node[i]) > 0)
-            check_fail(&w->check, "node %u keeps buffers: %u read, %u sent, %u small", i,
-                       w->node[i].rx.in_use, w->node[i].tx.in_use, w->node[i].small.in_use);
+        for (unsigned e = 0; e < 2 && w->sc.conn[k].on; e++)
+            end_verify(&w->end[k][e]);
+    for (unsigned i = 0; i < w->sc.nodes; i++)
+        if (w->gone != i + 1)
+            node_verify(&w->node[i], &w->check);
 }
 
-void world_play(uint64_t seed, bool verbose, struct world_result *ret_result)
+void world_play(const struct scenario *sc, const struct world_options *how,
+                struct world_result *ret_result)
 {
     static struct world w;
 
-    world_init(&w, seed, verbose);
-    listen_all(&w);
-    pass_time(&w);
+    world_init(&w, sc, how);
+    open_listen_all(&w);
+    while (!w.check.failed && !all_over(&w))
+        step(&w);
     if (!w.check.failed)
         verify(&w);
     *ret_result = (struct world_result){
         .failed = w.check.failed,
+        .how = w.check.how,
         .hash = w.hash,
         .packets = w.packets,
         .payload = w.check.payload,
         .lasted = w.now - w.origin,
-        .name = w.sc.name,
     };
+    snprintf(ret_result->name, sizeof(ret_result->name), "%s", sc->name);
     snprintf(ret_result->why, sizeof(ret_result->why), "at %.6f s: %s",
              (double)(w.now - w.origin) / (double)SEC, w.check.why);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sc->nodes; i++)
         node_free(&w.node[i]);
-        path_free(&w.path[i]);
-    }
 }

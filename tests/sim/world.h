@@ -1,10 +1,11 @@
 /*
- * One run: a seed becomes two nodes, a path each way and some connections (scenario.c), and then
- * time passes from one event to the next until everything is over (world.c). Time is an integer
- * that the world owns; nothing asks a clock, so a seed replays to the last bit.
+ * One run: a scenario becomes nodes, paths and connections, and then time passes from one event to
+ * the next until everything is over. Time is an integer that the world owns; nothing asks a clock,
+ * so a seed replays to the last bit.
  *
- * After each event the checker has looked at every packet and every change of state. When the
- * faults stop, at `calm_at`, everything must come to its end before `end_by`.
+ * After each event the checker has looked at every packet, at every change of state, and into the
+ * TCBs of the node that ran. When the faults stop, at `calm_at`, everything must come to its end
+ * before `end_by`.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -12,37 +13,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tests/sim/check.h"
-#include "tests/sim/net.h"
-#include "tests/sim/node.h"
-#include "tests/sim/traffic.h"
+#include "tests/sim/scenario.h"
 #include "wire/print.h"
 
-struct world_conn {
-    struct end end[2]; /* [0] at the opener */
-    unsigned opener;   /* node number */
-    bool both_open;    /* simultaneous open */
-    int64_t open_at;   /* ns; TIME_NEVER once done */
-};
-
-struct scenario {
-    const char *name; /* of the kind of network */
-    struct node_config node[2];
-    struct path_config path[2]; /* [i] leads away from node i */
-    unsigned conns;
-    uint32_t backlog;
-    int64_t calm_after; /* ns */
-    bool wrap;          /* choose the start of time so that connection 0's numbers wrap */
+struct world_options {
+    bool verbose;                /* each packet is a line on standard output */
+    const struct faults *script; /* with sc->listed: what goes wrong */
+    struct faults *record;       /* or NULL: write down what goes wrong */
 };
 
 struct world {
-    uint64_t seed;
-    bool verbose;
-    int64_t origin, now, calm_at, end_by; /* ns */
     struct scenario sc;
-    struct node node[2];
-    struct path path[2];
-    struct world_conn conn[CHECK_CONNS];
+    struct world_options how;
+    int64_t origin, now, calm_at, end_by; /* ns */
+    struct node node[NET_NODES];
+    struct path path[NET_NODES][NET_NODES];
+    struct end end[CHECK_CONNS][2]; /* [0] at the opener */
+    int64_t open_at[CHECK_CONNS];   /* ns; TIME_NEVER once done */
+    int64_t vanish_at, strike_at;   /* ns; TIME_NEVER */
+    uint32_t strikes_left;
+    unsigned gone; /* number + 1 of the node that has vanished, or 0 */
+    struct dice strike_dice;
     struct check check;
     uint64_t hash; /* over every packet's bytes and instant, and every event */
     uint64_t packets, steps;
@@ -51,16 +42,37 @@ struct world {
 
 struct world_result {
     bool failed;
+    uint64_t how; /* the same for failures of the same kind */
     char why[240];
     uint64_t hash, packets, payload;
     int64_t lasted; /* ns of virtual time */
-    const char *name;
+    char name[16];
 };
 
-/* What a seed stands for: everything in *ret_sc and the plans of the connections. */
-void scenario_draw(uint64_t seed, struct scenario *ret_sc, struct world_conn conn[CHECK_CONNS]);
+/* Play a scenario from beginning to end. */
+void world_play(const struct scenario *sc, const struct world_options *how,
+                struct world_result *ret_result);
 
-/* Play a seed from beginning to end. With `verbose`, each packet is a line on standard output. */
-void world_play(uint64_t seed, bool verbose, struct world_result *ret_result);
+/* ---- between the files of the world ---- */
+
+/* world.c: a packet that a node has written (`why`) goes on its way. */
+void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why);
+/* world.c: put something into the trace's hash. */
+void world_hash(struct world *w, uint64_t v);
+/* world.c: a line about a node, when someone wants to see it. */
+void world_say(const struct world *w, unsigned node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* opening.c */
+void open_listen_all(struct world *w);
+void open_due(struct world *w, unsigned node);
+/* opening.c: the end that a listener's new connection belongs to, or NULL. */
+struct end *open_accepted(struct world *w, unsigned node, const struct stack_event *ev);
+int64_t open_shift_to_wrap(const struct scenario *sc, int64_t origin, struct dice *d);
+
+/* strike.c: forge one packet for a live connection of this node; it must do nothing. */
+void strike(struct world *w, unsigned node);
+/* strike.c: what the router says when a packet is too large for the path behind it. */
+void strike_too_large(struct world *w, const struct path *p, const uint8_t *b, uint32_t len);
 
 #endif

@@ -91,9 +91,9 @@ static const struct {
     char letter;
     const char *words;
 } tellings[] = {
-    {'o', "opened"},    {'r', "readable"},    {'w', "writable"}, {'p', "peer closed"},
-    {'c', "closed"},    {'x', "reset"},       {'f', "refused"},  {'a', "aborted"},
-    {'t', "timed out"}, {'u', "unreachable"},
+    {'o', "opened"},    {'r', "readable"},    {'w', "writable"},   {'p', "peer closed"},
+    {'c', "closed"},    {'x', "reset"},       {'f', "refused"},    {'a', "aborted"},
+    {'t', "timed out"}, {'u', "unreachable"}, {'e', "soft error"}, {'g', "urgent"},
 };
 
 enum {
@@ -374,6 +374,10 @@ static inline char letter_of(const struct stack_event *e)
         return 'w';
     case EV_PEER_CLOSED:
         return 'p';
+    case EV_URGENT:
+        return 'g';
+    case EV_ERROR:
+        return 'e';
     case EV_CLOSED:
         return letter_of_end(e->why);
     }

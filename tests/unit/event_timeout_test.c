@@ -32,10 +32,10 @@ static const struct row rows[] = {
 {"RETRANSMISSION TIMEOUT",                        RETRANSMISSION, NOTHING, {"-",  "SY",       "SA",       "SA",       "-",        "FN",       "-",        "-",        "FN",       "FN",       "-",        "-"}},
 {"RETRANSMISSION TIMEOUT, data outstanding",      RETRANSMISSION, DATA,    {"",   "",         "",         "",         "DT",       "",         "",         "DT",       "",         "",         "",         ""}},
 {"RETRANSMISSION TIMEOUT, closed window",         RETRANSMISSION, CLOSED,  {"",   "",         "",         "",         "DT",       "",         "",         "DT",       "",         "",         "",         ""}},
-{"USER TIMEOUT",                                  USER,           NOTHING, {"-",  "- CLD t",  "- LSN",    "- CLD t",  "-",        "- CLD t",  "-",        "-",        "- CLD t",  "- CLD t",  "- CLD",    "-"}},
-{"USER TIMEOUT, data outstanding",                USER,           DATA,    {"",   "",         "",         "",         "- CLD t",  "",         "",         "- CLD t",  "",         "",         "",         ""}},
-{"USER TIMEOUT, closed window, no probe answered", USER,          CLOSED,  {"",   "",         "",         "",         "- CLD t",  "",         "",         "- CLD t",  "",         "",         "",         ""}},
-{"TIME-WAIT TIMEOUT",                             TIME_WAIT,      NOTHING, {"-",  "-",        "-",        "-",        "-",        "-",        "-",        "-",        "-",        "-",        "- CLD",    "-"}},
+{"USER TIMEOUT",                                  USER,           NOTHING, {"-",  "- CLD et", "- LSN",    "- CLD et", "-",        "- CLD et", "-",        "-",        "- CLD et", "- CLD et", "- CLD",    "-"}},
+{"USER TIMEOUT, data outstanding",                USER,           DATA,    {"",   "",         "",         "",         "- CLD et", "",         "",         "- CLD et", "",         "",         "",         ""}},
+{"USER TIMEOUT, closed window, no probe answered", USER,          CLOSED,  {"",   "",         "",         "",         "- CLD et", "",         "",         "- CLD et", "",         "",         "",         ""}},
+{"TIME-WAIT TIMEOUT",                             TIME_WAIT,      NOTHING, {"-",  "- e",      "-",        "- e",      "-",        "- e",      "-",        "-",        "- e",      "- e",      "- CLD",    "-"}},
 };
 /* clang-format on */
 

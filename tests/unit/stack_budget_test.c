@@ -34,6 +34,7 @@ static void time_wait_makes_room(void **state)
     (void)state;
     defaults();
     rig.cfg.max_conns = 2;
+    rig.cfg.tcp.syn_cookies = false;
     begin();
     app_listen(8);
     open_passive();
@@ -58,6 +59,7 @@ static void time_wait_that_is_owned_stays(void **state)
     (void)state;
     defaults();
     rig.cfg.max_conns = 1;
+    rig.cfg.tcp.syn_cookies = false;
     begin();
     app_listen(8);
     open_passive();

@@ -444,13 +444,15 @@ static void abort_while_opening(void **state)
 
 /* ---- limits ---- */
 
-/* A full backlog: the oldest half-open connection makes room for a newer SYN. */
-static void backlog(void **state)
+/* A full SYN queue, no cookies: the oldest half-open connection makes room for a newer SYN. */
+static void eviction(void **state)
 {
     (void)state;
     defaults();
+    rig.cfg.tcp.syn_queue = 2;
+    rig.cfg.tcp.syn_cookies = false;
     begin();
-    app_listen(2);
+    app_listen(8);
     for (uint16_t i = 0; i < 3; i++) {
         flow.remote_port = (uint16_t)(REMOTE_PORT + i);
         assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
@@ -465,34 +467,6 @@ static void backlog(void **state)
     end();
 }
 
-/* What is open and only waits to be told is nobody's to evict: then the SYN is dropped. */
-static void backlog_of_the_untold(void **state)
-{
-    (void)state;
-    defaults();
-    begin();
-    app_listen(2);
-    for (uint16_t i = 0; i < 2; i++) {
-        flow.remote_port = (uint16_t)(REMOTE_PORT + i);
-        assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
-        expect_syn_ack();
-        assert_int_equal(inject(ACK, 1, 1, FULL_WND, 0), REASON_NONE);
-    }
-    flow.remote_port = REMOTE_PORT + 2;
-    inject_drop(REASON_TCP_BACKLOG, SYN, 0, 0, FULL_WND, 0);
-    expect_nothing(); /* dropped, not refused: it will come again */
-    flow.remote_port = REMOTE_PORT;
-    expect_event(EV_ACCEPTED);
-    flow.remote_port = REMOTE_PORT + 2;
-    assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
-    expect_syn_ack();
-    flow.remote_port = REMOTE_PORT + 3;
-    assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE); /* evicts the other */
-    counted(EMBRYO_EVICTED, 1);
-    counted(TCP_BACKLOG, 1);
-    end();
-}
-
 static void table_full(void **state)
 {
     struct stack_open how = {.remote = REMOTE_ADDR, .remote_port = 9};
@@ -501,6 +475,7 @@ static void table_full(void **state)
     (void)state;
     defaults();
     rig.cfg.max_conns = 1;
+    rig.cfg.tcp.syn_cookies = false;
     begin();
     app_listen(8);
     open_passive();
@@ -547,8 +522,7 @@ int main(void)
         cmocka_unit_test(simultaneous_open_wrong_ack),
         cmocka_unit_test(close_in_syn_received),
         cmocka_unit_test(abort_while_opening),
-        cmocka_unit_test(backlog),
-        cmocka_unit_test(backlog_of_the_untold),
+        cmocka_unit_test(eviction),
         cmocka_unit_test(table_full),
     };
 

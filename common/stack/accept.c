@@ -1,0 +1,195 @@
+/*
+ * Listeners: what becomes of segments that belong to no connection (RFC 9293 sections 3.10.7.1 and
+ * 3.10.7.2), and of the connections that nobody was told of yet.
+ *
+ * A listener has two queues, each with a limit of its own:
+ *
+ *   SYN queue      half-open connections, tcp_config.syn_queue of them. When it is full, or the
+ *                  table nearly so, a SYN is answered with a cookie and takes no room (cookie.c);
+ *                  where cookies are switched off, the oldest half-open connection goes.
+ *   accept queue   complete ones that EV_ACCEPTED has not told of yet, as many as stack_listen's
+ *                  backlog. When it is full, the application is too slow: SYNs and the last
+ *                  segments of handshakes are ignored, and come again.
+ *
+ * A sixteenth of the table is for connections that are complete: nobody gets a place of it by
+ * sending SYNs alone.
+ */
+#include "stack/internal.h"
+
+enum {
+    TABLE_SPARE = 16, /* this part of the table is not for SYNs */
+};
+
+static struct listener *find_listener(struct stack *st, const struct addr *local, uint16_t port)
+{
+    struct listener *any = NULL;
+
+    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
+        struct listener *l = &st->listener[i];
+
+        if (!l->in_use || l->port != port)
+            continue;
+        if (l->any_addr)
+            any = l;
+        else if (addr_eq(&l->addr, local))
+            return l;
+    }
+    return any;
+}
+
+static bool accept_queue_full(const struct listener *l)
+{
+    return l->complete >= l->backlog;
+}
+
+static bool syn_queue_full(const struct stack *st, const struct listener *l)
+{
+    return l->half_open >= st->cfg.tcp.syn_queue;
+}
+
+/* Is what is left of the table for complete connections only, and nobody in TIME-WAIT to go? */
+static bool table_scarce(struct stack *st)
+{
+    uint32_t max = st->cfg.max_conns;
+
+    return st->totals.conns >= max - max / TABLE_SPARE && !flow_recycle(st);
+}
+
+bool accept_possible(struct stack *st, const struct addr *local, uint16_t port)
+{
+    const struct listener *l = find_listener(st, local, port);
+
+    return l && !accept_queue_full(l);
+}
+
+void accept_count(struct stack *st, struct conn *c)
+{
+    struct listener *l;
+
+    if (!c->listener || c->complete || !tcb_synchronized(&c->tcb))
+        return;
+    l = &st->listener[c->listener - 1];
+    c->complete = true;
+    l->half_open--;
+    l->complete++;
+}
+
+void accept_forget(struct stack *st, struct conn *c)
+{
+    struct listener *l;
+
+    if (!c->listener)
+        return;
+    l = &st->listener[c->listener - 1];
+    if (c->complete)
+        l->complete--;
+    else
+        l->half_open--;
+    c->listener = 0;
+    c->complete = false;
+}
+
+/* A connection of this listener, in SYN-RECEIVED; the table is not full. */
+static struct conn *accept_new(struct stack *st, struct listener *l, const struct ip_hdr *ip,
+                               const struct tcp_hdr *syn, uint32_t iss)
+{
+    struct conn *c = flow_add(st, &ip->dst, syn->dport, &ip->src, syn->sport);
+
+    c->rcv_tos = ip->tos;
+    c->user = l->user;
+    c->listener = (uint8_t)(l - st->listener + 1);
+    if (l->has_settings)
+        flow_set(st, c, &l->settings);
+    l->half_open++;
+    st->totals.accepted++;
+    tcp_accept(&st->tcp, &c->tcb, st->now, iss ? iss : flow_isn(st, &c->tcb), syn);
+    return c;
+}
+
+/* A SYN for a listener: LISTEN -> SYN-RECEIVED, in a connection of its own. */
+static enum reason accept_syn(struct stack *st, struct listener *l, const struct ip_hdr *ip,
+                              const struct tcp_hdr *syn, uint32_t iss_least)
+{
+    if (accept_queue_full(l))
+        return REASON_TCP_ACCEPT_QUEUE;
+    if (iss_least == 0) { /* else it takes the place of one in TIME-WAIT */
+        if (st->cfg.tcp.syn_cookies && (syn_queue_full(st, l) || table_scarce(st)))
+            return cookie_answer(st, l, ip, syn);
+        if (syn_queue_full(st, l) && !flow_evict(st, l))
+            return REASON_TCP_BACKLOG;
+    }
+    if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
+        return REASON_TCP_TABLE_FULL;
+    stack_settle(st, accept_new(st, l, ip, syn, iss_least));
+    return REASON_NONE;
+}
+
+/* An acknowledgment with a good cookie: the connection is made now, and the segment is its first.
+ */
+static enum reason accept_cookie(struct stack *st, struct listener *l, const struct ip_hdr *ip,
+                                 const struct tcp_hdr *ack, const struct tcp_hdr *syn,
+                                 struct conn **ret_conn)
+{
+    if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
+        return REASON_TCP_TABLE_FULL;
+    *ret_conn = accept_new(st, l, ip, syn, ack->ack - 1);
+    tcp_note(&st->tcp, &(*ret_conn)->tcb, st->now, REASON_COOKIE_ACCEPTED, 0);
+    return REASON_NONE;
+}
+
+/* An acknowledgment for a listener that may have sent cookies. */
+static enum reason accept_ack(struct stack *st, struct listener *l, const struct ip_hdr *ip,
+                              const struct tcp_hdr *ack, uint32_t data_len, struct conn **ret_conn)
+{
+    struct tcp_hdr syn;
+
+    if (!cookie_expected(st, l) || (ack->flags & TCP_SYN))
+        return REASON_TCP_LISTEN_ACK;
+    if (accept_queue_full(l))
+        return REASON_TCP_ACCEPT_QUEUE;
+    if (cookie_check(st, l, ip, ack, &syn))
+        return accept_cookie(st, l, ip, ack, &syn, ret_conn);
+    /* What the first segment, which has the cookie, was lost before is not forged: it comes again
+     */
+    return data_len || (ack->flags & TCP_FIN) ? REASON_TCP_COOKIE_LATER : REASON_TCP_COOKIE;
+}
+
+enum reason accept_stranger(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
+                            uint32_t data_len, uint32_t iss_least, struct stranger *ret)
+{
+    struct listener *l = find_listener(st, &ip->dst, hdr->dport);
+    enum reason why = l ? tcp_listen_verdict(hdr) : REASON_TCP_NO_CONNECTION;
+
+    *ret = (struct stranger){0};
+    if (why == REASON_NONE)
+        return accept_syn(st, l, ip, hdr, iss_least);
+    if (why == REASON_TCP_LISTEN_OTHER)
+        return why;
+    if (why == REASON_TCP_LISTEN_ACK)
+        why = accept_ack(st, l, ip, hdr, data_len, &ret->conn);
+    if (why != REASON_TCP_LISTEN_ACK && why != REASON_TCP_NO_CONNECTION && why != REASON_TCP_COOKIE)
+        return why;
+    if (!tcp_reset_for(hdr, data_len, &ret->rst))
+        return REASON_TCP_RST_NO_CONNECTION;
+    ret->reply = true;
+    return why;
+}
+
+enum reason accept_embryo(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
+                          struct conn **c)
+{
+    struct listener *l = &st->listener[(*c)->listener - 1];
+    struct tcp_hdr syn;
+
+    if ((hdr->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK)
+        return REASON_NONE;
+    if (hdr->ack == (*c)->tcb.snd_nxt)
+        return accept_queue_full(l) ? REASON_TCP_ACCEPT_QUEUE : REASON_NONE;
+    if (!cookie_check(st, l, ip, hdr, &syn))
+        return REASON_NONE;
+    if (accept_queue_full(l))
+        return REASON_TCP_ACCEPT_QUEUE;
+    tcp_end(&st->tcp, &(*c)->tcb, st->now, REASON_END_ORDERLY);
+    stack_settle(st, *c);
+    return accept_cookie(st, l, ip, hdr, &syn, c);
+}

@@ -1,0 +1,256 @@
+/*
+ * Segments as a node reads them, and what its stack made of them: an independent reading of the
+ * steps of RFC 9293 section 3.10.7.4 for synchronized states, from the TCB as it was before. And
+ * books about which bytes have arrived, so that what is lost in reassembly is missed at once and
+ * not only when the other side sends it again.
+ */
+#include "base/bytes.h"
+#include "base/seq.h"
+#include "base/time.h"
+#include "stack/internal.h"
+#include "tests/sim/check.h"
+
+void check_batch(struct check *c)
+{
+    c->batch_n = 0;
+}
+
+/* ---- Books about what has arrived ---- */
+
+static bool fin_taken(const struct tcb *t)
+{
+    return t->fin_arrived && t->rcv_nxt == t->rcv_fin + 1;
+}
+
+/* They are right when nothing waits out of order. */
+static void books_begin(struct flow *f, const struct tcb *t)
+{
+    f->nxt = t->rcv_nxt - fin_taken(t);
+    f->spans = 0;
+    f->counting = !t->reasm.first;
+}
+
+static void books_remove(struct flow *f, unsigned i)
+{
+    f->span[i] = f->span[--f->spans];
+}
+
+/* Bytes start .. end - 1 have arrived and were taken. */
+static void books_add(struct flow *f, uint32_t start, uint32_t end)
+{
+    bool moved = true;
+
+    if (f->spans == CHECK_SPANS) {
+        f->counting = false;
+        return;
+    }
+    if (seq_lt(start, end))
+        f->span[f->spans++] = (struct span){start, end};
+    while (moved) {
+        moved = false;
+        for (unsigned i = 0; i < f->spans; i++) {
+            if (seq_gt(f->span[i].start, f->nxt))
+                continue;
+            f->nxt = seq_max(f->nxt, f->span[i].end);
+            books_remove(f, i--);
+            moved = true;
+        }
+    }
+}
+
+/* ---- Before ---- */
+
+static void learn(struct arrival *a)
+{
+    const struct tcp_hdr *tcp = &a->tcp;
+    struct flow *me = a->back; /* the flow that the reader sends */
+    unsigned shift = !(tcp->flags & TCP_SYN) && a->own->wscale_offered && me->wscale_offered
+                         ? a->own->wscale
+                         : 0;
+    uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
+
+    me->agains = 0;
+    if (!(tcp->flags & TCP_ACK) || (tcp->flags & TCP_RST))
+        return;
+    me->told_edge = me->told ? seq_max(me->told_edge, edge) : edge;
+    me->told_ack = me->told ? seq_max(me->told_ack, tcp->ack) : tcp->ack;
+    me->told = true;
+}
+
+static void remember(struct arrival *a, const struct conn *conn)
+{
+    const struct tcb *t = &conn->tcb;
+
+    a->conn = conn;
+    a->state = t->state;
+    a->released = t->released;
+    a->rcv_nxt = t->rcv_nxt;
+    a->rcv_adv = t->rcv_adv;
+    a->snd_una = t->snd_una;
+    a->snd_nxt = t->snd_nxt;
+    a->max_snd_wnd = t->max_snd_wnd;
+}
+
+void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len, bool corrupted)
+{
+    struct arrival *a = &c->arrival;
+    const struct conn *conn;
+    struct ip_hdr ip;
+
+    *a = (struct arrival){0};
+    if (corrupted || ip_parse(b, len, &ip) != REASON_NONE || ip.proto != IP_PROTO_TCP ||
+        tcp_parse(&ip, b + ip.header_len, (size_t)(ip.total_len - ip.header_len), 0, &a->tcp) !=
+            REASON_NONE)
+        return;
+    if (c->batch_n < CHECK_BATCH) {
+        c->batch[c->batch_n].sport = a->tcp.sport;
+        c->batch[c->batch_n].dport = a->tcp.dport;
+        c->batch[c->batch_n++].rst = a->tcp.flags & TCP_RST;
+    }
+    if (!check_find_flows(c, a->tcp.sport, a->tcp.dport, &a->own, &a->back))
+        return;
+    a->known = true;
+    a->len = (uint32_t)(ip.total_len - ip.header_len - a->tcp.header_len);
+    conn = flow_find(c->stack[node], &ip.dst, a->tcp.dport, &ip.src, a->tcp.sport);
+    if (conn)
+        remember(a, conn);
+}
+
+/* ---- After ---- */
+
+static bool acceptable(const struct arrival *a)
+{
+    uint32_t wnd = a->rcv_adv - a->rcv_nxt, seq = a->tcp.seq;
+    uint32_t space = a->len + !!(a->tcp.flags & TCP_SYN) + !!(a->tcp.flags & TCP_FIN);
+    bool first_in = seq - a->rcv_nxt < wnd, last_in = seq + space - 1 - a->rcv_nxt < wnd;
+
+    if (space == 0)
+        return wnd == 0 ? seq == a->rcv_nxt : first_in;
+    return wnd > 0 && (first_in || last_in);
+}
+
+/* Longer than the whole window, on both sides: the RFC's table forgets it, we take it. */
+static bool covers(const struct arrival *a)
+{
+    return seq_lt(a->tcp.seq, a->rcv_nxt) && seq_gt(a->tcp.seq + a->len, a->rcv_adv);
+}
+
+static bool is_over(const struct conn *conn)
+{
+    return !conn->in_use || conn->tcb.state == TCP_CLOSED;
+}
+
+static void must_do_nothing(struct check *c, const struct conn *conn, enum reason said,
+                            const char *what)
+{
+    const struct arrival *a = &c->arrival;
+    const struct tcb *t = &conn->tcb;
+
+    if (said == REASON_NONE || is_over(conn) || t->state != a->state || t->rcv_nxt != a->rcv_nxt ||
+        t->snd_una != a->snd_una || t->snd_nxt != a->snd_nxt)
+        check_fail(c, "port %u: %s: %s in %s", a->tcp.dport, what, reason_text(said)->name,
+                   tcp_state_name((enum tcp_state)a->state));
+}
+
+/* RFC 5961 section 3.2: only a reset at exactly RCV.NXT ends a connection. */
+static void check_rst(struct check *c, const struct conn *conn, enum reason said)
+{
+    const struct arrival *a = &c->arrival;
+
+    if (a->state == TCP_TIME_WAIT || a->tcp.seq != a->rcv_nxt)
+        must_do_nothing(c, conn, said, "a reset that is not at RCV.NXT was taken");
+    else if (!is_over(conn))
+        check_fail(c, "port %u: a reset at RCV.NXT was not taken", a->tcp.dport);
+}
+
+static bool takes_text(unsigned state)
+{
+    return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT_1 || state == TCP_FIN_WAIT_2;
+}
+
+/* The segment is acceptable: every byte of it that is new is kept, and RCV.NXT is where it must. */
+static void check_arrived(struct check *c, const struct conn *conn, enum reason said)
+{
+    struct arrival *a = &c->arrival;
+    struct flow *f = a->own;
+    const struct tcb *t = &conn->tcb;
+
+    if (is_over(conn))
+        return;
+    if (!f->counting || said != REASON_NONE) {
+        books_begin(f, t);
+        return;
+    }
+    if (a->len > 0 && takes_text(a->state) && !a->released)
+        books_add(f, seq_max(a->tcp.seq, f->nxt), seq_min(a->tcp.seq + a->len, a->rcv_adv));
+    if (f->counting && t->rcv_nxt - fin_taken(t) != f->nxt)
+        check_fail(c, "port %u: bytes up to %u have arrived, and RCV.NXT is %u", a->tcp.dport,
+                   f->nxt - f->isn, t->rcv_nxt - fin_taken(t) - f->isn);
+}
+
+static void check_taken(struct check *c, const struct conn *conn, enum reason said)
+{
+    const struct arrival *a = &c->arrival;
+    uint32_t una = seq_max(a->snd_una, a->tcp.ack);
+
+    switch (said) {
+    case REASON_TCP_SEQUENCE:
+    case REASON_TCP_ACK_FUTURE:
+    case REASON_TCP_ACK_OLD:
+    case REASON_TCP_NO_ACK:
+    case REASON_TCP_RST_CHALLENGED:
+    case REASON_TCP_SYN_CHALLENGED:
+        check_fail(c, "port %u: %s to a segment that is acceptable, in %s", a->tcp.dport,
+                   reason_text(said)->name, tcp_state_name((enum tcp_state)a->state));
+        return;
+    default:
+        break;
+    }
+    if (!is_over(conn) && conn->tcb.snd_una != una)
+        check_fail(c, "port %u: SND.UNA is %u, and %u is acknowledged", a->tcp.dport,
+                   conn->tcb.snd_una - a->back->isn, una - a->back->isn);
+    check_arrived(c, conn, said);
+}
+
+/* Steps one to five, for a connection in a synchronized state. */
+static void check_steps(struct check *c, const struct conn *conn, enum reason said)
+{
+    const struct arrival *a = &c->arrival;
+    bool probes = a->rcv_adv == a->rcv_nxt && a->tcp.seq == a->rcv_nxt;
+
+    if (!acceptable(a) && !covers(a) && !probes)
+        must_do_nothing(c, conn, said, "a segment outside the window was taken");
+    else if (a->tcp.flags & TCP_RST)
+        check_rst(c, conn, said);
+    else if (a->tcp.flags & TCP_SYN)
+        must_do_nothing(c, conn, said, "a SYN in the window was taken");
+    else if (!(a->tcp.flags & TCP_ACK))
+        must_do_nothing(c, conn, said, "a segment without ACK was taken");
+    else if (seq_gt(a->tcp.ack, a->snd_nxt))
+        must_do_nothing(c, conn, said, "an acknowledgment of what was never sent was taken");
+    else if (seq_lt(a->tcp.ack, a->snd_una - a->max_snd_wnd))
+        must_do_nothing(c, conn, said, "an acknowledgment that is too old was taken");
+    else
+        check_taken(c, conn, said);
+}
+
+void check_after(struct check *c, bool corrupted, enum reason said)
+{
+    struct arrival *a = &c->arrival;
+    const struct conn *conn = a->conn;
+
+    if (said != REASON_NONE && reason_text(said)->kind != REASON_KIND_DROP)
+        check_fail(c, "stack_input said %s, which is no drop", reason_text(said)->name);
+    if (corrupted && said == REASON_NONE)
+        check_fail(c, "a packet with one bit turned was taken");
+    if (!a->known)
+        return;
+    if (!a->forged)
+        learn(a);
+    if (!conn)
+        return;
+    if (a->state >= TCP_ESTABLISHED)
+        check_steps(c, conn, said);
+    else if (!is_over(conn))
+        books_begin(a->own, &conn->tcb);
+}

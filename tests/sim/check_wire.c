@@ -1,0 +1,236 @@
+/* Packets as they leave a node. */
+#include "base/bytes.h"
+#include "base/seq.h"
+#include "base/time.h"
+#include "tests/sim/check.h"
+
+enum {
+    CHALLENGES_MAX = 200, /* in a second that begins anywhere: two of the stack's own seconds */
+};
+
+/* The longest interval between two repetitions; there it need not grow any more (RFC 6298 2.5). */
+static const int64_t backoff_max = 60 * SEC;
+
+/* A RST that answers must answer something, and that was no RST (RFC 9293 section 3.10.7.1). */
+static void check_rst_answer(struct check *c, const struct tcp_hdr *tcp)
+{
+    for (unsigned i = 0; i < c->batch_n; i++)
+        if (c->batch[i].sport == tcp->dport && c->batch[i].dport == tcp->sport && !c->batch[i].rst)
+            return;
+    check_fail(c, "port %u: a RST that answers nothing but RSTs", tcp->sport);
+}
+
+static void check_syn(struct check *c, struct flow *f, const struct tcp_hdr *tcp)
+{
+    if (f->syn_seen && f->isn != tcp->seq)
+        check_fail(c, "port %u: a second SYN with another number", tcp->sport);
+    f->isn = tcp->seq;
+    f->mss = tcp->opt.has_mss ? tcp->opt.mss : TCP_MSS_DEFAULT4;
+    f->wscale_offered = tcp->opt.has_wscale;
+    f->wscale = tcp->opt.wscale;
+    if (!f->syn_seen)
+        f->sent_end = tcp->seq + 1;
+    f->syn_seen = true;
+}
+
+/*
+ * Acknowledgments only grow, and so does the right edge of the window (RFC 9293 SHLD-14), but for
+ * less than a unit of a scaled window, and then what was promised still holds (RFC 7323 2.4).
+ */
+static void check_ack(struct check *c, struct flow *f, const struct flow *back,
+                      const struct tcp_hdr *tcp)
+{
+    unsigned shift =
+        !(tcp->flags & TCP_SYN) && f->wscale_offered && back->wscale_offered ? f->wscale : 0;
+    uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
+
+    if (!back->syn_seen || seq_gt(tcp->ack, back->sent_end))
+        check_fail(c, "port %u: acknowledges %u, beyond what was sent", tcp->sport,
+                   tcp->ack - back->isn);
+    if (f->acked && seq_lt(tcp->ack, f->ack))
+        check_fail(c, "port %u: the acknowledgment went back to %u from %u", tcp->sport,
+                   tcp->ack - back->isn, f->ack - back->isn);
+    if (f->acked && seq_lt(edge + (1U << shift) - 1, f->right_edge))
+        check_fail(c, "port %u: the window's right edge went back to %u from %u", tcp->sport,
+                   edge - back->isn, f->right_edge - back->isn);
+    f->right_edge = f->acked ? seq_max(f->right_edge, edge) : edge;
+    f->acked = true;
+    f->ack = tcp->ack;
+}
+
+/* What it sends lies in the window that it was told of, and what is sent twice stays the same. */
+static void check_text(struct check *c, const struct flow *f, const struct flow *back,
+                       const struct tcp_hdr *tcp, const uint8_t *data, uint32_t len,
+                       enum reason why)
+{
+    uint32_t end = tcp->seq + len, beyond = why == REASON_SEND_PROBE ? 1 : 0;
+
+    if (!f->told)
+        check_fail(c, "port %u: data before the other side's SYN", tcp->sport);
+    if (seq_gt(end, f->told_edge + beyond))
+        check_fail(c, "port %u: data up to %u, but the window ends at %u", tcp->sport, end - f->isn,
+                   f->told_edge - f->isn);
+    if (len > back->mss)
+        check_fail(c, "port %u: %u bytes for an MSS of %u", tcp->sport, len, back->mss);
+    if (!stream_matches(f->key, tcp->seq - f->isn - 1, data, len))
+        check_fail(c, "port %u: the bytes at %u are not what was written", tcp->sport,
+                   tcp->seq - f->isn);
+    if (f->fin_seen && seq_gt(end, f->fin))
+        check_fail(c, "port %u: data behind its FIN", tcp->sport);
+}
+
+static void check_fin(struct check *c, struct flow *f, const struct tcp_hdr *tcp, uint32_t at)
+{
+    if (f->fin_seen && f->fin != at)
+        check_fail(c, "port %u: a second FIN at another number", tcp->sport);
+    if (!f->fin_seen && seq_lt(at, f->sent_end))
+        check_fail(c, "port %u: a FIN before the end of its data", tcp->sport);
+    f->fin_seen = true;
+    f->fin = at;
+}
+
+/* May a segment that carries sequence space again leave for this reason? */
+static bool is_again(enum reason why)
+{
+    switch (why) {
+    case REASON_SEND_RTO:
+    case REASON_SEND_FAST_RETRANSMIT:
+    case REASON_SEND_RECOVERY:
+    case REASON_SEND_REOPENED:
+    case REASON_SEND_PROBE:
+    case REASON_SEND_SYN:
+    case REASON_SEND_SYN_ACK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ... and one that carries it for the first time? */
+static bool is_first(enum reason why)
+{
+    switch (why) {
+    case REASON_SEND_DATA:
+    case REASON_SEND_FIN:
+    case REASON_SEND_PROBE:
+    case REASON_SEND_SYN:
+    case REASON_SEND_SYN_ACK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/*
+ * As long as nothing is heard, each repetition waits twice as long as the one before (RFC 6298
+ * 5.5), a window probe as well (RFC 9293 SHLD-30).
+ */
+static void check_backoff(struct check *c, struct flow *f, const struct tcp_hdr *tcp,
+                          enum reason why)
+{
+    int64_t gap = c->now - f->again_at;
+
+    if (why != REASON_SEND_RTO && why != REASON_SEND_PROBE && why != REASON_SEND_SYN &&
+        why != REASON_SEND_SYN_ACK)
+        return;
+    if (f->agains == 0 || f->again_seq != tcp->seq) {
+        f->agains = 1;
+    } else {
+        if (f->agains >= 2 && gap < time_min(2 * f->again_gap, backoff_max))
+            check_fail(c, "port %u: repeats after %lld us, and %lld us before", tcp->sport,
+                       (long long)(gap / USEC), (long long)(f->again_gap / USEC));
+        f->agains++;
+        f->again_gap = gap;
+    }
+    f->again_seq = tcp->seq;
+    f->again_at = c->now;
+}
+
+static void check_space(struct check *c, struct flow *f, const struct flow *back,
+                        const struct tcp_hdr *tcp, const uint8_t *data, uint32_t len,
+                        enum reason why)
+{
+    uint32_t end = tcp->seq + len + (tcp->flags & TCP_SYN ? 1 : 0);
+    bool again = seq_lt(tcp->seq, f->sent_end) && !(tcp->flags & TCP_SYN);
+
+    if (len > 0)
+        check_text(c, f, back, tcp, data, len, why);
+    if (tcp->flags & TCP_FIN)
+        check_fin(c, f, tcp, end++);
+    if (end == tcp->seq) {
+        if (seq_gt(tcp->seq, f->sent_end))
+            check_fail(c, "port %u: an acknowledgment beyond what it has sent", tcp->sport);
+        if (is_again(why) || is_first(why))
+            check_fail(c, "port %u: nothing in it, but %s", tcp->sport, reason_text(why)->name);
+        return;
+    }
+    if (again ? !is_again(why) : !is_first(why))
+        check_fail(c, "port %u: %s for what leaves %s", tcp->sport, reason_text(why)->name,
+                   again ? "again" : "for the first time");
+    check_backoff(c, f, tcp, why);
+    if (seq_gt(end, f->sent_end))
+        f->sent_end = end;
+}
+
+static void check_challenge(struct check *c, struct flow *f, const struct tcp_hdr *tcp)
+{
+    if (f->challenges == 0 || c->now - f->challenge_began >= SEC) {
+        f->challenge_began = c->now;
+        f->challenges = 0;
+    }
+    if (++f->challenges > CHALLENGES_MAX)
+        check_fail(c, "port %u: %u challenge ACKs in a second", tcp->sport, f->challenges);
+}
+
+static void check_segment(struct check *c, const struct tcp_hdr *tcp, const uint8_t *data,
+                          uint32_t len, enum reason why)
+{
+    struct flow *own, *back;
+
+    if (reason_text(why)->kind != REASON_KIND_SEND)
+        check_fail(c, "port %u: a segment leaves without a reason", tcp->sport);
+    if (tcp->flags & TCP_RST) {
+        if (why == REASON_SEND_RST_ANSWER)
+            check_rst_answer(c, tcp);
+        return;
+    }
+    if (!check_find_flows(c, tcp->sport, tcp->dport, &own, &back)) {
+        check_fail(c, "a segment from port %u to %u", tcp->sport, tcp->dport);
+        return;
+    }
+    if (tcp->flags & TCP_SYN)
+        check_syn(c, own, tcp);
+    if (!own->syn_seen)
+        check_fail(c, "port %u: a segment before its SYN", tcp->sport);
+    if (tcp->flags & TCP_ACK)
+        check_ack(c, own, back, tcp);
+    if (why == REASON_SEND_ACK_CHALLENGE)
+        check_challenge(c, own, tcp);
+    check_space(c, own, back, tcp, data, len, why);
+}
+
+void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b, uint32_t len,
+                  enum reason why)
+{
+    struct ip_hdr ip;
+    struct tcp_hdr tcp;
+    enum reason r = ip_parse(b, len, &ip);
+    size_t l4_len;
+
+    c->now = now;
+    if (r != REASON_NONE || ip.total_len != len || ip.proto != IP_PROTO_TCP) {
+        check_fail(c, "node %u: sent a bad packet of %u bytes: %s", node, len,
+                   reason_text(r)->sentence);
+        return;
+    }
+    l4_len = (size_t)len - ip.header_len;
+    r = tcp_parse(&ip, b + ip.header_len, l4_len, 0, &tcp);
+    if (r != REASON_NONE) {
+        check_fail(c, "sent a bad segment: %s", reason_text(r)->sentence);
+        return;
+    }
+    c->segments++;
+    c->payload += l4_len - tcp.header_len;
+    check_segment(c, &tcp, b + ip.header_len + tcp.header_len, (uint32_t)(l4_len - tcp.header_len),
+                  why);
+}

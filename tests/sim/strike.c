@@ -1,0 +1,224 @@
+/*
+ * Packets that none of the nodes has sent: forged ones for a live connection, as somebody sends who
+ * knows the addresses, ports and windows of a connection but misses its numbers by a little, and
+ * the router's word that a packet is too large for the path behind it.
+ *
+ * Each forged packet hits the stack at once, while the TCB is known, so what it would take to be
+ * believed is known as well, and is just missed. It must do nothing to the connection and be
+ * counted as a drop; the checker sees to both.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/seq.h"
+#include "stack/internal.h"
+#include "tests/sim/world.h"
+#include "wire/icmp.h"
+
+enum strike_kind {
+    STRIKE_RST_IN_WINDOW,
+    STRIKE_RST_OUTSIDE,
+    STRIKE_SYN,
+    STRIKE_ACK_FUTURE,
+    STRIKE_ACK_OLD,
+    STRIKE_DATA_BEYOND,
+    STRIKE_DATA_BELOW,
+    STRIKE_UNREACHABLE, /* ICMP, about a segment that is not in flight */
+    STRIKE_TOO_LARGE,
+    STRIKE_KINDS,
+};
+
+enum {
+    TEXT_MAX = 64, /* bytes */
+    ROUTER_TTL = 64,
+};
+
+/* A live connection of this node, drawn from the dice, or NULL. */
+static const struct conn *pick(struct world *w, unsigned node)
+{
+    const struct stack *st = w->node[node].st;
+    uint32_t at;
+
+    if (st->fresh_slots == 0)
+        return NULL;
+    at = (uint32_t)dice_below(&w->strike_dice, st->fresh_slots);
+    for (uint32_t i = 0; i < st->fresh_slots; i++) {
+        const struct conn *conn = &st->conns[(at + i) % st->fresh_slots];
+
+        if (conn->in_use && conn->tcb.state >= TCP_ESTABLISHED)
+            return conn;
+    }
+    return NULL;
+}
+
+static uint32_t below(struct world *w, uint32_t n)
+{
+    return (uint32_t)dice_below(&w->strike_dice, n ? n : 1);
+}
+
+/* The header of a strike, and in *ret_len how much text it brings; false if it is not possible. */
+static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
+                  struct tcp_hdr *ret_hdr, uint32_t *ret_len)
+{
+    uint32_t wnd = tcb_rcv_wnd(t);
+    struct tcp_hdr h = {
+        .sport = t->remote_port,
+        .dport = t->local_port,
+        .seq = t->rcv_nxt,
+        .ack = t->snd_nxt,
+        .wnd = 1000,
+        .flags = TCP_ACK,
+    };
+
+    *ret_len = 0;
+    switch (kind) {
+    case STRIKE_RST_IN_WINDOW:
+        h.flags = TCP_RST;
+        h.seq += 1 + below(w, wnd - 1);
+        if (wnd < 2)
+            return false;
+        break;
+    case STRIKE_RST_OUTSIDE:
+        h.flags = TCP_RST;
+        h.seq =
+            below(w, 2) ? t->rcv_adv + 1 + below(w, 1 << 20) : t->rcv_nxt - 1 - below(w, 1 << 20);
+        break;
+    case STRIKE_SYN:
+        h.flags = TCP_SYN;
+        h.seq += below(w, 2 * wnd) - wnd / 2;
+        if (t->state == TCP_TIME_WAIT)
+            return false; /* may begin a new connection (MAY-2) */
+        break;
+    case STRIKE_ACK_FUTURE:
+        h.ack += 1 + below(w, 1 << 30);
+        *ret_len = below(w, TEXT_MAX);
+        break;
+    case STRIKE_ACK_OLD:
+        h.ack = t->snd_una - t->max_snd_wnd - 1 - below(w, 1 << 30);
+        *ret_len = below(w, TEXT_MAX);
+        break;
+    case STRIKE_DATA_BEYOND:
+        h.seq = t->rcv_adv + below(w, 1 << 20);
+        *ret_len = 1 + below(w, TEXT_MAX);
+        if (wnd == 0)
+            return false;
+        break;
+    case STRIKE_DATA_BELOW:
+        *ret_len = 1 + below(w, TEXT_MAX);
+        h.seq -= *ret_len + below(w, 1 << 20);
+        break;
+    case STRIKE_UNREACHABLE:
+    case STRIKE_TOO_LARGE:
+    case STRIKE_KINDS:
+        return false;
+    }
+    *ret_hdr = h;
+    return true;
+}
+
+static uint32_t forge_segment(struct world *w, const struct tcb *t, enum strike_kind kind,
+                              uint8_t *out)
+{
+    struct ip_hdr ip = {.version = 4,
+                        .ttl = ROUTER_TTL,
+                        .proto = IP_PROTO_TCP,
+                        .df = true,
+                        .src = t->remote,
+                        .dst = t->local};
+    uint8_t text[TEXT_MAX];
+    struct slice payload = {NULL, text, 0};
+    struct tcp_hdr h;
+    size_t ip_len, tcp_len;
+
+    if (!forge(w, t, kind, &h, &payload.len))
+        return 0;
+    memset(text, 0x55, sizeof(text));
+    tcp_len = tcp_build(out + IPV4_HEADER_MIN, &ip.src, &ip.dst, &h, 0, &payload, 1);
+    memcpy(out + IPV4_HEADER_MIN + tcp_len, text, payload.len);
+    ip_len = ip_build(out, &ip, tcp_len + payload.len);
+    return (uint32_t)(ip_len + tcp_len + payload.len);
+}
+
+/* An ICMP error of a router that quotes the beginning of the packet at `quote`. */
+static uint32_t build_error(const struct addr *to, uint8_t code, uint16_t mtu, const uint8_t *quote,
+                            uint8_t *out)
+{
+    struct ip_hdr ip = {
+        .version = 4,
+        .ttl = ROUTER_TTL,
+        .proto = IP_PROTO_ICMP,
+        .src = addr_v4(0x0a00ff01), /* 10.0.255.1 */
+        .dst = *to,
+    };
+    struct slice quoted = {NULL, quote, IPV4_HEADER_MIN + ICMP_QUOTE_MIN};
+    uint32_t len = ICMP_HEADER + quoted.len;
+
+    icmp_build(out + IPV4_HEADER_MIN, ICMP_UNREACHABLE, code, mtu, &quoted, 1);
+    memcpy(out + IPV4_HEADER_MIN + ICMP_HEADER, quote, quoted.len);
+    return (uint32_t)ip_build(out, &ip, len) + len;
+}
+
+/* About a segment of this connection whose number is outside what is in flight (RFC 5927 4). */
+static uint32_t forge_error(struct world *w, const struct tcb *t, enum strike_kind kind,
+                            uint8_t *out)
+{
+    struct ip_hdr ip = {.version = 4,
+                        .ttl = ROUTER_TTL,
+                        .proto = IP_PROTO_TCP,
+                        .df = true,
+                        .src = t->local,
+                        .dst = t->remote};
+    struct tcp_hdr h = {
+        .sport = t->local_port,
+        .dport = t->remote_port,
+        .seq = below(w, 2) ? t->snd_nxt + below(w, 1 << 20) : t->snd_una - 1 - below(w, 1 << 20),
+        .flags = TCP_ACK,
+    };
+    uint8_t quote[IPV4_HEADER_MIN + TCP_HEADER_MIN];
+
+    tcp_build(quote + IPV4_HEADER_MIN, &ip.src, &ip.dst, &h, 0, NULL, 0);
+    ip_build(quote, &ip, 1000);
+    if (kind == STRIKE_TOO_LARGE)
+        return build_error(&t->local, ICMP_UNREACH_NEEDFRAG, 300, quote, out);
+    return build_error(&t->local, ICMP_UNREACH_PORT, 0, quote, out);
+}
+
+void strike(struct world *w, unsigned node)
+{
+    enum strike_kind kind = (enum strike_kind)dice_below(&w->strike_dice, STRIKE_KINDS);
+    const struct conn *conn = pick(w, node);
+    uint8_t packet[256];
+    struct tcb before;
+    uint32_t len;
+    enum reason said;
+
+    if (!conn)
+        return;
+    before = conn->tcb;
+    if (kind == STRIKE_UNREACHABLE || kind == STRIKE_TOO_LARGE)
+        len = forge_error(w, &before, kind, packet);
+    else
+        len = forge_segment(w, &before, kind, packet);
+    if (len == 0)
+        return;
+    said = node_struck(&w->node[node], w->now, packet, len, &w->check);
+    world_say(w, node, "is struck by forgery %d: %s", (int)kind, reason_text(said)->name);
+    world_hash(w, (uint64_t)said);
+    if (said == REASON_NONE)
+        check_fail(&w->check, "a forged packet of kind %d was believed", (int)kind);
+    if (conn->tcb.state != before.state || conn->tcb.snd_una != before.snd_una ||
+        conn->tcb.rcv_nxt != before.rcv_nxt || conn->tcb.snd_mss != before.snd_mss ||
+        conn->tcb.snd_wnd != before.snd_wnd || conn->tcb.cc.cwnd != before.cc.cwnd)
+        check_fail(&w->check, "a forged packet of kind %d changed the connection", (int)kind);
+}
+
+void strike_too_large(struct world *w, const struct path *p, const uint8_t *b, uint32_t len)
+{
+    uint8_t packet[256];
+    uint32_t n;
+
+    (void)len;
+    n = build_error(&w->sc.node[p->from].stack.local[0], ICMP_UNREACH_NEEDFRAG,
+                    (uint16_t)p->cfg.mtu, b, packet);
+    inbox_put(&w->node[p->from].inbox, w->now + p->cfg.delay, p->to, packet, n);
+}
