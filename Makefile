@@ -15,6 +15,7 @@
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
 #   make units, lint, bench, format, conformance                     parts of the work on it
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
+#   make mutants      faults put into the stack on purpose, each found by the simulator
 #
 #   BUILD=release (the default), debug, or asan: each has its own folder under build/; V=1 shows
 #   each command whole. `build` and `clean` never touch the network.
@@ -156,6 +157,9 @@ lint: $(LIB)
 SEEDS ?= 1..1000000
 soak: $(O)/sim
 	@$(O)/sim --seeds $(SEEDS) --jobs $(shell nproc) --progress
+# Faults put into the stack on purpose, each of which the simulator must find.
+mutants:
+	@tests/mutants.sh $(ONLY)
 # docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it
 conformance:
 	@$(MAKE) --no-print-directory BUILD=release tests-build
@@ -202,6 +206,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build help tests-build units deps demo test bench lint soak format conformance network \
+.PHONY: all build help tests-build units deps demo test bench lint soak mutants format conformance network \
         clean_network preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
         trace-host install uninstall clean

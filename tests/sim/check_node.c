@@ -206,7 +206,7 @@ static uint32_t cells_of(const struct tcb *t)
 
 static void look_at_memory(struct check *c, unsigned node, const struct stack *st)
 {
-    uint32_t cells = 0, conns = 0, embryos[STACK_LISTENERS_MAX] = {0};
+    uint32_t cells = 0, conns = 0, queued[STACK_LISTENERS_MAX][2] = {{0}};
 
     for (uint32_t i = 0; i < st->fresh_slots; i++) {
         const struct conn *conn = &st->conns[i];
@@ -216,16 +216,20 @@ static void look_at_memory(struct check *c, unsigned node, const struct stack *s
         conns++;
         cells += cells_of(&conn->tcb);
         if (conn->listener)
-            embryos[conn->listener - 1]++;
+            queued[conn->listener - 1][conn->complete]++;
     }
     if (cells != st->cells.in_use)
         check_fail(c, "node %u: %u cells in queues, %u in use", node, cells, st->cells.in_use);
     if (conns != st->totals.conns || conns > st->cfg.max_conns)
         check_fail(c, "node %u: %u connections, %u counted", node, conns, st->totals.conns);
-    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++)
-        if (st->listener[i].pending != embryos[i] || embryos[i] > st->listener[i].backlog)
-            check_fail(c, "node %u: %u connections wait for a listener, %u counted", node,
-                       embryos[i], st->listener[i].pending);
+    for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
+        const struct listener *l = &st->listener[i];
+
+        if (l->half_open != queued[i][0] || l->complete != queued[i][1] ||
+            l->half_open > l->backlog || l->complete > l->backlog)
+            check_fail(c, "node %u: %u and %u connections wait for a listener, %u and %u counted",
+                       node, queued[i][0], queued[i][1], l->half_open, l->complete);
+    }
 }
 
 /* What an application may rely on in the numbers that STATUS gives. */

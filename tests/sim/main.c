@@ -1,8 +1,9 @@
 /*
  * sim: real stacks over a modelled network, in virtual time.
  *
- *   sim --seeds A..B [--jobs N] [--progress]
- *         play every seed from A to B, N at one time; every sixteenth twice, to compare the hashes
+ *   sim --seeds A..B [--jobs N] [--first] [--progress]
+ *         play every seed from A to B, N at one time; every sixteenth twice, to compare the hashes.
+ *         A few failures end it, with --first the first one does, which is made small otherwise
  *   sim --seed N [--with 'NAME=VALUE ...'] [-v]
  *         play one seed, with some values changed, and with -v packet by packet
  *   sim --seed N [--with ...] --shrink
@@ -23,7 +24,7 @@
 #include "tests/sim/range.h"
 #include "tests/sim/shrink.h"
 
-static const char usage[] = "sim: usage: sim --seeds A..B [--jobs N] [--progress] |"
+static const char usage[] = "sim: usage: sim --seeds A..B [--jobs N] [--first] [--progress] |"
                             " sim --seed N [--with 'NAME=VALUE ...'] [-v | --shrink | --values]\n";
 
 enum {
@@ -76,8 +77,8 @@ static bool parse(int argc, char **argv, struct arguments *a)
             a->values = true;
         else if (strcmp(w, "--progress") == 0)
             a->range.progress = true;
-        else if (strcmp(w, "--no-shrink") == 0)
-            a->range.no_shrink = true;
+        else if (strcmp(w, "--first") == 0)
+            a->range.first = true;
         else if (strcmp(w, "--seeds") == 0 && ++i)
             ok = take_range(a, value);
         else if (strcmp(w, "--seed") == 0 && ++i)

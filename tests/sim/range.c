@@ -86,6 +86,11 @@ static unsigned failures(const struct range_options *o)
     return n;
 }
 
+static unsigned enough(const struct range_options *o)
+{
+    return o->first ? 1 : FAILURES_MAX;
+}
+
 static void start(const struct range_options *o, unsigned j, struct job *job)
 {
     fflush(stdout);
@@ -94,7 +99,7 @@ static void start(const struct range_options *o, unsigned j, struct job *job)
         abort();
     if (job->pid > 0)
         return;
-    for (uint64_t s = job->from; s <= o->to && failures(o) < FAILURES_MAX; s += o->jobs)
+    for (uint64_t s = job->from; s <= o->to && failures(o) < enough(o); s += o->jobs)
         play_one(o, s, &tally[j]);
     fflush(stdout);
     _exit(0);
@@ -127,7 +132,7 @@ static bool reap(const struct range_options *o, unsigned j, struct job *job)
     say_failure(o->program, tally[j].now, "?", why);
     fail(&tally[j], tally[j].now);
     job->from = tally[j].now + o->jobs;
-    if (job->from > o->to || failures(o) >= FAILURES_MAX)
+    if (job->from > o->to || failures(o) >= enough(o))
         return true;
     start(o, j, job);
     return false;
@@ -223,7 +228,7 @@ int range_play(const struct range_options *o)
         say_totals(o, began);
         return EXIT_DONE;
     }
-    if (!o->no_shrink)
+    if (!o->first)
         shrink_first(o);
     return EXIT_FAILED;
 }

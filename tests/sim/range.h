@@ -17,7 +17,7 @@ struct range_options {
     uint64_t from, to;
     unsigned jobs;
     bool progress;  /* a line every ten seconds on standard error */
-    bool no_shrink; /* the first failing seed is made small otherwise */
+    bool first;     /* stop at the first failure, and do not make it small */
     unsigned plays; /* for that, at most */
 };
 

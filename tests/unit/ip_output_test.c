@@ -6,7 +6,8 @@
 
 #include "packet_kit.h"
 
-/* RFC 6864: what may not be fragmented needs no identification, and a segment never may be. */
+/* MAY-4: RFC 6864: what may not be fragmented needs no identification, and a segment never may be.
+ */
 static void segments_are_never_fragmented(void **state)
 {
     (void)state;

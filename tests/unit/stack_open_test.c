@@ -32,7 +32,7 @@ static void listeners(void **state)
     end();
 }
 
-/* The listener of one address comes before that of all. */
+/* MUST-43: the listener of one address comes before that of all. */
 static void the_more_exact_listener(void **state)
 {
     struct stack_event e;
@@ -96,6 +96,7 @@ static void unlisten(void **state)
 
 /* ---- active opens: addresses and ports (MUST-44 to MUST-46) ---- */
 
+/* MUST-46. */
 static void what_cannot_be_opened(void **state)
 {
     static const uint32_t never[] = {0,          0x7f000001, 0xe0000001, 0xffffffff,

@@ -46,6 +46,7 @@ static void rig_challenged(void)
 
 /* ---- RFC 5961 section 3: RST ---- */
 
+/* U-5, U-6, U-7. */
 static void blind_reset(void **state)
 {
     static const uint32_t inside[] = {102, 5000, 10000}, outside[] = {100, 10001, 0x80000065};
@@ -70,6 +71,7 @@ static void blind_reset(void **state)
 
 /* ---- RFC 5961 section 4: SYN ---- */
 
+/* U-8, U-9. */
 static void blind_syn(void **state)
 {
     static const uint32_t seqs[] = {0, 1, 100, 101, 102, 5000, 10000, 10001, 0x80000065};

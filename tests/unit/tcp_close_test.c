@@ -14,6 +14,7 @@ static void begin_open(void)
 
 /* ---- the orderly ways ---- */
 
+/* MUST-13. */
 static void active_close(void **state)
 {
     (void)state;

@@ -13,7 +13,7 @@ static void begin_open(void)
 
 /* ---- acknowledging (3.8.6.3) ---- */
 
-/* MUST-40: one segment's acknowledgment waits for less than half a second. */
+/* SHLD-18, MUST-40: one segment's acknowledgment waits for less than half a second. */
 static void the_ack_is_delayed(void **state)
 {
     (void)state;
@@ -45,7 +45,8 @@ static void the_delay_counts_from_the_first(void **state)
     end();
 }
 
-/* SHLD-19: two full segments are acknowledged at once, and a batch of many by one ACK (MUST-58). */
+/* MUST-59, SHLD-19: two full segments are acknowledged at once, and a batch of many by one ACK
+ * (MUST-58). */
 static void every_second_segment(void **state)
 {
     (void)state;
@@ -111,6 +112,7 @@ static void old_data_is_acknowledged_at_once(void **state)
 
 /* ---- Nagle (3.7.4) and PSH ---- */
 
+/* SHLD-7, SHLD-28, MUST-60. */
 static void nagle(void **state)
 {
     (void)state;

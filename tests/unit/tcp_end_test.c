@@ -17,6 +17,7 @@ static void begin_open(void)
 
 /* ---- release: nobody is interested any more ---- */
 
+/* MAY-1. */
 static void release_is_a_close(void **state)
 {
     struct conn_id dead;

@@ -30,6 +30,7 @@ static void rig_expect_segments(uint32_t first, uint32_t last)
 
 /* ---- slow start and congestion avoidance (RFC 5681 3.1, RFC 6928) ---- */
 
+/* MUST-19. */
 static void initial_window_and_slow_start(void **state)
 {
     (void)state;
@@ -384,7 +385,7 @@ static void no_second_reduction_for_one_window(void **state)
     end();
 }
 
-/* RFC 5681 3.1: from ssthresh on one segment for each window that is acknowledged. */
+/* MUST-19: RFC 5681 3.1: from ssthresh on one segment for each window that is acknowledged. */
 static void congestion_avoidance(void **state)
 {
     struct cc cc;

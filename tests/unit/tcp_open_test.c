@@ -42,7 +42,7 @@ static void active_open(void **state)
     end();
 }
 
-/* What is sent and received before the connection is open waits, and then goes. */
+/* U-4: what is sent and received before the connection is open waits, and then goes. */
 static void user_calls_wait_for_the_handshake(void **state)
 {
     (void)state;
@@ -126,6 +126,7 @@ static void refused(void **state)
     end();
 }
 
+/* U-3. */
 static void resets_in_syn_sent_that_do_not_count(void **state)
 {
     (void)state;
@@ -264,7 +265,8 @@ static void a_syn_ack_for_a_passive_open(void **state)
     end();
 }
 
-/* RFC 9293 3.10.7.4 with RFC 5961: exact ends it and tells nobody, in the window is challenged. */
+/* MUST-11, U-5: RFC 9293 3.10.7.4 with RFC 5961: exact ends it and tells nobody, in the window is
+ * challenged. */
 static void reset_of_a_passive_open(void **state)
 {
     (void)state;
@@ -327,6 +329,7 @@ static void to_simultaneous(void)
     expect_no_event();
 }
 
+/* MUST-10. */
 static void simultaneous_open(void **state)
 {
     (void)state;
@@ -340,7 +343,7 @@ static void simultaneous_open(void **state)
     end();
 }
 
-/* A remote node whose SYN-ACK was lost may already be sending. */
+/* MUST-10: a remote node whose SYN-ACK was lost may already be sending. */
 static void simultaneous_open_ended_by_an_ack(void **state)
 {
     (void)state;
@@ -352,7 +355,7 @@ static void simultaneous_open_ended_by_an_ack(void **state)
     end();
 }
 
-/* Our SYN-ACK was lost: the remote SYN comes again, and our own timer repeats it, too. */
+/* MUST-10: our SYN-ACK was lost: the remote SYN comes again, and our own timer repeats it, too. */
 static void simultaneous_open_losing_our_syn_ack(void **state)
 {
     (void)state;

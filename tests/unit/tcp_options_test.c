@@ -21,6 +21,7 @@ struct option_step {
     enum reason want;
 };
 
+/* MUST-4, MUST-6, MUST-7, MUST-68. */
 static void test_option_lengths(void **state)
 {
     static const struct option_step steps[] = {
@@ -105,6 +106,7 @@ static void test_any_mss_is_a_value(void **state)
     }
 }
 
+/* MUST-4, MUST-64. */
 static void test_options_need_no_alignment(void **state)
 {
     static const uint8_t o[28] = {1, 3, 3, 2, 1, 8, 10,  1,  2, 3, 4, 5, 6, 7,
@@ -120,6 +122,7 @@ static void test_options_need_no_alignment(void **state)
     assert_true(tcp.opt.has_mss && tcp.opt.mss == 1460);
 }
 
+/* MUST-4, MUST-69. */
 static void test_nothing_is_read_behind_end_of_list(void **state)
 {
     static const uint8_t o[12] = {1, 0, 2, 4, 5, 180, 4, 2, 3, 3, 7, 1};

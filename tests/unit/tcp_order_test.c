@@ -10,7 +10,8 @@ static void begin_open(void)
 
 /* ---- out of order (SHLD-31, RFC 5681 4.2) ---- */
 
-/* One duplicate ACK for each segment above a hole, in a batch of one and in a batch of four. */
+/* MAY-13: one duplicate ACK for each segment above a hole, in a batch of one and in a batch of
+ * four. */
 static void duplicate_acks(void **state)
 {
     (void)state;
@@ -132,6 +133,7 @@ static void check_order(const struct piece p[5], const unsigned order[5])
     drain();
 }
 
+/* SHLD-31. */
 static void permutations_and_overlaps(void **state)
 {
     static const struct piece sets[][5] = {

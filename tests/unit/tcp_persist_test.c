@@ -134,7 +134,8 @@ static void to_zero_window(void)
     assert_int_equal(tcb()->rtt.rto, 200 * MSEC);
 }
 
-/* SHLD-29: the first after one RTO; SHLD-30: then twice as long each time, up to the maximum. */
+/* MUST-36, SHLD-29: the first after one RTO; SHLD-30: then twice as long each time, up to the
+ * maximum. */
 static void probes_back_off(void **state)
 {
     int64_t wait = 200 * MSEC;
@@ -299,7 +300,7 @@ static void old_segments_do_not_change_the_window(void **state)
     end();
 }
 
-/* MUST-1: windows are unsigned; the largest that RFC 7323 can say is usable. */
+/* REC-1, MUST-1: windows are unsigned; the largest that RFC 7323 can say is usable. */
 static void the_largest_window(void **state)
 {
     const struct tcp_options opt = {.has_mss = true,

@@ -30,7 +30,7 @@ static void rig_expect_segments(uint32_t first, uint32_t last)
 
 /* ---- the time-out's value ---- */
 
-/* RFC 6298 2.2: RTO = R + 4 * R/2 after the first sample. */
+/* MUST-18: RFC 6298 2.2: RTO = R + 4 * R/2 after the first sample. */
 static void rto_of_the_first_sample(void **state)
 {
     (void)state;
@@ -45,7 +45,7 @@ static void rto_of_the_first_sample(void **state)
     end();
 }
 
-/* RFC 6298 2.3: rttvar = 3/4 rttvar + 1/4 |srtt - R'|, then srtt = 7/8 srtt + 1/8 R'. */
+/* MUST-18: RFC 6298 2.3: rttvar = 3/4 rttvar + 1/4 |srtt - R'|, then srtt = 7/8 srtt + 1/8 R'. */
 static void rto_of_the_second_sample(void **state)
 {
     (void)state;
@@ -84,7 +84,7 @@ static void rto_bounds(void **state)
     end();
 }
 
-/* RFC 6298 5.3: each acknowledgment of something new starts the timer anew. */
+/* MUST-18: RFC 6298 5.3: each acknowledgment of something new starts the timer anew. */
 static void the_timer_restarts(void **state)
 {
     (void)state;
@@ -117,7 +117,8 @@ static void the_timer_stops(void **state)
     end();
 }
 
-/* Karn (RFC 6298 section 3): what was sent twice gives no sample, and the back-off stays. */
+/* MUST-18: Karn (RFC 6298 section 3): what was sent twice gives no sample, and the back-off stays.
+ */
 static void karn(void **state)
 {
     (void)state;
@@ -142,7 +143,8 @@ static void karn(void **state)
     end();
 }
 
-/* RFC 6298 5.5: doubled each time, up to 60 s; after R2 of silence, and not later, it is over. */
+/* MUST-19: RFC 6298 5.5: doubled each time, up to 60 s; after R2 of silence, and not later, it is
+ * over. */
 static void back_off_and_r2(void **state)
 {
     int64_t wait = 300 * MSEC, since;

@@ -171,6 +171,7 @@ static uint32_t full_segment(const struct tcp_options *opt)
     return len;
 }
 
+/* MUST-14, MUST-15. */
 static void mss(void **state)
 {
     static const struct {
@@ -194,7 +195,8 @@ static void mss(void **state)
     }
 }
 
-/* MUST-67 and MUST-16: what the MTU leaves is announced and is the most that is sent. */
+/* MUST-14, MUST-65, MAY-3, MUST-67 and MUST-16: what the MTU leaves is announced and is the most
+ * that is sent. */
 static void mss_and_mtu(void **state)
 {
     static const uint32_t mtus[] = {68, 576, 1280, 1500, 9000, 65535};

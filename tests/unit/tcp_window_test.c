@@ -124,7 +124,8 @@ static void edges_of_syn(void **state)
     EDGES(table);
 }
 
-/* RFC 5961 3.2; a reset outside the window is never answered. The exact one ends it. */
+/* SHLD-2, U-5, U-6: RFC 5961 3.2; a reset outside the window is never answered. The exact one ends
+ * it. */
 static void edges_of_rst(void **state)
 {
     const struct edge table[] = {

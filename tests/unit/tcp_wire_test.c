@@ -127,6 +127,7 @@ static void test_the_first_wrong_thing_is_the_reason(void **state)
     expect_reason("nothing", parse("nothing", b, 40, 0, &tcp), REASON_NONE);
 }
 
+/* MUST-3. */
 static void test_any_flipped_bit_is_noticed(void **state)
 {
     struct tcp_hdr tcp;
@@ -225,6 +226,7 @@ static void expect_same(const struct tcp_hdr *a, const struct tcp_hdr *b)
     expect_same_options(&a->opt, &b->opt);
 }
 
+/* MUST-2, MUST-4. */
 static void test_the_syn_is_built_byte_for_byte(void **state)
 {
     struct ip_hdr ip = lab();
@@ -244,6 +246,7 @@ struct layout_step {
     uint8_t want[12];
 };
 
+/* MUST-68, MUST-69. */
 static void test_the_layout_of_options(void **state)
 {
     static const struct layout_step steps[] = {
