@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "base/seq.h"
+#include "tcp/ecn.h"
 #include "tcp/option.h"
 #include "tcp/sack.h"
 #include "tcp/seg.h"
@@ -56,10 +57,12 @@ static enum reason syn_again(struct seg *s)
         return seg_challenge(s, REASON_TCP_SYN_CHALLENGED);
     if (!(s->flags & TCP_ACK)) {
         option_take_syn_again(s->c, s->hdr);
+        ecn_take_syn_again(s->c, s->hdr);
         s->c->send_syn = true;
         s->c->output_due = true;
         return REASON_TCP_SEQUENCE;
     }
+    ecn_take_syn_again(s->c, s->hdr);
     s->flags &= (uint8_t)~TCP_SYN;
     s->seq++;
     return REASON_NONE;
@@ -144,6 +147,7 @@ void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hd
     c->irs = syn->seq;
     c->rcv_nxt = c->last_ack = c->rcv_up = syn->seq + 1;
     option_take_syn(t, c, now, syn);
+    ecn_take_syn(t, c, syn);
     t->cfg.cc->init(&c->cc, c->snd_mss);
     tcp_window_init(t, c);
 }
@@ -195,6 +199,7 @@ static enum reason synchronized(struct seg *s)
     if ((why = ack_step(s)))
         return why;
     timestamp_update(s->c, s->now, s->hdr);
+    ecn_text_arrived(s->c, s->hdr, s->data.len);
     urgent_step(s);
     why = text_step(s);
     if (!why)

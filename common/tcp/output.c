@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/ecn.h"
 #include "tcp/option.h"
 #include "tcp/sack.h"
 #include "tcp/urgent.h"
@@ -48,6 +49,8 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
         c->timer[TIMER_DELACK] = TIME_NEVER;
         sack_reported(c);
     }
+    if ((flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
+        o->hdr->flags |= ecn_ack_flags(c);
     urgent_mark(c, o->hdr);
     return true;
 }
@@ -82,7 +85,7 @@ static bool send_syn(struct out *o)
     bool answers = c->state == TCP_SYN_RECEIVED, again = c->timer[TIMER_RTX] != TIME_NEVER;
 
     c->send_syn = false;
-    begin(o, c->iss, answers ? TCP_SYN | TCP_ACK : TCP_SYN,
+    begin(o, c->iss, (answers ? TCP_SYN | TCP_ACK : TCP_SYN) | ecn_syn_flags(o->t, c),
           answers ? REASON_SEND_SYN_ACK : REASON_SEND_SYN);
     if (again) {
         c->retransmits++;
@@ -139,6 +142,8 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
     c->snd_nxt += send_space(o, c->snd_nxt, len, why);
+    if (why == REASON_SEND_DATA)
+        ecn_new_text(c, o->hdr, o->p);
     if (why != REASON_SEND_PROBE && may_time(c))
         rtt_start(&c->rtt, o->now, c->snd_nxt);
     return true;

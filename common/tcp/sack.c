@@ -34,12 +34,12 @@ void sack_note_duplicate(struct tcb *c, uint32_t seq, uint32_t len)
     else if (!reasm_overlap(&c->reasm, &start, &end))
         return;
     c->dsack_start = start;
-    c->dsack_end = end;
+    c->dsack_len = (uint16_t)(end - start);
 }
 
 static bool has_duplicate(const struct tcb *c)
 {
-    return c->dsack_start != c->dsack_end;
+    return c->dsack_len > 0;
 }
 
 /* Blocks that fit beside the other options, and into half of a segment. */
@@ -75,7 +75,8 @@ void sack_fill(const struct tcb *c, struct tcp_options *opt)
     unsigned n = sack_blocks(c);
 
     if (n > 0 && has_duplicate(c))
-        opt->sack[opt->sack_n++] = (struct tcp_sack_block){c->dsack_start, c->dsack_end};
+        opt->sack[opt->sack_n++] =
+            (struct tcp_sack_block){c->dsack_start, c->dsack_start + c->dsack_len};
     while (opt->sack_n < n && (last = reasm_latest(&c->reasm, last)))
         opt->sack[opt->sack_n++] = block_of(c, last);
 }

@@ -23,7 +23,7 @@ void sack_fill(const struct tcb *c, struct tcp_options *opt);
 /* An acknowledgment has left: a duplicate is reported once. */
 static inline void sack_reported(struct tcb *c)
 {
-    c->dsack_end = c->dsack_start;
+    c->dsack_len = 0;
 }
 
 /* ---- as sender ---- */

@@ -326,21 +326,31 @@ static void paws_spares_a_reset(void **state)
     end();
 }
 
-/* RFC 7323 5.5: up to 24 days of silence the last timestamp holds; after that it says nothing. */
+/* RFC 7323 5.5: for 24 days of silence the last timestamp holds; within the hour that follows it
+ * ceases to say anything. */
 static void after_24_days_an_older_timestamp_is_taken(void **state)
 {
-    const int64_t limit = (int64_t)24 * 86400 * SEC;
+    const int64_t hour = 3600 * SEC, limit = 24 * 24 * hour;
 
     (void)state;
     speaking();
+    advance(hour - 1 - rig.now); /* the hours are counted by the clock: the last instant of one */
     open_stamped();
     advance(limit);
     stamped_drop(REASON_TCP_PAWS, ACK, 1, 1, 10, THEIRS - 1, 0);
     expect(ACK, 1, 1, 0);
-    advance(SEC);
+    advance(1);
     stamped(ACK, 1, 1, 10, THEIRS - 1, 0);
     stamped_drop(REASON_TCP_PAWS, ACK, 11, 1, 10, THEIRS - 2, 0); /* it is the new measure */
     app_read(10);
+    end();
+    speaking();
+    advance(hour - rig.now);
+    open_stamped();
+    advance(limit + hour - 1);
+    stamped_drop(REASON_TCP_PAWS, ACK, 1, 1, 10, THEIRS - 1, 0);
+    advance(1);
+    stamped(ACK, 1, 1, 10, THEIRS - 1, 0);
     end();
 }
 
