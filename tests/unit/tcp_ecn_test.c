@@ -179,7 +179,7 @@ static void only_new_text_may_be_marked(void **state)
     expect_ecn(ECN_NOT_ECT);
     inject(ACK, 1, 11, FULL_WND, 0);
     inject(ACK, 101, 11, 0, 10); /* it closes the window as well */
-    expect(ACK, 11, 1, 0); /* a duplicate acknowledgment */
+    expect(ACK, 11, 1, 0);       /* a duplicate acknowledgment */
     expect_ecn(ECN_NOT_ECT);
     app_send(10);
     expect_nothing();

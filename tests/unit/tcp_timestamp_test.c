@@ -546,33 +546,6 @@ static void time_wait_gives_way_to_a_newer_timestamp(void **state)
     }
 }
 
-/* ---- segment sizes ---- */
-
-/* MUST-16: full segments leave room for the option; what the SYN announces does not (RFC 6691). */
-static void the_option_is_subtracted_from_the_text(void **state)
-{
-    struct tcp_options small = offer;
-
-    (void)state;
-    speaking();
-    open_stamped();
-    app_send(2 * EFF);
-    expect(ACK, 1, 1, EFF);
-    assert_int_equal(rig.ip.total_len, 1500);
-    expect(ACK, 1 + EFF, 1, EFF);
-    end();
-    speaking();
-    app_open();
-    expect_syn();
-    assert_int_equal(rig.seg.opt.mss, 1460);
-    small.mss = 600;
-    rig_inject(SYN | ACK, 0, 1, FULL_WND, 0, &small);
-    expect(ACK, 1, 1, 0);
-    app_send(2 * 588);
-    expect(ACK, 1, 1, 588);
-    end();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -600,7 +573,6 @@ int main(void)
         cmocka_unit_test(many_samples_weigh_less),
         cmocka_unit_test(a_lost_syn_keeps_its_rule),
         cmocka_unit_test(time_wait_gives_way_to_a_newer_timestamp),
-        cmocka_unit_test(the_option_is_subtracted_from_the_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
