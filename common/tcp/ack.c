@@ -8,6 +8,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "tcp/ecn.h"
+#include "tcp/keepalive.h"
 #include "tcp/sack.h"
 #include "tcp/seg.h"
 #include "tcp/timestamp.h"
@@ -200,6 +201,7 @@ void ack_process(struct seg *s)
     bool probed = false;
 
     c->acked_ms = tcb_ms(s->now);
+    keepalive_heard(c, s->now);
     if (acked) {
         advance_una(s);
         cs.acked = acked;

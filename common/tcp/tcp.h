@@ -22,6 +22,7 @@
  *   window.c   the receive window
  *   budget.c   how much of the buffers one connection may have
  *   urgent.c   urgent data, both ways
+ *   keepalive.c  is a quiet connection still alive?
  *   report.c   soft errors, as the application is told of them
  */
 #ifndef TCP_TCP_H
@@ -136,6 +137,8 @@ void tcp_drop_queues(struct tcp *t, struct tcb *c);
 
 /* user.c: may the application still queue bytes? */
 bool tcp_may_send(const struct tcb *c);
+/* keepalive.c: a keep-alive is due, or none was answered. */
+void tcp_keepalive_expired(struct tcp *t, struct tcb *c, int64_t now);
 /* report.c: trouble that does not end the connection (MUST-47): count it, note it, tell of it. */
 void tcp_report(struct tcp *t, struct tcb *c, int64_t now, enum reason why);
 
