@@ -220,7 +220,7 @@ static bool may_wake_starved(const struct stack *st)
 {
     const struct buf_pool *small = st->cfg.small;
 
-    return st->starved && st->cells.count - st->cells.in_use >= (st->cells.count + 7) / 8 &&
+    return st->starved && tcp_budget_send_cells(&st->cells) >= (st->cells.count + 7) / 8 &&
            small->count - small->in_use >= (small->count + 7) / 8;
 }
 

@@ -158,6 +158,8 @@ uint8_t tcp_window_scale(uint32_t rcv_buf);
 
 /* budget.c: how many of its configured bytes a queue may hold, given what is free. */
 uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured);
+/* budget.c: how many cells are left for what is to be sent? */
+uint32_t tcp_budget_send_cells(const struct pool *cells);
 /* budget.c: is there room for bytes that came out of order? */
 bool tcp_budget_out_of_order(const struct tcp *t, struct slice s);
 

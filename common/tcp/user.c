@@ -109,6 +109,10 @@ bool tcp_may_send(const struct tcb *c)
             c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT);
 }
 
+enum {
+    COPY_CELLS_MAX = 1024, /* one copied send uses no more; a buf of `small` each */
+};
+
 uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
 {
     uint32_t most = tcp_budget_queue(t, t->cfg.snd_buf);
@@ -140,7 +144,7 @@ int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
         buf_unref(s.buf);
         return 0;
     }
-    if (!chunkq_push(&c->snd_q, t->cells, s)) {
+    if (!tcp_budget_send_cells(t->cells) || !chunkq_push(&c->snd_q, t->cells, s)) {
         c->want_space = true;
         return -ENOBUFS;
     }
@@ -156,6 +160,7 @@ int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len)
     if (r < 0)
         return r;
     take = min32(len, tcp_send_space(t, c));
+    take = min32(take, min32(tcp_budget_send_cells(t->cells), COPY_CELLS_MAX) * t->small->size);
     done = chunkq_push_copy(&c->snd_q, t->cells, t->small, bytes, take);
     if (done < len)
         c->want_space = true;

@@ -231,7 +231,7 @@ static void look_at_memory(struct check *c, unsigned node, const struct stack *s
         const struct listener *l = &st->listener[i];
 
         if (l->half_open != queued[i][0] || l->complete != queued[i][1] ||
-            l->half_open > l->backlog || l->complete > l->backlog)
+            l->half_open > st->cfg.tcp.syn_queue || l->complete > l->backlog)
             check_fail(c, "node %u: %u and %u connections wait for a listener, %u and %u counted",
                        node, queued[i][0], queued[i][1], l->half_open, l->complete);
     }
