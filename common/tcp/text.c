@@ -81,6 +81,23 @@ static enum reason out_of_order(struct seg *s)
     return REASON_NONE;
 }
 
+/*
+ * The remote end's stream ends here. What it sent before for numbers behind that was not meant, and
+ * would be taken for text together with what fills the gap.
+ */
+static void note_fin(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    c->fin_arrived = true;
+    c->rcv_fin = s->seq + s->data.len;
+    reasm_cut(&c->reasm, s->t->cells, c->rcv_fin);
+    if (c->rcv_fin != c->rcv_nxt && s->data.len == 0) {
+        c->dup_ack_debt++;
+        c->output_due = true;
+    }
+}
+
 enum reason text_step(struct seg *s)
 {
     struct tcb *c = s->c;
@@ -89,6 +106,8 @@ enum reason text_step(struct seg *s)
     if (!tcb_takes_text(c))
         return REASON_NONE;
     trim(s);
+    if ((s->flags & TCP_FIN) && !c->fin_arrived)
+        note_fin(s);
     if (s->data.len == 0) {
         if (had_data)
             tcp_ack_now(c, REASON_SEND_ACK_NOW); /* all of it was here before */
@@ -130,14 +149,6 @@ void text_fin(struct seg *s)
 
     if (!tcb_takes_text(c))
         return;
-    if ((s->flags & TCP_FIN) && !c->fin_arrived) {
-        c->fin_arrived = true;
-        c->rcv_fin = s->seq + s->data.len;
-        if (c->rcv_fin != c->rcv_nxt && s->data.len == 0) {
-            c->dup_ack_debt++;
-            c->output_due = true;
-        }
-    }
     if (c->fin_arrived && c->rcv_fin == c->rcv_nxt)
         take_fin(s);
 }
