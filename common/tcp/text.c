@@ -101,12 +101,14 @@ static void note_fin(struct seg *s)
 enum reason text_step(struct seg *s)
 {
     struct tcb *c = s->c;
-    bool had_data = s->data.len > 0;
+    bool had_data = s->data.len > 0, new_fin;
+    enum reason why;
 
     if (!tcb_takes_text(c))
         return REASON_NONE;
     trim(s);
-    if ((s->flags & TCP_FIN) && !c->fin_arrived)
+    new_fin = (s->flags & TCP_FIN) && !c->fin_arrived;
+    if (new_fin)
         note_fin(s);
     if (s->data.len == 0) {
         if (had_data)
@@ -119,7 +121,10 @@ enum reason text_step(struct seg *s)
     }
     c->received_ms = tcb_ms(s->now);
     c->rcv_mss = (uint16_t)max32(c->rcv_mss, min32(s->data.len, s->t->mtu_mss));
-    return s->seq == c->rcv_nxt ? in_order(s) : out_of_order(s);
+    why = s->seq == c->rcv_nxt ? in_order(s) : out_of_order(s);
+    if (why && new_fin)
+        c->fin_arrived = false; /* it comes again together with its text */
+    return why;
 }
 
 /* ---- eighth: the FIN bit (3.10.7.4) ---- */
