@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/sack.h"
 #include "tcp/seg.h"
 
 /* Cut off what we have, and what lies beyond the window or beyond a FIN that arrived. */
@@ -106,6 +107,7 @@ enum reason text_step(struct seg *s)
 
     if (!tcb_takes_text(c))
         return REASON_NONE;
+    sack_note_duplicate(c, s->seq, s->data.len);
     trim(s);
     new_fin = (s->flags & TCP_FIN) && !c->fin_arrived;
     if (new_fin)
