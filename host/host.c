@@ -10,8 +10,7 @@
 #include "run/services.h"
 
 enum {
-    HOST_NUMBER = 7, /* ours in the subnet, unless --local says otherwise */
-    SECONDS_MAX = 24 * 3600,
+    HOST_NUMBER = 7,       /* ours in the subnet, unless --local says otherwise */
     CONNECT_TIMEOUT = 180, /* s, unless told otherwise */
     LOAD_MAX = 16000,      /* connections: ports from 49152 on, and places in the stack's table */
     LOAD_BYTES = 1024,
@@ -45,7 +44,7 @@ static const struct option_spec options[] = {
      .kind = OPTION_SECONDS,
      .offset = NODE_OPTION(connect_timeout),
      .min = SEC / 10,
-     .max = SECONDS_MAX * SEC,
+     .max = NODE_SECONDS_MAX * SEC,
      .help = "Give up if nobody answers for so long; 180 without it. With --connections: if "
              "nothing goes forward for so long."},
     {.name = "in-memory",
@@ -124,6 +123,7 @@ int main(int argc, char **argv)
 
     node_prepare_descriptors();
     node_options_default(&h.opt.node);
+    h.opt.node.tun = "tun0"; /* for --status */
     h.opt.node.connect_timeout = CONNECT_TIMEOUT * SEC;
     h.opt.bytes = BYTES_NOT_GIVEN;
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);

@@ -77,12 +77,18 @@ static const struct program program = {
 static void peer_event(void *arg, struct stack *st, const struct stack_event *ev)
 {
     struct peer *p = arg;
+    bool midway = ev->kind == EV_URGENT || ev->kind == EV_ERROR;
     struct stack_conn_status c;
 
-    if (ev->kind != EV_ACCEPTED && ev->kind != EV_CLOSED)
+    if (!midway && ev->kind != EV_ACCEPTED && ev->kind != EV_CLOSED)
         return;
     if (stack_status(st, ev->conn, &c) < 0)
         return;
+    if (midway) {
+        if (p->session == SESSION_CAT || p->opt.node.json || p->opt.node.verbose)
+            report_on_the_way(&p->node.report, &c, ev);
+        return;
+    }
     services_tell(&p->services, ev, &c, p->life.loop.now);
     if (ev->kind == EV_CLOSED && c.local_port == p->opt.node.port)
         p->session_ended = true;
@@ -138,6 +144,7 @@ static int peer_serve(struct peer *p)
     services_watch(&p->services, &p->node.report);
     if (p->session == SESSION_CHAT)
         life_operator(&p->life, &p->services.chat.console);
+    p->services.cat.urgent = p->opt.node.urgent;
     if (p->session == SESSION_CAT)
         life_operator(&p->life, &p->services.cat.console);
     p->life.loop.node[0].event = peer_event;
@@ -165,6 +172,7 @@ int main(int argc, char **argv)
 
     node_prepare_descriptors();
     node_options_default(&p.opt.node);
+    p.opt.node.tun = "tun1"; /* for --status */
     p.opt.session = "echo";
     code = node_options_parse(&program, &p.opt.node, PEER_NUMBER, argc, argv);
     if (code != NODE_GO_ON)

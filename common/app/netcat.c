@@ -26,6 +26,8 @@ static void netcat_flush(struct netcat *n, struct stack *st)
             buf_unref(n->held.buf);
         else
             n->bytes_out += n->held.len;
+        if (r == 0 && n->urgent)
+            stack_urgent(st, n->conn);
         n->held.len = 0;
     }
     if (n->input_ended)
@@ -143,7 +145,7 @@ void netcat_init(struct netcat *n)
 
     n->app.ops = &app;
     n->console.ops = &console;
-    n->connected = n->input_ended = n->closed = n->eof = false;
+    n->connected = n->input_ended = n->urgent = n->closed = n->eof = false;
     n->why = REASON_NONE;
     n->held = (struct slice){NULL, NULL, 0};
     n->bytes_in = n->bytes_out = n->lost = 0;

@@ -24,6 +24,7 @@ struct netcat {
     struct conn_id conn;
     bool connected;    /* the handshake is complete */
     bool input_ended;  /* the operator's input */
+    bool urgent;       /* mark what is sent as urgent; netcat_init takes it back */
     bool closed;       /* the connection is over; `why` says how */
     bool eof;          /* the remote node's stream was read to its end */
     enum reason why;   /* once closed */

@@ -106,16 +106,20 @@ static void hint(struct dial *d)
 static void dial_event(void *arg, struct stack *st, const struct stack_event *ev)
 {
     struct dial *d = arg;
+    const struct report *r = &d->node->report;
+    bool midway = ev->kind == EV_URGENT || (ev->kind == EV_ERROR && d->cat.connected);
     struct stack_conn_status c;
 
-    if (ev->kind != EV_CONNECTED && ev->kind != EV_CLOSED)
+    if (!midway && ev->kind != EV_CONNECTED && ev->kind != EV_CLOSED)
         return;
     if (stack_status(st, ev->conn, &c) < 0)
         return;
-    if (ev->kind == EV_CONNECTED)
-        report_connected(&d->node->report, &c, d->life.loop.now - d->opened_at);
-    else if (d->cat.connected || d->node->report.json)
-        report_closed(&d->node->report, &c, d->timed_out ? REASON_END_TIMED_OUT : ev->why);
+    if (midway)
+        report_on_the_way(r, &c, ev);
+    else if (ev->kind == EV_CONNECTED)
+        report_connected(r, &c, d->life.loop.now - d->opened_at);
+    else if (d->cat.connected || r->json)
+        report_closed(r, &c, d->timed_out ? REASON_END_TIMED_OUT : ev->why);
 }
 
 static void dial_watch_output(struct dial *d, struct loop *l)
@@ -262,6 +266,7 @@ int dial_run(struct dial *d, struct node *n, struct node *far)
     if (code != NODE_GO_ON)
         return code;
     netcat_init(&d->cat);
+    d->cat.urgent = n->opt->urgent;
     life_operator(&d->life, &d->cat.console);
     d->life.loop.node[0].event = dial_event;
     d->life.loop.node[0].arg = d;

@@ -30,6 +30,7 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
     f->loop.signals = &f->signals;
     f->loop.decide = decide;
     f->loop.arg = arg;
+    f->loop.teller = n->teller.fd >= 0 ? &n->teller : NULL;
     loop_add(&f->loop, n->st, n->dev);
     return NODE_GO_ON;
 }

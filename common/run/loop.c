@@ -10,7 +10,7 @@
 enum {
     FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
     FLUSH_WAIT = 20,  /* ms each */
-    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + 1,
+    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 1,
 };
 
 void loop_init(struct loop *l)
@@ -146,6 +146,8 @@ static int64_t loop_deadline(const struct loop *l)
         at = time_min(at, stack_deadline(l->node[i].st));
         at = time_min(at, device_deadline(l->node[i].dev));
     }
+    if (l->teller)
+        at = time_min(at, teller_deadline(l->teller));
     return at;
 }
 
@@ -165,7 +167,7 @@ static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n)
 static void loop_sleep(struct loop *l)
 {
     struct pollfd fds[FDS_MAX];
-    unsigned n = 0, op_at, op_n = 0;
+    unsigned n = 0, op_at, op_n = 0, tell_at, tell_n = 0;
 
     fds[n++] = (struct pollfd){.fd = l->signals ? l->signals->fd : -1, .events = POLLIN};
     for (unsigned i = 0; i < l->nodes; i++) {
@@ -176,11 +178,16 @@ static void loop_sleep(struct loop *l)
     op_at = n;
     if (l->op)
         op_n = operator_wait(l->op, fds + n);
-    loop_poll(l, fds, n + op_n);
+    tell_at = op_at + op_n;
+    if (l->teller)
+        tell_n = teller_wait(l->teller, fds + tell_at);
+    loop_poll(l, fds, tell_at + tell_n);
     if (fds[0].revents)
         l->asked = signals_read(l->signals);
     if (l->op)
         operator_woken(l->op, fds + op_at, op_n);
+    if (l->teller)
+        teller_woken(l->teller, fds + tell_at, tell_n);
 }
 
 /* ---- The turn ---- */
@@ -204,6 +211,8 @@ static int loop_turn(struct loop *l, bool *ret_leave)
     for (unsigned i = 0; i < l->nodes; i++)
         loop_dispatch(&l->node[i]); /* reading the end of a stream may end its connection */
     *ret_leave = l->decide(l->arg, l);
+    if (l->teller)
+        teller_act(l->teller, l->now);
     for (unsigned i = 0; i < l->nodes; i++)
         loop_drain(l, &l->node[i]);
     return 0;

@@ -16,6 +16,7 @@
 #include "link/device.h"
 #include "run/operator.h"
 #include "run/signals.h"
+#include "run/teller.h"
 #include "stack/stack.h"
 
 enum {
@@ -41,6 +42,7 @@ struct loop {
     unsigned nodes;
     struct operator* op; /* may be NULL */
     struct signals *signals;
+    struct teller *teller; /* may be NULL */
     /* Once per turn, behind the applications: true to leave. It may set `wake`. */
     bool (*decide)(void *arg, struct loop *l);
     void *arg;

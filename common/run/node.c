@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "run/ask.h"
 #include "run/clock.h"
 #include "run/exit.h"
 #include "run/memory.h"
@@ -104,6 +106,23 @@ static int node_options_check(const struct program *prog, struct node_options *o
     return NODE_GO_ON;
 }
 
+/* --status: TUN is all that matters, and what else its node was called with may stand there. */
+static int node_ask(const struct program *prog, const struct node_options *opt, int operands,
+                    char **operand)
+{
+    const struct report report = {.program = prog->name,
+                                  .json = opt->json,
+                                  .verbose = opt->verbose,
+                                  .out = &said};
+    const char *tun = operands > 0 ? operand[1] : opt->tun;
+
+    if (operands > 3)
+        return usage_error(prog, "'%s' is one operand too many", operand[4]);
+    if (!tun || strlen(tun) >= IFNAMSIZ)
+        return usage_error(prog, "--status needs the name of a TUN");
+    return ask_status(&report, tun);
+}
+
 int node_options_parse(const struct program *prog, struct node_options *opt, uint32_t host_number,
                        int argc, char **argv)
 {
@@ -112,6 +131,8 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
 
     if (code != NODE_GO_ON)
         return code;
+    if (opt->status)
+        return node_ask(prog, opt, operands, argv);
     if (operands < 3)
         return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
                            operands);
@@ -135,6 +156,7 @@ static int node_begin(struct node *n, const struct program *prog, const struct n
 {
     n->opt = opt;
     n->local = opt->local;
+    n->teller.fd = n->teller.client = -1;
     n->report = (struct report){.program = prog->name,
                                 .json = opt->json,
                                 .quiet = opt->quiet,
@@ -145,6 +167,31 @@ static int node_begin(struct node *n, const struct program *prog, const struct n
         return NODE_GO_ON;
     report_error(&n->report, "no address space for the buffers; see ulimit -v");
     return EXIT_FAILED;
+}
+
+/* What the options say of TCP. */
+static void node_settings(const struct node_options *opt, struct tcp_config *cfg)
+{
+    struct tcp_settings *conn = &cfg->conn;
+
+    cfg->mss = (uint16_t)opt->mss;
+    cfg->delayed_ack = !opt->no_delayed_ack;
+    cfg->timestamps = !opt->no_timestamps;
+    cfg->sack = !opt->no_sack;
+    cfg->wscale = !opt->no_wscale;
+    cfg->ecn = !opt->no_ecn;
+    conn->nagle = !opt->no_nagle;
+    conn->dscp = (uint8_t)opt->dscp;
+    conn->ttl = (uint8_t)opt->ttl;
+    if (opt->connect_timeout)
+        conn->r2_syn_ns = opt->connect_timeout;
+    if (opt->user_timeout)
+        conn->r2_ns = opt->user_timeout;
+    if (opt->keepalive) {
+        conn->keepalive = true;
+        conn->keepalive_ns = opt->keepalive;
+        conn->keepalive_interval_ns = time_min(opt->keepalive, conn->keepalive_interval_ns);
+    }
 }
 
 static int node_stack(struct node *n)
@@ -160,11 +207,7 @@ static int node_stack(struct node *n)
     cfg.mtu = n->dev->mtu;
     cfg.small = &n->small;
     cfg.large = &n->packets;
-    cfg.tcp.mss = (uint16_t)n->opt->mss;
-    cfg.tcp.conn.nagle = !n->opt->no_nagle;
-    cfg.tcp.delayed_ack = cfg.tcp.delayed_ack && !n->opt->no_delayed_ack;
-    if (n->opt->connect_timeout)
-        cfg.tcp.conn.r2_syn_ns = n->opt->connect_timeout;
+    node_settings(n->opt, &cfg.tcp);
     randombytes_buf(cfg.secret, sizeof(cfg.secret));
     randombytes_buf(&cfg.seed, sizeof(cfg.seed));
     bytes = stack_bytes(&cfg);
@@ -303,6 +346,17 @@ static void node_wrap(struct node *n)
     }
 }
 
+/* Let others ask. A node that cannot be asked works all the same. */
+static int node_listen(struct node *n)
+{
+    int r = teller_open(&n->teller, n->report.program, n->opt->tun, &n->local, n->st);
+
+    if (r < 0)
+        report_line(&n->report, "--status will not find this node: %s",
+                    r == -EADDRINUSE ? "its name is taken" : strerror(-r));
+    return NODE_GO_ON;
+}
+
 static int node_crypto(const struct node *n)
 {
     if (sodium_init() >= 0)
@@ -324,7 +378,8 @@ int node_open(struct node *n, const struct program *prog, const struct node_opti
     if (code != NODE_GO_ON)
         return code;
     node_wrap(n);
-    return node_stack(n);
+    code = node_stack(n);
+    return code == NODE_GO_ON ? node_listen(n) : code;
 }
 
 int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const struct program *prog,
@@ -407,6 +462,7 @@ int node_close(struct node *n, int code)
     bool own = n->file == &n->own_file, whole = !n->told_capture;
     int error;
 
+    teller_close(&n->teller);
     device_close(n->dev);
     error = own ? capture_file_close(n->file) : 0;
     if (error < 0)

@@ -17,16 +17,18 @@
 #include "link/wire.h"
 #include "run/options.h"
 #include "run/report.h"
+#include "run/teller.h"
 #include "stack/stack.h"
 
 enum {
     NODE_GO_ON = -1,
     NODE_PORT = 8000, /* of a session, unless told otherwise */
+    NODE_SECONDS_MAX = 24 * 3600,
 };
 
 /* What the options and operands say that are common to all nodes; programs put it first. */
 struct node_options {
-    const char *tun;
+    const char *tun;    /* as it begins: the one that --status asks if none is given */
     struct addr net;    /* the kernel's address on the TUN */
     uint8_t prefix_len; /* of its subnet */
     struct addr remote;
@@ -35,9 +37,11 @@ struct node_options {
     const char *pcap;
     unsigned verbose;
     bool json, quiet;
+    bool status;  /* ask a running node, and be none */
     uint32_t mss; /* bytes; 0: what the MTU gives */
-    bool no_nagle, no_delayed_ack;
-    int64_t connect_timeout; /* ns; 0: the stack's default */
+    bool urgent, no_nagle, no_delayed_ack, no_timestamps, no_sack, no_wscale, no_ecn;
+    int64_t connect_timeout, user_timeout, keepalive; /* ns; 0: the stack's default */
+    uint32_t dscp, ttl;                               /* ttl 0: the stack's default */
 };
 
 /* The lines of these options in a program's table; `host_number` as text, "7". */
@@ -77,6 +81,13 @@ struct node_options {
          .offset = NODE_OPTION(json),                                                              \
          .help = "Instead of lines for people, one JSON object per line on standard error: "       \
                  "ready, connected, closed, error, and at the end a summary. Not with -v."},       \
+        {.letter = 'S',                                                                            \
+         .name = "status",                                                                         \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(status),                                                            \
+         .help = "Print what the node that runs on TUN knows of its connections, as ss -ti "       \
+                 "does, and leave; with -v its counters too, with --json all of it as JSON. "      \
+                 "TUN alone is enough, or nothing."},                                              \
         {.letter = 'q',                                                                            \
          .name = "quiet",                                                                          \
          .kind = OPTION_FLAG,                                                                      \
@@ -89,13 +100,59 @@ struct node_options {
          .min = 64,                                                                                \
          .max = 65495,                                                                             \
          .help = "The largest segment to offer; without it what the MTU gives."},                  \
+        {.name = "urgent",                                                                         \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(urgent),                                                            \
+         .help = "Mark what is typed as urgent (RFC 9293 3.8.5); new programs should not."},       \
         {.name = "no-nagle",                                                                       \
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(no_nagle),                                                          \
          .help = "Send small segments at once."},                                                  \
+        {.name = "no-delayed-ack",                                                                 \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_delayed_ack),                                                    \
+         .help = "Acknowledge every batch at once."},                                              \
+        {.name = "no-timestamps",                                                                  \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_timestamps),                                                     \
+         .help = "Without timestamps (RFC 7323)."},                                                \
+        {.name = "no-sack",                                                                        \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_sack),                                                           \
+         .help = "Without selective acknowledgments (RFC 2018)."},                                 \
+        {.name = "no-window-scaling",                                                              \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_wscale),                                                         \
+         .help = "Without window scaling (RFC 7323)."},                                            \
+        {.name = "no-ecn",                                                                         \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(no_ecn),                                                            \
+         .help = "Without congestion notification (RFC 3168)."},                                   \
+        {.name = "keepalive",                                                                      \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(keepalive),                                                         \
+         .min = SEC / 10,                                                                          \
+         .max = NODE_SECONDS_MAX * SEC,                                                            \
+         .help =                                                                                   \
+             "Ask a remote node that was silent for so long whether it is still there, and give "  \
+             "up when it does not answer; without this, silence is no reason."},                   \
+        {.name = "user-timeout",                                                                   \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(user_timeout),                                                      \
+         .min = SEC / 10,                                                                          \
+         .max = NODE_SECONDS_MAX * SEC,                                                            \
+         .help = "Give up if what was sent is not answered for so long; 100 without it."},         \
+        {.name = "dscp",                                                                           \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(dscp),                                                              \
+         .max = 63,                                                                                \
+         .help = "The Diffserv codepoint of what is sent; 0 without it."},                         \
     {                                                                                              \
-        .name = "no-delayed-ack", .kind = OPTION_FLAG, .offset = NODE_OPTION(no_delayed_ack),      \
-        .help = "Acknowledge every batch at once."                                                 \
+        .name = "ttl", .arg = "N", .kind = OPTION_U32, .offset = NODE_OPTION(ttl), .min = 1,       \
+        .max = 255, .help = "How many hops what is sent may take; 64 without it."                  \
     }
 
 struct node {
@@ -112,6 +169,7 @@ struct node {
     struct capture_file *file; /* ours or another node's; NULL: no capture */
     struct device *dev;        /* the top of the chain */
     struct stack *st;
+    struct teller teller;         /* answers --status; not for a node without a TUN */
     bool told_down, told_capture; /* said once */
 };
 
@@ -126,7 +184,8 @@ void node_prepare_descriptors(void);
 /*
  * Parse options and the three operands TUN ADDRESS/PREFIX REMOTE into *opt, which begins as
  * node_options_default left it and may be the first member of something larger that prog's table
- * fills. `host_number` gives the node's default address.
+ * fills. `host_number` gives the node's default address. With --status the answer is printed, and
+ * the exit code is returned.
  */
 void node_options_default(struct node_options *opt);
 int node_options_parse(const struct program *prog, struct node_options *opt, uint32_t host_number,

@@ -195,6 +195,33 @@ void report_accepted(const struct report *r, const struct stack_conn_status *c)
     print(r, o);
 }
 
+void report_on_the_way(const struct report *r, const struct stack_conn_status *c,
+                       const struct stack_event *ev)
+{
+    bool urgent = ev->kind == EV_URGENT;
+    char remote[ADDR_TEXT_MAX];
+    json_t *o;
+
+    addr_format(&c->remote, remote);
+    if (!r->json && urgent) {
+        report_line(r, "%s:%u: urgent data, up to %" PRIu32 " byte%s from here", remote,
+                    (unsigned)c->remote_port, c->receive_urgent, report_s(c->receive_urgent));
+        return;
+    }
+    if (!r->json) {
+        report_line(r, "%s:%u: %s", remote, (unsigned)c->remote_port,
+                    reason_text(ev->why)->sentence);
+        return;
+    }
+    o = object(r, urgent ? "urgent" : "trouble");
+    add_conn(o, c);
+    if (urgent)
+        add_int(o, "bytes", c->receive_urgent);
+    else
+        add_text(o, "why", reason_text(ev->why)->name);
+    print(r, o);
+}
+
 static void closed_line(const struct report *r, const struct stack_conn_status *c, enum reason why)
 {
     char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX], age[REPORT_DURATION], srtt[REPORT_DURATION];

@@ -2,9 +2,9 @@
  * What a node says, all of it on standard error, because standard output is the data stream.
  *
  * One rule for host and peer: without options, lines for people; with --quiet, errors only; with
- * --json, nothing but JSON objects, one per line; "event" says which: ready, connected, closed,
- * error, summary. (Only a command line that cannot be understood is answered in text.) Everything
- * is said once, by the program.
+ * --json, nothing but JSON objects, one per line; "event" says which: ready, connected, urgent,
+ * trouble, closed, error, summary. (Only a command line that cannot be understood is answered in
+ * text.) Everything is said once, by the program.
  */
 #ifndef RUN_REPORT_H
 #define RUN_REPORT_H
@@ -61,6 +61,13 @@ void report_connected(const struct report *r, const struct stack_conn_status *c,
 
 /* A passive open succeeded. */
 void report_accepted(const struct report *r, const struct stack_conn_status *c);
+
+/*
+ * Something on the way (EV_URGENT, EV_ERROR): the remote node's urgent data reaches further, or
+ * there is trouble, though not the end.
+ */
+void report_on_the_way(const struct report *r, const struct stack_conn_status *c,
+                       const struct stack_event *ev);
 
 /* A connection is over. */
 void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why);

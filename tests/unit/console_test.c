@@ -65,6 +65,24 @@ static void netcat_wants_nothing_before_it_is_connected(void **state)
     assert_true(wants());
 }
 
+static void netcat_marks_as_urgent_what_it_is_told_to(void **state)
+{
+    struct fake_conn *c = connect_cat();
+
+    (void)state;
+    push("one");
+    assert_int_equal(c->urgent, 0);
+    cat.urgent = true;
+    push("two");
+    assert_int_equal(c->urgent, 6);
+    c->space = 0;
+    push("three"); /* not taken yet */
+    assert_int_equal(c->urgent, 6);
+    fake_ack(0, FAKE_TX);
+    fake_tell(0, EV_WRITABLE, REASON_NONE);
+    assert_int_equal(c->urgent, c->tx_n);
+}
+
 static void netcat_holds_one_slice_and_then_wants_no_more(void **state)
 {
     struct fake_conn *c;
@@ -325,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(netcat_wants_nothing_before_it_is_connected, setup),
+        cmocka_unit_test_setup(netcat_marks_as_urgent_what_it_is_told_to, setup),
         cmocka_unit_test_setup(netcat_holds_one_slice_and_then_wants_no_more, setup),
         cmocka_unit_test_setup(the_end_of_input_closes_behind_what_is_held, setup),
         cmocka_unit_test_setup(input_that_ended_before_the_handshake_closes_after_it, setup),

@@ -31,6 +31,7 @@ struct fake_conn {
     uint32_t rx_n, rx_at;
     uint8_t tx[FAKE_TX];
     uint32_t tx_n;
+    uint32_t urgent;             /* bytes of tx that are marked */
     uint32_t space;              /* bytes that sends may still take */
     struct buf *held[FAKE_HELD]; /* references that sends brought, until fake_ack */
     uint32_t held_n;
@@ -211,6 +212,13 @@ int stack_abort(struct stack *st, struct conn_id conn)
 {
     (void)st;
     fake.conn[conn.slot].aborted = true;
+    return 0;
+}
+
+int stack_urgent(struct stack *st, struct conn_id conn)
+{
+    (void)st;
+    fake.conn[conn.slot].urgent = fake.conn[conn.slot].tx_n;
     return 0;
 }
 

@@ -1,0 +1,278 @@
+#include "run/teller.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "stack/status.h"
+
+enum {
+    BACKLOG = 8,
+};
+
+static const int64_t patience = 2 * SEC; /* with a client that takes nothing */
+
+/* ---- The page ---- */
+
+static void head_json(struct teller *t)
+{
+    char node[ADDR_TEXT_MAX];
+
+    text_add(&t->page, "{\"program\":\"%s\",\"node\":\"%s\",\"tun\":\"%s\",\"pid\":%ld,\"totals\":",
+             t->program, addr_format(&t->node, node), t->tun, (long)getpid());
+    status_json_totals(&t->page, t->st);
+    text_add(&t->page, ",\n\"counters\":");
+    status_json_counters(&t->page, t->st);
+    text_add(&t->page, ",\n\"connections\":[");
+}
+
+static void head_text(struct teller *t)
+{
+    const struct stack_totals *n = stack_totals(t->st);
+    char node[ADDR_TEXT_MAX];
+
+    text_add(&t->page,
+             "%s %s on %s: %" PRIu32 " connection%s; packets: %" PRIu64 " in, %" PRIu64 " out\n",
+             t->program, addr_format(&t->node, node), t->tun, n->conns, n->conns == 1 ? "" : "s",
+             n->packets_in, n->packets_out);
+    if (n->conns)
+        status_text_heading(&t->page);
+}
+
+static void tail_text(struct teller *t)
+{
+    if (!t->counters)
+        return;
+    for (int r = REASON_NONE + 1; r < REASON_COUNT; r++) {
+        const struct reason_text *why = reason_text((enum reason)r);
+        uint64_t n = stack_count(t->st, (enum reason)r);
+
+        if (n)
+            text_add(&t->page, "%s%10" PRIu64 "  %s\n            %s (%s)\n", r == 1 ? "\n" : "", n,
+                     why->name, why->sentence, why->source);
+    }
+}
+
+/* As many connections as the page has room for. */
+static void conns(struct teller *t)
+{
+    struct stack_conn_status c;
+
+    while (text_room(&t->page) >= STATUS_ROW_MAX + 2) {
+        if (!stack_next_conn(t->st, &t->cursor, &c)) {
+            t->stage = TELLER_TAIL;
+            return;
+        }
+        if (t->json) {
+            text_add(&t->page, "%s\n", t->told ? "," : "");
+            status_json(&t->page, &c);
+        } else {
+            status_text(&t->page, &c);
+        }
+        t->told++;
+    }
+}
+
+/* The next page, when the one before it is taken. */
+static void compose(struct teller *t)
+{
+    text_init(&t->page, t->room, sizeof(t->room));
+    t->taken = 0;
+    if (t->stage == TELLER_HEAD) {
+        text_add(&t->page, "ok\n");
+        if (t->json)
+            head_json(t);
+        else
+            head_text(t);
+        t->stage = TELLER_CONNS;
+    } else if (t->stage == TELLER_CONNS) {
+        conns(t);
+    } else if (t->stage == TELLER_TAIL) {
+        if (t->json)
+            text_add(&t->page, "%s]}\n", t->told ? "\n" : "");
+        else
+            tail_text(t);
+        t->stage = TELLER_DONE;
+    }
+}
+
+/* ---- The client ---- */
+
+static void let_go(struct teller *t)
+{
+    close(t->client);
+    t->client = -1;
+    t->ready = true; /* the next one may wait already */
+}
+
+static void refuse(struct teller *t, const char *why)
+{
+    char line[80];
+    int n = snprintf(line, sizeof(line), "no %s\n", why);
+
+    (void)!send(t->client, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    let_go(t);
+}
+
+/* Root may ask, and who runs the node. */
+static bool may_ask(int fd)
+{
+    struct ucred who;
+    socklen_t len = sizeof(who);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+           (who.uid == 0 || who.uid == geteuid());
+}
+
+static void welcome(struct teller *t, int64_t now)
+{
+    t->ready = false;
+    t->client = accept4(t->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (t->client < 0)
+        return;
+    t->asked = 0;
+    t->cursor = t->told = 0;
+    t->stage = TELLER_ASKED;
+    t->give_up_at = now + patience;
+    text_init(&t->page, t->room, sizeof(t->room));
+    t->taken = 0;
+    if (may_ask(t->client))
+        t->ready = true; /* the question is on its way, or here */
+    else
+        refuse(t, "this node belongs to another user; ask as that user or as root");
+}
+
+static void understand(struct teller *t)
+{
+    t->json = strcmp(t->ask, "json\n") == 0;
+    t->counters = strcmp(t->ask, "counters\n") == 0;
+    if (t->json || t->counters || strcmp(t->ask, "text\n") == 0)
+        t->stage = TELLER_HEAD;
+    else
+        refuse(t, "the question is not understood; are both programs of one version?");
+}
+
+static void listen_to(struct teller *t)
+{
+    ssize_t n = recv(t->client, t->ask + t->asked, sizeof(t->ask) - 1 - t->asked, MSG_DONTWAIT);
+
+    t->ready = false;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        let_go(t);
+        return;
+    }
+    t->asked += (size_t)n;
+    t->ask[t->asked] = '\0';
+    if (strchr(t->ask, '\n') || t->asked == sizeof(t->ask) - 1)
+        understand(t);
+}
+
+/* Give the client what it takes now, and compose one page at most. */
+static void tell(struct teller *t, int64_t now)
+{
+    ssize_t n;
+
+    if (t->taken == t->page.len && t->stage == TELLER_DONE) {
+        let_go(t);
+        return;
+    }
+    if (t->taken == t->page.len)
+        compose(t);
+    if (t->page.len == 0)
+        return; /* no counter to tell: on to the end in the next turn */
+    n = send(t->client, t->page.out + t->taken, t->page.len - t->taken,
+             MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) {
+        t->taken += (size_t)n;
+        t->give_up_at = now + patience;
+    } else if (errno == EAGAIN || errno == EINTR) {
+        t->ready = false;
+    } else {
+        let_go(t);
+    }
+}
+
+void teller_act(struct teller *t, int64_t now)
+{
+    if (t->client >= 0 && now >= t->give_up_at)
+        let_go(t);
+    if (!t->ready || t->fd < 0)
+        return;
+    if (t->client < 0)
+        welcome(t, now);
+    else if (t->stage == TELLER_ASKED)
+        listen_to(t);
+    else
+        tell(t, now);
+}
+
+/* ---- Waiting ---- */
+
+int64_t teller_deadline(const struct teller *t)
+{
+    return t->client >= 0 ? t->give_up_at : TIME_NEVER;
+}
+
+unsigned teller_wait(const struct teller *t, struct pollfd *fds)
+{
+    if (t->fd < 0)
+        return 0;
+    fds[0] = (struct pollfd){.fd = t->client < 0 ? t->fd : t->client, .events = POLLIN};
+    if (t->client >= 0 && t->stage != TELLER_ASKED)
+        fds[0].events = POLLOUT;
+    return 1;
+}
+
+void teller_woken(struct teller *t, const struct pollfd *fds, unsigned n)
+{
+    t->ready = n > 0 && fds[0].revents;
+}
+
+/* ---- The socket ---- */
+
+socklen_t teller_name(const char *tun, struct sockaddr_un *ret_name)
+{
+    int n;
+
+    *ret_name = (struct sockaddr_un){.sun_family = AF_UNIX}; /* the zero makes it abstract */
+    n = snprintf(ret_name->sun_path + 1, sizeof(ret_name->sun_path) - 1, "twintun/%s", tun);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+int teller_open(struct teller *t, const char *program, const char *tun, const struct addr *node,
+                const struct stack *st)
+{
+    struct sockaddr_un name;
+    socklen_t len = teller_name(tun, &name);
+
+    t->program = program;
+    t->tun = tun;
+    t->node = *node;
+    t->st = st;
+    t->client = -1;
+    t->ready = false;
+    t->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (t->fd < 0)
+        return -errno;
+    if (bind(t->fd, (struct sockaddr *)&name, len) < 0 || listen(t->fd, BACKLOG) < 0) {
+        int error = -errno;
+
+        teller_close(t);
+        return error;
+    }
+    return 0;
+}
+
+void teller_close(struct teller *t)
+{
+    if (t->client >= 0)
+        close(t->client);
+    if (t->fd >= 0)
+        close(t->fd);
+    t->client = t->fd = -1;
+}

@@ -1,0 +1,327 @@
+/* Who asks a running node: what is answered, to whom, and that nobody can hold it up. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/time.h"
+#include "fake_stack.h"
+#include "run/teller.h"
+
+enum {
+    ANSWER_MAX = 32 << 20, /* bytes */
+    NOBODY = 65534,        /* a user who does not run this test */
+};
+
+static struct teller teller;
+static int64_t now;
+static char tun[32];
+static char *answer;
+
+static int setup(void **state)
+{
+    struct addr node = addr_v4(0x0a000105);
+
+    (void)state;
+    fake_reset();
+    now = SEC;
+    snprintf(tun, sizeof(tun), "test%ld", (long)getpid());
+    return teller_open(&teller, "peer", tun, &node, &fake);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    teller_close(&teller);
+    return 0;
+}
+
+/* One turn of a loop that does not sleep. */
+static void turn(void)
+{
+    struct pollfd fds[TELLER_FDS];
+    unsigned n = teller_wait(&teller, fds);
+
+    assert_int_equal(poll(fds, n, 0) >= 0, 1);
+    teller_woken(&teller, fds, n);
+    teller_act(&teller, now);
+}
+
+static void turns(unsigned n)
+{
+    while (n--)
+        turn();
+}
+
+static int client(const char *question)
+{
+    struct sockaddr_un name;
+    socklen_t len = teller_name(tun, &name);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&name, len), 0);
+    assert_int_equal(send(fd, question, strlen(question), 0), strlen(question));
+    return fd;
+}
+
+/* Take turns and read until the answer ends. Returns it; it lives until the next. */
+static const char *read_all(int fd)
+{
+    size_t n = 0;
+    ssize_t r;
+
+    answer = realloc(answer, ANSWER_MAX);
+    assert_non_null(answer);
+    for (;;) {
+        turn();
+        r = recv(fd, answer + n, ANSWER_MAX - 1 - n, MSG_DONTWAIT);
+        if (r < 0 && errno == EAGAIN)
+            continue;
+        if (r <= 0)
+            break;
+        n += (size_t)r;
+    }
+    answer[n] = '\0';
+    close(fd);
+    return answer;
+}
+
+static const char *ask(const char *question)
+{
+    return read_all(client(question));
+}
+
+/* ---- What is answered ---- */
+
+static void json_tells_everything(void **state)
+{
+    const char *a;
+    json_t *o, *c;
+
+    (void)state;
+    fake.listed = 2;
+    fake.totals.packets_in = 17;
+    fake.counts[REASON_IP_CHECKSUM] = 3;
+    a = ask("json\n");
+    assert_memory_equal(a, "ok\n", 3);
+    o = json_loads(a + 3, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(o);
+    assert_string_equal(json_string_value(json_object_get(o, "program")), "peer");
+    assert_string_equal(json_string_value(json_object_get(o, "node")), "10.0.1.5");
+    assert_string_equal(json_string_value(json_object_get(o, "tun")), tun);
+    assert_int_equal(json_integer_value(json_object_get(o, "pid")), getpid());
+    assert_int_equal(json_integer_value(
+                         json_object_get(json_object_get(o, "totals"), "packets_in")),
+                     17);
+    c = json_object_get(o, "counters");
+    assert_int_equal(json_object_size(c), 1);
+    assert_int_equal(json_integer_value(json_object_get(c, "drop.ip.checksum")), 3);
+    c = json_object_get(o, "connections");
+    assert_int_equal(json_array_size(c), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(c, 1), "remote_port")),
+                     50001);
+    json_decref(o);
+}
+
+static void text_tells_counters_when_asked(void **state)
+{
+    (void)state;
+    fake.listed = 1;
+    fake.totals.conns = 1;
+    fake.counts[REASON_IP_CHECKSUM] = 3;
+    assert_non_null(strstr(ask("text\n"), "ESTABLISHED"));
+    assert_non_null(strstr(answer, "peer 10.0.1.5 on test"));
+    assert_null(strstr(answer, "drop.ip.checksum"));
+    assert_non_null(strstr(ask("counters\n"), "3  drop.ip.checksum\n"));
+    assert_non_null(strstr(answer, "ESTABLISHED"));
+}
+
+static void nothing_to_tell_is_told(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(ask("text\n"), ": 0 connections; packets: 0 in, 0 out\n"));
+    assert_non_null(strstr(ask("counters\n"), ": 0 connections"));
+    assert_memory_equal(ask("json\n"), "ok\n{", 4);
+}
+
+static void what_is_not_understood_is_refused(void **state)
+{
+    (void)state;
+    assert_memory_equal(ask("sesame\n"), "no the question", 15);
+    assert_memory_equal(ask("json json json json json json json"), "no the question", 15);
+    assert_memory_equal(ask("json\n"), "ok\n", 3);
+}
+
+/* All counters and ten thousand connections: whole, whatever the reader's speed. */
+static void a_long_answer_is_whole(void **state)
+{
+    json_t *o;
+
+    (void)state;
+    fake.listed = 10000;
+    for (int r = 1; r < REASON_COUNT; r++)
+        fake.counts[r] = UINT64_MAX / 2;
+    o = json_loads(ask("json\n") + 3, 0, NULL);
+    assert_non_null(o);
+    assert_int_equal(json_array_size(json_object_get(o, "connections")), 10000);
+    assert_int_equal(json_object_size(json_object_get(o, "counters")), REASON_COUNT - 1);
+    json_decref(o);
+    ask("counters\n");
+    for (int r = 1; r < REASON_COUNT; r++)
+        assert_non_null(strstr(answer, reason_text((enum reason)r)->sentence));
+}
+
+/* ---- That nobody can hold it up ---- */
+
+/* However much there is to tell, a turn composes one page. */
+static void a_turn_does_one_page(void **state)
+{
+    int fd = client("json\n");
+    uint32_t before = 0;
+
+    (void)state;
+    fake.listed = 10000;
+    turns(3);
+    assert_int_equal(teller.stage, TELLER_CONNS);
+    for (unsigned i = 0; i < 3; i++) {
+        turn();
+        assert_true(teller.cursor - before <= TELLER_PAGE / 256);
+        before = teller.cursor;
+    }
+    assert_true(teller.cursor < 10000);
+    close(fd);
+}
+
+static void one_who_reads_nothing_is_dropped(void **state)
+{
+    int slow = client("json\n"), next = client("text\n");
+
+    (void)state;
+    fake.listed = 10000;
+    turns(50);
+    assert_true(teller.client >= 0);
+    assert_int_equal(teller_deadline(&teller), now + 2 * SEC);
+    now += 2 * SEC - 1;
+    turn();
+    assert_true(teller.client >= 0);
+    now += 1;
+    fake.listed = 0;
+    assert_memory_equal(read_all(next), "ok\npeer", 7);
+    close(slow);
+    assert_int_equal(teller_deadline(&teller), TIME_NEVER);
+}
+
+static void one_who_asks_nothing_is_dropped(void **state)
+{
+    int dumb = client(""), next = client("text\n");
+
+    (void)state;
+    turns(10);
+    now += 2 * SEC;
+    assert_memory_equal(read_all(next), "ok\npeer", 7);
+    close(dumb);
+}
+
+static void one_who_leaves_is_forgotten(void **state)
+{
+    (void)state;
+    close(client("json\n"));
+    close(client(""));
+    fake.listed = 10000;
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = client("json\n");
+
+        turns(4);
+        close(fd);
+    }
+    turns(20);
+    assert_int_equal(teller.client, -1);
+}
+
+/* Nobody asks: there is one descriptor to wait for, and no deadline. */
+static void at_rest_it_costs_nothing(void **state)
+{
+    struct pollfd fds[TELLER_FDS];
+
+    (void)state;
+    turns(3);
+    assert_int_equal(teller_wait(&teller, fds), 1);
+    assert_int_equal(fds[0].fd, teller.fd);
+    assert_int_equal(teller_deadline(&teller), TIME_NEVER);
+}
+
+/* ---- To whom ---- */
+
+static void another_user_is_refused(void **state)
+{
+    char line[128] = "";
+    int from[2], fd, status;
+    pid_t child;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(pipe(from), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (setuid(NOBODY) < 0)
+            _exit(77);
+        fd = client("json\n");
+        dup2(from[1], STDERR_FILENO);
+        _exit(recv(fd, line, 3, MSG_WAITALL) == 3 && memcmp(line, "no ", 3) == 0 ? 0 : 1);
+    }
+    while (waitpid(child, &status, WNOHANG) == 0)
+        turn();
+    close(from[0]);
+    close(from[1]);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip(); /* a namespace of one user */
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_name_that_is_taken_is_told(void **state)
+{
+    static struct teller second;
+    struct addr node = addr_v4(0x0a000105);
+
+    (void)state;
+    assert_int_equal(teller_open(&second, "peer", tun, &node, &fake), -EADDRINUSE);
+    assert_int_equal(second.fd, -1);
+    assert_int_equal(teller_wait(&second, NULL), 0);
+    teller_act(&second, now);
+    assert_int_equal(teller_deadline(&second), TIME_NEVER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(json_tells_everything, setup, teardown),
+        cmocka_unit_test_setup_teardown(text_tells_counters_when_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_to_tell_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_understood_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_answer_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_turn_does_one_page, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_who_reads_nothing_is_dropped, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_who_asks_nothing_is_dropped, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_who_leaves_is_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(at_rest_it_costs_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_user_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_taken_is_told, setup, teardown),
+    };
+    int r = cmocka_run_group_tests_name("teller", tests, NULL, NULL);
+
+    free(answer);
+    return r;
+}
