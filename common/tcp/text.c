@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/sack.h"
 #include "tcp/seg.h"
 
 /* Cut off what we have, and what lies beyond the window or beyond a FIN that arrived. */
@@ -90,6 +91,7 @@ enum reason text_step(struct seg *s)
 
     if (!tcb_takes_text(c))
         return REASON_NONE;
+    sack_note_duplicate(c, s->seq, s->data.len);
     trim(s);
     if (s->data.len == 0) {
         if (had_data)
