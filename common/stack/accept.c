@@ -124,10 +124,10 @@ static struct conn *accept_new(struct stack *st, struct listener *l, const struc
  * is a place in the table; the old one may have made it.
  */
 static void accept_again(struct stack *st, struct listener *l, const struct ip_hdr *ip,
-                         const struct tcp_hdr *syn, uint32_t iss, struct conn_id old_id)
+                         const struct tcp_hdr *syn, uint32_t iss, struct conn *old)
 {
-    struct conn *old = &st->conns[old_id.slot], *c;
-    bool rests = old->in_use && old->generation == old_id.generation;
+    bool rests = old->in_use; /* else its slot is free now */
+    struct conn *c;
 
     if (rests)
         flow_unhash(st, old);
@@ -141,15 +141,11 @@ static void accept_again(struct stack *st, struct listener *l, const struct ip_h
 static enum reason accept_syn(struct stack *st, struct listener *l, const struct ip_hdr *ip,
                               const struct tcp_hdr *syn, struct conn *old)
 {
-    struct conn_id old_id = {0};
-    uint32_t iss = 0;
+    uint32_t iss = old ? old->tcb.snd_nxt + ISN_STEP : 0;
 
     if (accept_queue_full(l))
         return REASON_TCP_ACCEPT_QUEUE;
-    if (old) {
-        old_id = (struct conn_id){conn_slot(st, old), old->generation};
-        iss = old->tcb.snd_nxt + ISN_STEP;
-    } else {
+    if (!old) {
         if (st->cfg.tcp.syn_cookies && (syn_queue_full(st, l) || table_scarce(st)))
             return cookie_answer(st, l, ip, syn);
         if (syn_queue_full(st, l) && !flow_evict(st, l))
@@ -158,7 +154,7 @@ static enum reason accept_syn(struct stack *st, struct listener *l, const struct
     if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
         return REASON_TCP_TABLE_FULL;
     if (old)
-        accept_again(st, l, ip, syn, iss, old_id);
+        accept_again(st, l, ip, syn, iss, old);
     else
         stack_settle(st, accept_new(st, l, ip, syn, 0));
     return REASON_NONE;
