@@ -182,6 +182,47 @@ uint32_t reasm_take(struct reasm *r, struct pool *cells, uint32_t nxt, struct ch
     return added;
 }
 
+/* Keep the first `len` bytes of the range: at least one, and not all. */
+static void range_cut(struct reasm *r, struct pool *cells, struct reasm_range *g, uint32_t len)
+{
+    struct chunk *last = g->head;
+    uint32_t at = last->s.len, kept = 1;
+    struct chunkq rest;
+
+    for (; at < len; kept++) {
+        last = last->next;
+        at += last->s.len;
+    }
+    rest = (struct chunkq){last == g->tail ? NULL : last->next, g->tail, g->end - g->start - at};
+    chunkq_drop(&rest, cells, rest.bytes, NULL);
+    last->s.len -= at - len;
+    last->next = NULL;
+    r->chunks = (uint16_t)(r->chunks - (g->chunks - kept));
+    g->tail = last;
+    g->chunks = kept;
+    g->end = g->start + len;
+}
+
+void reasm_cut(struct reasm *r, struct pool *cells, uint32_t end)
+{
+    struct reasm_range **link = &r->first;
+
+    while (*link && seq_leq((*link)->end, end))
+        link = &(*link)->next;
+    if (*link && seq_lt((*link)->start, end)) {
+        range_cut(r, cells, *link, end - (*link)->start);
+        link = &(*link)->next;
+    }
+    while (*link) {
+        struct reasm_range *g = *link;
+
+        *link = g->next;
+        r->ranges--;
+        r->chunks = (uint16_t)(r->chunks - g->chunks);
+        range_clear(g, cells);
+    }
+}
+
 void reasm_clear(struct reasm *r, struct pool *cells)
 {
     while (r->first) {

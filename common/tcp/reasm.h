@@ -59,6 +59,9 @@ const struct reasm_range *reasm_latest(const struct reasm *r, const struct reasm
 /* Move what begins at or before `nxt` behind the queue's end. Returns how many bytes it added. */
 uint32_t reasm_take(struct reasm *r, struct pool *cells, uint32_t nxt, struct chunkq *q);
 
+/* Drop everything from the sequence number `end` on. */
+void reasm_cut(struct reasm *r, struct pool *cells, uint32_t end);
+
 /* Drop everything. */
 void reasm_clear(struct reasm *r, struct pool *cells);
 
