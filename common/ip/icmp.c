@@ -44,16 +44,16 @@ static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
     if (proto != IP_PROTO_TCP && proto != IP_PROTO_UDP)
         return REASON_ICMP_QUOTE;
     *ret_error = (struct icmp_error){
-        .type = icmp->type,
-        .code = icmp->code,
+        .meaning = icmp_meaning(icmp->type, icmp->code),
         .proto = proto,
         .local = icmp->quote.src,
         .remote = icmp->quote.dst,
         .local_port = get16(icmp->quote_l4),
         .remote_port = get16(icmp->quote_l4 + 2),
         .seq = get32(icmp->quote_l4 + 4),
-        .hard = icmp->type == ICMP_UNREACHABLE &&
-                (icmp->code == ICMP_UNREACH_PROTOCOL || icmp->code == ICMP_UNREACH_PORT),
+        .size = icmp->quote.total_len,
+        .df = icmp->quote.df,
+        .mtu = icmp->rest & 0xffff,
     };
     return REASON_NONE;
 }
@@ -63,16 +63,16 @@ enum reason icmp_input(struct ip_node *n, const struct ip_hdr *ip, struct slice 
 {
     struct icmp_hdr icmp;
     enum reason why = icmp_parse(message.base, message.len, &icmp);
+    struct icmp_meaning meaning;
 
     *ret_has_error = false;
     if (why)
         return why;
     if (icmp.type == ICMP_ECHO)
         return echo_reply(n, ip, &icmp, message);
-    if (icmp.type == ICMP_SOURCE_QUENCH)
-        return REASON_ICMP_SOURCE_QUENCH;
-    if (!icmp.is_error || icmp.type == ICMP_REDIRECT)
-        return REASON_ICMP_TYPE;
+    meaning = icmp_meaning(icmp.type, icmp.code);
+    if (meaning.class == ICMP_IGNORED)
+        return meaning.why;
     why = read_error(n, &icmp, ret_error);
     *ret_has_error = why == REASON_NONE;
     return why;

@@ -9,16 +9,6 @@
 #include "ip/ip.h"
 #include "wire/icmp.h"
 
-/* An error about a packet of ours, for the transport that sent it. */
-struct icmp_error {
-    uint8_t type, code;
-    uint8_t proto;
-    struct addr local, remote; /* ours, and where the packet was going */
-    uint16_t local_port, remote_port;
-    uint32_t seq; /* TCP: the quoted sequence number */
-    bool hard;    /* RFC 1122 section 4.2.3.9: protocol or port unreachable, or no fragmenting */
-};
-
 /*
  * An ICMP message for us. An echo request leaves its reply in the output ring. An error that quotes
  * a packet of ours fills *ret_error and sets *ret_has_error. Returns REASON_NONE or the reason for

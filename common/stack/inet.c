@@ -97,7 +97,7 @@ static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct 
     c = flow_find(st, &e.local, e.local_port, &e.remote, e.remote_port);
     if (!c)
         return REASON_ICMP_QUOTE;
-    why = tcp_icmp_error(&st->tcp, &c->tcb, st->now, e.seq, e.hard);
+    why = tcp_icmp_error(&st->tcp, &c->tcb, st->now, &e);
     stack_settle(st, c);
     return why;
 }

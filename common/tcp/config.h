@@ -43,6 +43,8 @@ struct tcp_config {
     bool syn_cookies;         /* answer SYNs without memory when the SYN queue is full (RFC 4987) */
     uint32_t syn_queue;       /* half-open connections that each listener may have */
     bool delayed_ack;         /* RFC 9293 SHLD-18 */
+    bool icmp_hard_aborts;    /* a hard ICMP error ends a synchronized connection at once; off: only
+                               * if silence confirms it (SHLD-26, RFC 5927 section 5.2) */
     const struct cc_ops *cc;  /* congestion control, see tcp/cc/cc.h */
     int64_t delack_ns;        /* under 0.5 s (MUST-40) */
     int64_t rto_initial_ns;   /* RFC 6298 2.1 */

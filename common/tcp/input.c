@@ -223,14 +223,3 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
     c->data_segs_in += data.len > 0;
     return c->state == TCP_SYN_SENT ? syn_sent(&s) : synchronized(&s);
 }
-
-enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, uint32_t seq, bool hard)
-{
-    if (seq_lt(seq, c->snd_una) || seq_geq(seq, c->snd_nxt))
-        return REASON_ICMP_SEQUENCE; /* RFC 5927 section 4: not about anything in flight */
-    if (hard && (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED))
-        tcp_end(t, c, now, REASON_END_UNREACHABLE);
-    else
-        tcp_note(t, c, now, REASON_ICMP_SOFT, 0);
-    return REASON_NONE;
-}

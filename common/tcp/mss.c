@@ -9,7 +9,7 @@
 #include "tcp/option.h"
 
 enum {
-    MSS_FLOOR = 48,   /* bytes: smaller announcements would be an attack on our CPU */
+    MSS_FLOOR = 48,   /* bytes: to ask for smaller segments would be an attack on our CPU */
     IPV6_LONGER = 20, /* bytes: its header than that of IPv4 */
 };
 
@@ -37,4 +37,16 @@ void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
     uint32_t size = min32(said, mss_announce(t, c)), options = option_always(c);
 
     c->snd_mss = (uint16_t)(size > options ? size - options : 1);
+}
+
+bool mss_lower(struct tcb *c, uint32_t mtu)
+{
+    uint32_t header = addr_is_v4(&c->remote) ? IPV4_HEADER_MIN : IPV4_HEADER_MIN + IPV6_LONGER;
+    uint32_t size = header + TCP_HEADER_MIN + option_always(c);
+
+    size = max32(mtu > size ? mtu - size : 0, MSS_FLOOR);
+    if (size >= c->snd_mss)
+        return false;
+    c->snd_mss = (uint16_t)size;
+    return true;
 }

@@ -16,4 +16,10 @@ void mss_init(const struct tcp *t, struct tcb *c);
 /* The remote end's SYN, whose other options are settled: snd_mss by MUST-15 and MUST-16. */
 void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);
 
+/*
+ * The path takes no packets larger than `mtu` bytes (RFC 1191 section 6): smaller segments from now
+ * on. False if ours are small enough, or as small as they may become.
+ */
+bool mss_lower(struct tcb *c, uint32_t mtu);
+
 #endif

@@ -11,6 +11,7 @@
  *   text.c     its seventh and eighth, the segment text and the FIN bit
  *   output.c   what to send next, and why
  *   timer.c    timeouts
+ *   icmp.c     what ICMP errors do to a connection
  *   user.c     the user calls
  *   state.c    changes of state, and how a connection ends
  *   option.c   which options a segment carries, and their negotiation
@@ -26,6 +27,7 @@
 
 #include "base/buf.h"
 #include "tcp/tcb.h"
+#include "wire/icmp.h"
 #include "wire/tcp.h"
 
 /* What all connections of one node share. */
@@ -84,8 +86,11 @@ bool tcp_time_wait_reusable(const struct tcp *t, const struct tcb *c, const stru
 enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
                       struct slice data, bool *ret_reply, struct tcp_hdr *ret_rst);
 
-/* An ICMP error quoted a segment of this connection. */
-enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, uint32_t seq, bool hard);
+/*
+ * icmp.c: an ICMP error quoted a segment of this connection. Returns REASON_NONE or why the error
+ * is ignored.
+ */
+enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, const struct icmp_error *e);
 
 /*
  * The next segment: *ret_hdr but for its ports, payload added to p's parts, p->why set. False if
@@ -153,6 +158,8 @@ bool tcp_budget_out_of_order(const struct tcp *t, struct slice s);
 
 /* output.c: restart RTX for what is outstanding, or clear it. */
 void tcp_restart_rtx(struct tcb *c, int64_t now);
+/* icmp.c: RTX expired: is there no hope, because silence confirms a hard error? */
+bool tcp_icmp_hopeless(const struct tcb *c);
 /* ack.c: congestion control's view of the connection. */
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now);
 

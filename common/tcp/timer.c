@@ -60,6 +60,10 @@ static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool outstanding = c->snd_nxt != c->snd_una;
 
+    if (tcp_icmp_hopeless(c)) {
+        tcp_end(t, c, now, REASON_END_UNREACHABLE);
+        return;
+    }
     if (outstanding)
         count_retransmission(t, c, now);
     if (!tcb_synchronized(c)) {

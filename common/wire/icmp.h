@@ -24,6 +24,44 @@ enum icmp_unreachable_code {
     ICMP_UNREACH_PORT = 3,
     ICMP_UNREACH_NEEDFRAG = 4,
     ICMP_UNREACH_SRCROUTE = 5,
+    ICMP_UNREACH_NET_PROHIBITED = 9,
+    ICMP_UNREACH_HOST_PROHIBITED = 10,
+    ICMP_UNREACH_PROHIBITED = 13,
+};
+
+/* ICMPv6 (RFC 4443, RFC 4861, RFC 3810) is printed, and the meaning of its errors known. */
+enum icmp6_type {
+    ICMP6_UNREACHABLE = 1,
+    ICMP6_TOO_BIG = 2,
+    ICMP6_TIME_EXCEEDED = 3,
+    ICMP6_PARAM_PROBLEM = 4,
+    ICMP6_ECHO = 128,
+    ICMP6_ECHO_REPLY = 129,
+    ICMP6_ROUTER_SOLICITATION = 133,
+    ICMP6_ROUTER_ADVERTISEMENT = 134,
+    ICMP6_NEIGHBOR_SOLICITATION = 135,
+    ICMP6_NEIGHBOR_ADVERTISEMENT = 136,
+    ICMP6_MLD2_REPORT = 143,
+};
+
+enum icmp6_unreachable_code {
+    ICMP6_UNREACH_ROUTE = 0,
+    ICMP6_UNREACH_PROHIBITED = 1,
+    ICMP6_UNREACH_ADDRESS = 3,
+    ICMP6_UNREACH_PORT = 4,
+};
+
+/* What an error means to the transport whose packet it quotes (RFC 9293 section 3.9.2.2). */
+enum icmp_class {
+    ICMP_IGNORED, /* nothing */
+    ICMP_SOFT,    /* may pass: told, never a reason to give up (MUST-56) */
+    ICMP_HARD,    /* will not pass by itself (SHLD-26) */
+    ICMP_TOO_BIG, /* a packet was larger than a link of its path takes (RFC 1191, RFC 8201) */
+};
+
+struct icmp_meaning {
+    enum icmp_class class;
+    enum reason why; /* of kind EVENT, but of kind DROP with ICMP_IGNORED */
 };
 
 enum {
@@ -42,11 +80,27 @@ struct icmp_hdr {
     size_t quote_l4_len;     /* bytes */
 };
 
+/* An error about a packet of ours, for the transport that sent it. */
+struct icmp_error {
+    struct icmp_meaning meaning;
+    uint8_t proto;
+    struct addr local, remote; /* ours, and where the packet was going */
+    uint16_t local_port, remote_port;
+    uint32_t seq;  /* TCP: the quoted sequence number */
+    uint32_t size; /* bytes of the quoted packet, as its header says */
+    bool df;       /* it forbade fragments */
+    uint32_t mtu;  /* bytes, with ICMP_TOO_BIG; 0: an old router, which does not say (RFC 1191 5) */
+};
+
 /* Parse b[0..len): length and checksum. Returns REASON_NONE or the reason for the drop. */
 enum reason icmp_parse(const uint8_t *b, size_t len, struct icmp_hdr *ret_icmp);
 
 /* Write an 8-byte header whose checksum covers n slices behind it. */
 void icmp_build(uint8_t room[ICMP_HEADER], uint8_t type, uint8_t code, uint32_t rest,
                 const struct slice *payload, unsigned n);
+
+/* icmp_meaning.c: what an error of this type and code means, in IPv4 and in IPv6. */
+struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code);
+struct icmp_meaning icmp6_meaning(uint8_t type, uint8_t code);
 
 #endif

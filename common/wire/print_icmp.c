@@ -154,16 +154,6 @@ enum reason print_icmp(struct text *t, const struct print_body *body)
     return body->fragment ? REASON_NONE : icmp_parse(body->b, body->len, &icmp);
 }
 
-enum icmp6_type {
-    ICMP6_ECHO = 128,
-    ICMP6_ECHO_REPLY = 129,
-    ICMP6_ROUTER_SOLICITATION = 133,
-    ICMP6_ROUTER_ADVERTISEMENT = 134,
-    ICMP6_NEIGHBOR_SOLICITATION = 135,
-    ICMP6_NEIGHBOR_ADVERTISEMENT = 136,
-    ICMP6_MLD2_REPORT = 143,
-};
-
 /* Neighbour solicitation and advertisement: the address that they are about. */
 static void print_neighbor(struct text *t, const uint8_t *b)
 {

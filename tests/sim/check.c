@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "stack/internal.h"
 #include "tests/sim/rand.h"
 
 /* A delayed acknowledgment is delayed by less (RFC 9293 MUST-40). */
@@ -111,10 +112,21 @@ static const unsigned legal[] = {
     [TCP_TIME_WAIT] = TO(CLOSED),
 };
 
+/* TIME-WAIT lasts two MSL (MUST-13). */
+static void check_time_wait(struct check *c, unsigned node, const struct stack_note *n)
+{
+    if (n->conn < CHECK_SLOTS &&
+        n->at - c->since[node][n->conn] < 2 * c->stack[node]->cfg.tcp.msl_ns)
+        check_fail(c, "node %u: TIME-WAIT lasted %lld ms", node,
+                   (long long)((n->at - c->since[node][n->conn]) / MSEC));
+}
+
 void check_note(struct check *c, unsigned node, const struct stack_note *n)
 {
     enum tcp_state *now;
 
+    if (n->reason == REASON_TIME_WAIT_EXPIRED)
+        check_time_wait(c, node, n);
     if (n->reason != REASON_STATE)
         return;
     if (n->conn >= CHECK_SLOTS) {
@@ -130,4 +142,5 @@ void check_note(struct check *c, unsigned node, const struct stack_note *n)
         check_fail(c, "slot %u was in %s, and leaves %s", n->conn, tcp_state_name(*now),
                    tcp_state_name(n->from));
     *now = n->to;
+    c->since[node][n->conn] = n->at;
 }

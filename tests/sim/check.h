@@ -45,11 +45,15 @@ struct flow {
     uint32_t ack;        /* the highest acknowledgment it sent */
     uint32_t right_edge; /* the highest sequence number it allows, plus one */
     uint64_t key;        /* of the stream of bytes it carries */
+    uint64_t urgent_to;  /* bytes of the stream that its application has called urgent; 0: none */
+    bool ts_offered;
+    uint32_t ts_val, ts_ecr; /* the last timestamps it sent */
 
     /* what its sender has been told by segments that arrived */
     bool told;
     uint32_t told_edge; /* the highest sequence number it may use, plus one */
     uint32_t told_ack;  /* the highest acknowledgment */
+    uint32_t told_ts;   /* the highest timestamp */
 
     /* what has arrived of it, by the books: all up to `nxt`, and the spans beyond */
     bool counting; /* the books are known to be right */
@@ -62,6 +66,7 @@ struct flow {
     uint32_t again_seq;
     int64_t again_at, again_gap; /* ns */
 
+    unsigned dups_owed;      /* acknowledgments that its sender owes for what came out of order */
     int64_t owing_since;     /* ns: its sender owes an acknowledgment; TIME_NEVER */
     int64_t challenge_began; /* ns: one second ... */
     unsigned challenges;     /* ... and how many challenge ACKs its sender sent in it */
@@ -77,7 +82,8 @@ struct arrival {
     const void *conn; /* the receiver's struct conn, or NULL */
     unsigned state;   /* enum tcp_state ... */
     bool released;    /* ... and more of its TCB before the segment came */
-    uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd;
+    bool ts_ok;
+    uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd, ts_recent;
 };
 
 struct check {
@@ -85,6 +91,7 @@ struct check {
     uint32_t node[CHECK_CONNS][2];    /* where the ends are */
     const struct stack *stack[NET_NODES];
     enum tcp_state state[NET_NODES][CHECK_SLOTS];
+    int64_t since[NET_NODES][CHECK_SLOTS]; /* ns: in that state */
     /* the batch that a node has just read: who may be answered by a RST */
     struct {
         uint16_t sport, dport;

@@ -70,6 +70,8 @@ static void learn(struct arrival *a)
     uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
 
     me->agains = 0;
+    if (tcp->opt.has_timestamp && (!me->told_ts || seq_gt(tcp->opt.ts_val, me->told_ts)))
+        me->told_ts = tcp->opt.ts_val;
     if (!(tcp->flags & TCP_ACK) || (tcp->flags & TCP_RST))
         return;
     me->told_edge = me->told ? seq_max(me->told_edge, edge) : edge;
@@ -89,6 +91,8 @@ static void remember(struct arrival *a, const struct conn *conn)
     a->snd_una = t->snd_una;
     a->snd_nxt = t->snd_nxt;
     a->max_snd_wnd = t->max_snd_wnd;
+    a->ts_ok = t->ts_ok;
+    a->ts_recent = t->ts_recent;
 }
 
 void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len, bool corrupted)
@@ -152,6 +156,14 @@ static void must_do_nothing(struct check *c, const struct conn *conn, enum reaso
                    tcp_state_name((enum tcp_state)a->state));
 }
 
+/* Is its timestamp missing, or older than what came before (RFC 7323 sections 3.2 and 5.3)? */
+static bool outdated(const struct arrival *a)
+{
+    if (!a->ts_ok || (a->tcp.flags & (TCP_RST | TCP_SYN)))
+        return false;
+    return !a->tcp.opt.has_timestamp || seq_lt(a->tcp.opt.ts_val, a->ts_recent);
+}
+
 /* RFC 5961 section 3.2: only a reset at exactly RCV.NXT ends a connection. */
 static void check_rst(struct check *c, const struct conn *conn, enum reason said)
 {
@@ -168,6 +180,18 @@ static bool takes_text(unsigned state)
     return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT_1 || state == TCP_FIN_WAIT_2;
 }
 
+/*
+ * One acknowledgment for each segment that came out of order (RFC 5681 section 4.2); what they
+ * would repeat is old when RCV.NXT moves.
+ */
+static void note_order(struct arrival *a, const struct conn *conn)
+{
+    if (conn->tcb.rcv_nxt != a->rcv_nxt)
+        a->back->dups_owed = 0;
+    else if (seq_gt(a->tcp.seq, a->rcv_nxt))
+        a->back->dups_owed++;
+}
+
 /* The segment is acceptable: every byte of it that is new is kept, and RCV.NXT is where it must. */
 static void check_arrived(struct check *c, const struct conn *conn, enum reason said)
 {
@@ -181,6 +205,8 @@ static void check_arrived(struct check *c, const struct conn *conn, enum reason 
         books_begin(f, t);
         return;
     }
+    if (a->len > 0 && takes_text(a->state) && !a->released)
+        note_order(a, conn);
     if (a->len > 0 && takes_text(a->state) && !a->released)
         books_add(f, seq_max(a->tcp.seq, f->nxt), seq_min(a->tcp.seq + a->len, a->rcv_adv));
     if (f->counting && t->rcv_nxt - fin_taken(t) != f->nxt)
@@ -200,6 +226,8 @@ static void check_taken(struct check *c, const struct conn *conn, enum reason sa
     case REASON_TCP_NO_ACK:
     case REASON_TCP_RST_CHALLENGED:
     case REASON_TCP_SYN_CHALLENGED:
+    case REASON_TCP_PAWS:
+    case REASON_TCP_NO_TIMESTAMP:
         check_fail(c, "port %u: %s to a segment that is acceptable, in %s", a->tcp.dport,
                    reason_text(said)->name, tcp_state_name((enum tcp_state)a->state));
         return;
@@ -218,7 +246,9 @@ static void check_steps(struct check *c, const struct conn *conn, enum reason sa
     const struct arrival *a = &c->arrival;
     bool probes = a->rcv_adv == a->rcv_nxt && a->tcp.seq == a->rcv_nxt;
 
-    if (!acceptable(a) && !covers(a) && !probes)
+    if (outdated(a))
+        must_do_nothing(c, conn, said, "a segment with an old timestamp was taken");
+    else if (!acceptable(a) && !covers(a) && !probes)
         must_do_nothing(c, conn, said, "a segment outside the window was taken");
     else if (a->tcp.flags & TCP_RST)
         check_rst(c, conn, said);

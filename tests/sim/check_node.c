@@ -155,6 +155,8 @@ static void note_owing(struct look *l, unsigned node)
             check_find_flows(l->c, l->t->local_port, l->t->remote_port, &own, &back)) {
             size_t n = (size_t)(own - &l->c->flow[0][0]);
             owes[n / 2][n % 2] = owes_ack(l, own);
+            if (own->dups_owed > 0 && l->t->state != TCP_CLOSED)
+                fail(l, "what came out of order was not acknowledged");
         }
     }
     for (unsigned i = 0; i < CHECK_CONNS; i++)
@@ -163,6 +165,7 @@ static void note_owing(struct look *l, unsigned node)
 
             if (l->c->node[i][e] != node)
                 continue;
+            l->c->flow[i][e].dups_owed = 0;
             if (!owes[i][e])
                 *since = TIME_NEVER;
             else if (*since == TIME_NEVER)

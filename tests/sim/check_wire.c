@@ -28,6 +28,7 @@ static void check_syn(struct check *c, struct flow *f, const struct tcp_hdr *tcp
     f->mss = tcp->opt.has_mss ? tcp->opt.mss : TCP_MSS_DEFAULT4;
     f->wscale_offered = tcp->opt.has_wscale;
     f->wscale = tcp->opt.wscale;
+    f->ts_offered = tcp->opt.has_timestamp;
     if (!f->syn_seen)
         f->sent_end = tcp->seq + 1;
     f->syn_seen = true;
@@ -172,6 +173,44 @@ static void check_space(struct check *c, struct flow *f, const struct flow *back
         f->sent_end = end;
 }
 
+/* Each segment that begins before the end of urgent data says how far that goes (RFC 9293 3.8.5).
+ */
+static void check_urgent(struct check *c, const struct flow *f, const struct tcp_hdr *tcp)
+{
+    uint32_t end = f->isn + 1 + (uint32_t)f->urgent_to;
+    bool due = f->urgent_to > 0 && seq_lt(tcp->seq, end) && !(tcp->flags & TCP_SYN);
+
+    if (due != !!(tcp->flags & TCP_URG))
+        check_fail(c, "port %u: URG is %s", tcp->sport, due ? "missing" : "set for nothing");
+    else if (due && tcp->urg != UINT16_MAX && tcp->seq + tcp->urg != end)
+        check_fail(c, "port %u: the urgent pointer says %u of %u", tcp->sport,
+                   tcp->seq + tcp->urg - f->isn, end - f->isn);
+}
+
+/*
+ * Timestamps are in every segment if both SYNs had them (RFC 7323 section 3.2); our clock never
+ * runs backwards, nor does what is echoed, and that was said by the other side.
+ */
+static void check_timestamp(struct check *c, struct flow *f, const struct flow *back,
+                            const struct tcp_hdr *tcp)
+{
+    const struct tcp_options *o = &tcp->opt;
+    bool answers = f->told && f->ts_offered && !(tcp->flags & TCP_SYN);
+
+    if (answers && back->ts_offered && !o->has_timestamp)
+        check_fail(c, "port %u: a segment without a timestamp", tcp->sport);
+    if (!o->has_timestamp)
+        return;
+    if (f->ts_val && seq_lt(o->ts_val, f->ts_val))
+        check_fail(c, "port %u: the timestamps run backwards", tcp->sport);
+    if (f->ts_ecr && o->ts_ecr && seq_lt(o->ts_ecr, f->ts_ecr))
+        check_fail(c, "port %u: the timestamps echoed run backwards", tcp->sport);
+    if (answers && seq_gt(o->ts_ecr, f->told_ts))
+        check_fail(c, "port %u: echoes a timestamp that it was never told", tcp->sport);
+    f->ts_val = o->ts_val;
+    f->ts_ecr = o->ts_ecr;
+}
+
 static void check_challenge(struct check *c, struct flow *f, const struct tcp_hdr *tcp)
 {
     if (f->challenges == 0 || c->now - f->challenge_began >= SEC) {
@@ -204,6 +243,9 @@ static void check_segment(struct check *c, const struct tcp_hdr *tcp, const uint
         check_fail(c, "port %u: a segment before its SYN", tcp->sport);
     if (tcp->flags & TCP_ACK)
         check_ack(c, own, back, tcp);
+    own->dups_owed -= (tcp->flags & TCP_ACK) && own->dups_owed;
+    check_urgent(c, own, tcp);
+    check_timestamp(c, own, back, tcp);
     if (why == REASON_SEND_ACK_CHALLENGE)
         check_challenge(c, own, tcp);
     check_space(c, own, back, tcp, data, len, why);

@@ -86,10 +86,11 @@ static const struct param of_conn[] = {
 };
 
 static const struct param of_end[] = {
-    OF_END(total, 0),       OF_END(write_max, 1460),  OF_END(read_max, 65536),
-    OF_END(pause, 0),       OF_END(pause_max, MSEC),  OF_END(read_after, 0),
-    OF_END(close_delay, 0), OF_END(wait_for_eof, 0),  OF_END(release, 0),
-    OF_END(early, 0),       OF_END(quit, QUIT_NEVER), OF_END(quit_after, 0),
+    OF_END(total, 0),       OF_END(write_max, 1460), OF_END(read_max, 65536),
+    OF_END(pause, 0),       OF_END(pause_max, MSEC), OF_END(read_after, 0),
+    OF_END(close_delay, 0), OF_END(wait_for_eof, 0), OF_END(release, 0),
+    OF_END(early, 0),       OF_END(urgent, 0),       OF_END(quit, QUIT_NEVER),
+    OF_END(quit_after, 0),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

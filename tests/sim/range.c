@@ -171,7 +171,8 @@ void range_shrink(const char *program, struct scenario *sc, struct faults *fault
     printf("# shrunk in %u runs to connections: %u, faults: %zu%s, packets: %" PRIu64 "; %s\n",
            made, conns, faults->n, sc->listed ? "" : " listed and dice", result->packets,
            result->why);
-    printf("# replay: %s --seed %" PRIu64 " -v --with '%s'\n", program, sc->seed, text);
+    printf("# replay: %s --seed %" PRIu64 " -v --with '%s'\n", program, sc->seed,
+           text + (text[0] == ' '));
 }
 
 static void shrink_first(const struct range_options *o)

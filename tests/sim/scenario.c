@@ -249,6 +249,7 @@ static void draw_end(struct dice *d, const struct kind *k, struct end_plan *ret_
     p->close_delay = dice_chance(d, 500000) ? 0 : (int64_t)dice_below(d, (uint64_t)(2 * SEC));
     p->release = dice_chance(d, 300000);
     p->early = dice_chance(d, 300000);
+    p->urgent = dice_chance(d, 200000) ? (uint32_t)dice_spread(d, 1000, 500000) : 0;
     if (k->sleepy && dice_chance(d, 500000))
         p->read_after = (int64_t)dice_spread(d, 1, 60 * (uint64_t)SEC);
     if (dice_chance(d, k->quits)) {

@@ -23,6 +23,7 @@ enum strike_kind {
     STRIKE_ACK_OLD,
     STRIKE_DATA_BEYOND,
     STRIKE_DATA_BELOW,
+    STRIKE_DATA_STALE,  /* its timestamp is old */
     STRIKE_UNREACHABLE, /* ICMP, about a segment that is not in flight */
     STRIKE_TOO_LARGE,
     STRIKE_KINDS,
@@ -56,6 +57,12 @@ static uint32_t below(struct world *w, uint32_t n)
     return (uint32_t)dice_below(&w->strike_dice, n ? n : 1);
 }
 
+/* How far a strike is beside what would be believed: often by nothing more than it must. */
+static uint32_t beside(struct world *w)
+{
+    return below(w, 2) ? 0 : below(w, 1 << 20);
+}
+
 /* The header of a strike, and in *ret_len how much text it brings; false if it is not possible. */
 static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
                   struct tcp_hdr *ret_hdr, uint32_t *ret_len)
@@ -68,6 +75,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
         .ack = t->snd_nxt,
         .wnd = 1000,
         .flags = TCP_ACK,
+        .opt = {.has_timestamp = t->ts_ok, .ts_val = t->ts_recent + beside(w)},
     };
 
     *ret_len = 0;
@@ -80,8 +88,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
         break;
     case STRIKE_RST_OUTSIDE:
         h.flags = TCP_RST;
-        h.seq =
-            below(w, 2) ? t->rcv_adv + 1 + below(w, 1 << 20) : t->rcv_nxt - 1 - below(w, 1 << 20);
+        h.seq = below(w, 2) ? t->rcv_adv + (wnd == 0) + beside(w) : t->rcv_nxt - 1 - beside(w);
         break;
     case STRIKE_SYN:
         h.flags = TCP_SYN;
@@ -90,22 +97,28 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
             return false; /* may begin a new connection (MAY-2) */
         break;
     case STRIKE_ACK_FUTURE:
-        h.ack += 1 + below(w, 1 << 30);
+        h.ack += 1 + beside(w);
         *ret_len = below(w, TEXT_MAX);
         break;
     case STRIKE_ACK_OLD:
-        h.ack = t->snd_una - t->max_snd_wnd - 1 - below(w, 1 << 30);
+        h.ack = t->snd_una - t->max_snd_wnd - 1 - beside(w);
         *ret_len = below(w, TEXT_MAX);
         break;
     case STRIKE_DATA_BEYOND:
-        h.seq = t->rcv_adv + below(w, 1 << 20);
-        *ret_len = 1 + below(w, TEXT_MAX);
+        h.seq = t->rcv_adv + beside(w);
+        *ret_len = below(w, TEXT_MAX);
         if (wnd == 0)
             return false;
         break;
     case STRIKE_DATA_BELOW:
         *ret_len = 1 + below(w, TEXT_MAX);
-        h.seq -= *ret_len + below(w, 1 << 20);
+        h.seq -= *ret_len + beside(w);
+        break;
+    case STRIKE_DATA_STALE:
+        *ret_len = 1 + below(w, TEXT_MAX);
+        h.opt.ts_val = t->ts_recent - 1 - beside(w);
+        if (!t->ts_ok)
+            return false;
         break;
     case STRIKE_UNREACHABLE:
     case STRIKE_TOO_LARGE:
@@ -208,7 +221,8 @@ void strike(struct world *w, unsigned node)
         check_fail(&w->check, "a forged packet of kind %d was believed", (int)kind);
     if (conn->tcb.state != before.state || conn->tcb.snd_una != before.snd_una ||
         conn->tcb.rcv_nxt != before.rcv_nxt || conn->tcb.snd_mss != before.snd_mss ||
-        conn->tcb.snd_wnd != before.snd_wnd || conn->tcb.cc.cwnd != before.cc.cwnd)
+        conn->tcb.snd_wnd != before.snd_wnd || conn->tcb.cc.cwnd != before.cc.cwnd ||
+        conn->tcb.ts_recent != before.ts_recent)
         check_fail(&w->check, "a forged packet of kind %d changed the connection", (int)kind);
 }
 

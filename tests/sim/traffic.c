@@ -9,9 +9,9 @@
 static const int64_t patience = 300 * SEC;
 
 void end_init(struct end *e, const struct end_plan *plan, struct node *node, struct end *other,
-              struct check *c)
+              struct check *c, struct flow *flow)
 {
-    *e = (struct end){.plan = *plan, .node = node, .other = other, .check = c};
+    *e = (struct end){.plan = *plan, .node = node, .other = other, .check = c, .flow = flow};
     e->dice = dice_for(plan->luck, 0);
     e->write_at = e->read_at = e->close_at = e->quit_at = e->patience_at = TIME_NEVER;
 }
@@ -86,6 +86,30 @@ static int write_piece(struct end *e, uint32_t len)
     return r < 0 ? r : (int)len;
 }
 
+/* All that was written so far is urgent. */
+static void call_urgent(struct end *e)
+{
+    int r;
+
+    if (!dice_chance(&e->dice, e->plan.urgent))
+        return;
+    r = stack_urgent(e->node->st, e->conn);
+    if (r < 0)
+        check_fail(e->check, "an urgent call gave %d", r);
+    e->flow->urgent_to = e->written;
+}
+
+/* Urgent data reaches further than it did, and no further than the other end has said. */
+static void hear_urgent(struct end *e)
+{
+    uint64_t end = e->read + stack_urgent_left(e->node->st, e->conn);
+
+    if (end > e->other->flow->urgent_to || end < e->urgent_seen)
+        check_fail(e->check, "told of urgent data up to %llu, and %llu are",
+                   (unsigned long long)end, (unsigned long long)e->other->flow->urgent_to);
+    e->urgent_seen = end;
+}
+
 static void run_writer(struct end *e, int64_t now)
 {
     while (e->write_at <= now && e->written < e->plan.total && !e->closed) {
@@ -107,6 +131,7 @@ static void run_writer(struct end *e, int64_t now)
             return;
         } else {
             e->written += (uint64_t)r;
+            call_urgent(e);
             e->write_at = after_pause(e, now);
         }
     }
@@ -249,9 +274,11 @@ void end_event(struct end *e, int64_t now, const struct stack_event *ev)
         end_has(e, now, ev->conn);
         end_up(e, now);
         break;
-    case EV_URGENT:
     case EV_ERROR:
     case EV_DATAGRAM:
+        break;
+    case EV_URGENT:
+        hear_urgent(e);
         break;
     case EV_READABLE:
     case EV_PEER_CLOSED:
@@ -321,4 +348,8 @@ void end_verify(const struct end *e)
         check_fail(e->check, "node %u: wrote %llu of %llu and read %llu of %llu", e->node->number,
                    (unsigned long long)e->written, (unsigned long long)e->plan.total,
                    (unsigned long long)e->read, (unsigned long long)e->other->plan.total);
+    else if (!any_cut && e->urgent_seen != e->other->flow->urgent_to)
+        check_fail(e->check, "node %u: was told of urgent data up to %llu of %llu", e->node->number,
+                   (unsigned long long)e->urgent_seen,
+                   (unsigned long long)e->other->flow->urgent_to);
 }

@@ -35,6 +35,7 @@ struct end_plan {
     uint32_t pause;      /* parts per million: pauses after a write or a read */
     int64_t pause_max;   /* ns */
     int64_t read_after;  /* ns from being connected to the first read */
+    uint32_t urgent;     /* parts per million of the writes are urgent */
     int64_t close_delay; /* ns between the last write and the close */
     bool wait_for_eof;   /* close only when the other end has */
     bool release;        /* give the handle away once all is read and closed */
@@ -49,6 +50,7 @@ struct end {
     struct end_plan plan;
     struct node *node;
     struct check *check;
+    struct flow *flow; /* what the checker knows of what this end sends */
     struct dice dice;
     struct conn_id conn;
     struct end *other;
@@ -58,12 +60,13 @@ struct end {
     bool vanished;                  /* its node is silent for ever */
     enum reason why;                /* of EV_CLOSED */
     uint64_t written, read;         /* bytes */
+    uint64_t urgent_seen;           /* bytes: how far the other end's urgent data goes */
     int64_t write_at, read_at, close_at, quit_at; /* ns; TIME_NEVER: waits for an event */
     int64_t patience_at;                          /* ns: when to give up; TIME_NEVER */
 };
 
 void end_init(struct end *e, const struct end_plan *plan, struct node *node, struct end *other,
-              struct check *c);
+              struct check *c, struct flow *flow);
 
 /* It has called open, or it was accepted: it has a handle. */
 void end_has(struct end *e, int64_t now, struct conn_id conn);

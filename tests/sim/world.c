@@ -70,7 +70,8 @@ static void init_ends(struct world *w)
         const struct conn_plan *c = &w->sc.conn[i];
 
         for (unsigned e = 0; e < 2; e++) {
-            end_init(&w->end[i][e], &c->end[e], &w->node[c->node[e]], &w->end[i][1 - e], &w->check);
+            end_init(&w->end[i][e], &c->end[e], &w->node[c->node[e]], &w->end[i][1 - e], &w->check,
+                     &w->check.flow[i][e]);
             w->end[i][e].over = !c->on;
             w->check.flow[i][e].key = c->end[e].key;
             w->check.node[i][e] = c->node[e];

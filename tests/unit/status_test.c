@@ -284,13 +284,13 @@ static void json_has_every_value(void **state)
     assert_true(json_is_true(json_object_get(o, "cwnd_limited")));
     json_decref(o);
     s.timer = NULL;
-    s.soft_error = REASON_ICMP_SOFT;
+    s.soft_error = REASON_ICMP_SOFT_HOST;
     text_init(&t, out, sizeof(out));
     status_json(&t, &s);
     o = json_loads(out, 0, NULL);
     assert_true(json_is_null(json_object_get(o, "timer")));
     assert_string_equal(json_string_value(json_object_get(o, "soft_error")),
-                        reason_text(REASON_ICMP_SOFT)->name);
+                        reason_text(REASON_ICMP_SOFT_HOST)->name);
     json_decref(o);
 }
 

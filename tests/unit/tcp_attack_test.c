@@ -418,9 +418,11 @@ static void icmp_ends_an_opening(void **state)
         for (unsigned i = 0; i < 3; i++)
             assert_int_equal(icmp_error(ICMP_UNREACHABLE, soft[i], 0, flow.remote_port, REMOTE_V4),
                              0);
+        expect_event(EV_ERROR);
         expect_no_event();
         expect_state(TCP_SYN_SENT);
         assert_int_equal(icmp_error(ICMP_UNREACHABLE, code, 0, flow.remote_port, REMOTE_V4), 0);
+        expect_event(EV_ERROR);
         expect_closed(REASON_END_UNREACHABLE);
         expect_nothing();
         end();
@@ -437,10 +439,20 @@ static void icmp_does_not_end_a_connection(void **state)
         icmp_error(ICMP_UNREACHABLE, code, 1, flow.remote_port, REMOTE_V4);
     icmp_error(ICMP_TIME_EXCEEDED, 0, 1, flow.remote_port, REMOTE_V4);
     icmp_error(ICMP_PARAM_PROBLEM, 0, 1, flow.remote_port, REMOTE_V4);
-    counted(ICMP_SOFT, 18);
+    counted(ICMP_SOFT_NET, 1);
+    counted(ICMP_SOFT_HOST, 1);
+    counted(ICMP_SOFT_SOURCE_ROUTE, 1);
+    counted(ICMP_SOFT_PROHIBITED, 3);
+    counted(ICMP_SOFT_OTHER, 7);
+    counted(ICMP_SOFT_TTL, 1);
+    counted(ICMP_SOFT_PARAMETER, 1);
+    counted(ICMP_HARD_PROTOCOL, 1);
+    counted(ICMP_HARD_PORT, 1);
+    counted(ICMP_HARD_FRAGMENT, 1);
     /* MUST-55 */
     assert_int_equal(icmp_error(ICMP_SOURCE_QUENCH, 0, 1, flow.remote_port, REMOTE_V4),
                      REASON_ICMP_SOURCE_QUENCH);
+    expect_event(EV_ERROR);
     unharmed();
     end();
 }

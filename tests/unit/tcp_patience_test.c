@@ -391,19 +391,19 @@ static void soft_errors_are_told(void **state)
 {
     (void)state;
     in_flight();
-    report(REASON_ICMP_SOFT);
-    expect_error(REASON_ICMP_SOFT);
+    report(REASON_ICMP_SOFT_HOST);
+    expect_error(REASON_ICMP_SOFT_HOST);
     expect_no_event();
-    report(REASON_ICMP_SOFT);
+    report(REASON_ICMP_SOFT_HOST);
     report(REASON_REPORT_R1);
     expect_error(REASON_REPORT_R1);
     expect_no_event();
-    report(REASON_ICMP_SOFT);
+    report(REASON_ICMP_SOFT_HOST);
     set(r2_ns, 1);
     advance(1);
-    expect_error(REASON_ICMP_SOFT);
+    expect_error(REASON_ICMP_SOFT_HOST);
     expect_closed(REASON_END_TIMED_OUT);
-    counted(ICMP_SOFT, 3);
+    counted(ICMP_SOFT_HOST, 3);
     end();
 }
 
@@ -414,20 +414,20 @@ static void the_last_soft_error_is_remembered(void **state)
     in_flight();
     assert_int_equal(status().soft_error, REASON_NONE);
     set(soft_errors, false); /* not told, and remembered all the same */
-    report(REASON_ICMP_SOFT);
+    report(REASON_ICMP_SOFT_HOST);
     wait_and_forget(2 * SEC); /* R1, which explains nothing */
     counted(REPORT_R1, 1);
-    assert_int_equal(status().soft_error, REASON_ICMP_SOFT);
+    assert_int_equal(status().soft_error, REASON_ICMP_SOFT_HOST);
     inject(ACK, 1, 1, FULL_WND, 0); /* no progress */
-    assert_int_equal(status().soft_error, REASON_ICMP_SOFT);
+    assert_int_equal(status().soft_error, REASON_ICMP_SOFT_HOST);
     inject(ACK, 1, 11, FULL_WND, 0);
     assert_int_equal(status().soft_error, REASON_NONE);
     app_send(10);
     expect(ACK, 11, 1, 10);
-    report(REASON_ICMP_SOFT);
+    report(REASON_ICMP_SOFT_HOST);
     wait_and_forget(100 * SEC);
     expect_closed(REASON_END_TIMED_OUT);
-    assert_int_equal(status().soft_error, REASON_ICMP_SOFT);
+    assert_int_equal(status().soft_error, REASON_ICMP_SOFT_HOST);
     end();
 }
 

@@ -89,6 +89,14 @@ void recovery_reopened(struct recovery *r, uint32_t una, uint32_t nxt)
     r->lost_end = nxt;
 }
 
+void recovery_too_big(struct recovery *r, uint32_t una, uint32_t nxt)
+{
+    r->why = REASON_SEND_SMALLER;
+    r->recover = nxt;
+    r->lost_start = una;
+    r->lost_end = nxt;
+}
+
 void recovery_sent(struct recovery *r, uint32_t len)
 {
     assert(len <= r->lost_end - r->lost_start);

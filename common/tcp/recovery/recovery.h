@@ -58,6 +58,12 @@ void recovery_on_rto(struct recovery *r, uint32_t una, uint32_t nxt);
  */
 void recovery_reopened(struct recovery *r, uint32_t una, uint32_t nxt);
 
+/*
+ * Packets of [una, nxt) were larger than the path takes: send it again in smaller ones. It is no
+ * congestion either (RFC 1191 section 6.4), and what duplicates this causes say of no loss.
+ */
+void recovery_too_big(struct recovery *r, uint32_t una, uint32_t nxt);
+
 /* Is there something to send again? Then it begins at lost_start. */
 static inline bool recovery_lost(const struct recovery *r)
 {
