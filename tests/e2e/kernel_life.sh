@@ -9,7 +9,10 @@ TOOLS=${TOOLS:-build/release/tools}
 
 net_up
 
-# kernel_end HOW WORDS: ksock in the background; its input is $WORK/to_kernel's, its pid $kernel.
+# Standard input of the next end: nothing, unless a test says otherwise.
+input=/dev/null
+
+# kernel_end listen|connect [WORD...]: ksock in the background; its pid is $kernel.
 kernel_end()
 {
     local how=$1 address=10.0.1.5 port=8000
@@ -17,12 +20,13 @@ kernel_end()
     [ "$how" = listen ] && address=10.0.0.1 && port=9000
 
     rm -f "$WORK/kernel.err"
-    "$TOOLS/ksock" "$how" $address $port "$@" >"$WORK/kernel.out" 2>"$WORK/kernel.err" &
+    "$TOOLS/ksock" "$how" $address $port "$@" <"$input" >"$WORK/kernel.out" 2>"$WORK/kernel.err" &
     kernel=$!
+    input=/dev/null
     wait_for 5 grep -qE "listening|connected" "$WORK/kernel.err"
 }
 
-# node_end HOW [OPTION...]: host that connects or peer that serves; its pid is $node.
+# node_end connect|listen [OPTION...]: host that connects or peer that serves; its pid is $node.
 node_end()
 {
     local how=$1
@@ -30,13 +34,36 @@ node_end()
 
     rm -f "$WORK/node.err"
     if [ "$how" = connect ]; then
-        "$BIN/host" "$@" --port 9000 tun0 10.0.0.1/24 10.0.0.1 >"$WORK/node.out" 2>"$WORK/node.err" &
+        "$BIN/host" "$@" --port 9000 tun0 10.0.0.1/24 10.0.0.1 \
+            <"$input" >"$WORK/node.out" 2>"$WORK/node.err" &
     else
-        "$BIN/peer" --once --session cat "$@" tun1 10.0.1.1/24 10.0.0.7 >"$WORK/node.out" 2>"$WORK/node.err" &
+        "$BIN/peer" --once --session cat "$@" tun1 10.0.1.1/24 10.0.0.7 \
+            <"$input" >"$WORK/node.out" 2>"$WORK/node.err" &
     fi
     node=$!
+    input=/dev/null
     wait_for 5 grep -qE " ready on |connected to " "$WORK/node.err"
 }
+
+# both ROLE INPUT OPTIONS WORDS: a connection in which we are active or passive; OPTIONS and INPUT are
+# ours, WORDS and $kernel_input the kernel's.
+both()
+{
+    # shellcheck disable=SC2086
+    if [ "$1" = active ]; then
+        input=$kernel_input
+        kernel_end listen $4
+        input=$2
+        node_end connect $3
+    else
+        input=$2
+        node_end listen $3
+        input=$kernel_input
+        kernel_end connect $4
+    fi
+    kernel_input=/dev/null
+}
+kernel_input=/dev/null
 
 ended()
 {
@@ -46,32 +73,73 @@ ended()
 
 # ---- urgent data ----
 
+printf 'hello' >"$WORK/hello"
+printf 'abcdefgh' >"$WORK/abcdefgh"
 for role in active passive; do
     # The kernel knows one urgent byte, the last one; its mark stands before it.
-    if [ $role = active ]; then
-        kernel_end listen inline </dev/null
-        printf 'hello' | node_end connect --urgent
-        ended $kernel "urgent data from us, $role: the kernel's end closes in order" 0
-    else
-        (printf 'hello' && sleep 1) | node_end listen --urgent
-        kernel_end connect inline </dev/null
-        ended $kernel "urgent data from us, $role: the kernel's end closes in order" 0
-    fi
+    both $role "$WORK/hello" --urgent inline
+    ended $kernel "urgent data from us, $role: the kernel's end closes in order" 0
+    ended $node "and ours" 0
     is "the kernel was told of the urgent byte" "$(grep mark "$WORK/kernel.err")" "mark 4"
     is "and read all of it, in line" "$(cat "$WORK/kernel.out")" hello
-    wait_for 5 gone $node
 
-    if [ $role = active ]; then
-        printf 'abcdefgh' | kernel_end listen urgent=5
-        node_end connect </dev/null
-    else
-        node_end listen </dev/null
-        printf 'abcdefgh' | kernel_end connect urgent=5
-    fi
+    kernel_input=$WORK/abcdefgh
+    both $role /dev/null "" "urgent=5"
     ended $kernel "urgent data from the kernel, $role: its end closes in order" 0
-    wait_for 5 gone $node
+    ended $node "and ours" 0
     is "we were told once" "$(grep -c 'urgent data, up to [1-5] byte' "$WORK/node.err")" 1
     is "and read all of it, in line" "$(cat "$WORK/node.out")" abcdefgh
 done
+
+# ---- a kernel that dies ----
+
+# Whatever the kernel's end would say or hear from now on is lost.
+kernel_dies()
+{
+    iptables -w -A INPUT -p tcp -j DROP
+    iptables -w -A OUTPUT -p tcp -j DROP
+}
+
+kernel_lives()
+{
+    iptables -w -D INPUT -p tcp -j DROP
+    iptables -w -D OUTPUT -p tcp -j DROP
+}
+
+mkfifo "$WORK/typed"
+for role in active passive; do
+    input_at=$WORK/typed
+    exec 8<>"$WORK/typed"
+    both $role "$input_at" "--user-timeout 2" ""
+    printf 'before\n' >&8
+    wait_for 5 grep -q before "$WORK/kernel.out"
+    kernel_dies
+    began=$(date +%s%3N)
+    printf 'after\n' >&8
+    wait $node
+    code=$?
+    took=$(($(date +%s%3N) - began))
+    [ $role = active ] && is "the kernel dies, we are $role and have something to say: exit code" $code 1
+    check "after the user timeout of 2 s: $took ms" test $((took >= 1900 && took < 4000)) -eq 1
+    if [ $role = active ]; then
+        check "it is said, with what to look at" grep -q "10.0.0.1:9000 stopped answering; .*netsetup status" "$WORK/node.err"
+    else
+        check "it is said" grep -q "the remote node does not answer" "$WORK/node.err"
+    fi
+    exec 8>&-
+    kernel_lives
+    stop $kernel KILL
+done
+
+# The kernel's process is killed with unread data: a reset.
+exec 8<>"$WORK/typed"
+both active "$WORK/typed" "" "hold=60"
+kill -STOP $kernel
+printf 'unread\n' >&8
+sleep 0.3
+stop $kernel KILL
+ended $node "the kernel's process is killed, unread data before it: exit code" 1
+check "it is said" grep -q "10.0.0.1:9000 reset the connection; what was under way is lost" "$WORK/node.err"
+exec 8>&-
 
 finish
