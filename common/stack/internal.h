@@ -135,6 +135,7 @@ enum flow_key {
     KEY_FLOW = 0,
     KEY_ISN = 16,
     KEY_COOKIE = 32,
+    KEY_NUMBERS = 48, /* ports and identifications */
 };
 
 enum {

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/keepalive.h"
 #include "tcp/seg.h"
 #include "tcp/timestamp.h"
 #include "tcp/urgent.h"
@@ -183,6 +184,7 @@ void ack_process(struct seg *s)
     bool probed = false;
 
     c->acked_ms = tcb_ms(s->now);
+    keepalive_heard(c, s->now);
     if (acked) {
         advance_una(s);
         cs.acked = acked;

@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "base/seq.h"
+#include "tcp/keepalive.h"
 #include "tcp/option.h"
 #include "tcp/seg.h"
 #include "tcp/timestamp.h"
@@ -38,6 +39,8 @@ static enum reason unacceptable(struct seg *s, enum reason why)
         return why;
     if (s->flags & TCP_SYN)
         return seg_challenge(s, REASON_TCP_SYN_CHALLENGED); /* RFC 5961 section 4.2 */
+    if (s->seq == s->c->rcv_nxt - 1 && (s->flags & TCP_ACK) && s->ack == s->c->snd_nxt)
+        keepalive_heard(s->c, s->now); /* theirs: no need to ask for ours */
     if (seg_len(s) == 0)
         return seg_challenge(s, why); /* limited, or two such ends would never stop */
     tcp_ack_now(s->c, REASON_SEND_ACK_NOW);

@@ -5,7 +5,7 @@
  * applications have acted, so that one segment does for several debts: data carries the
  * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
  * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe; new data
- * with the FIN; word of urgent data; an acknowledgment that is still owed.
+ * with the FIN; word of urgent data; an acknowledgment that is still owed; a keep-alive.
  *
  * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
  * window too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/keepalive.h"
 #include "tcp/option.h"
 #include "tcp/urgent.h"
 
@@ -53,14 +54,15 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
 /*
  * The sequence number of a segment without text: SND.NXT, but not beyond the remote end's window.
  * To a closed window only SEG.SEQ = RCV.NXT is acceptable; after a probe whose octet was refused,
- * SND.NXT is one further, and an ACK there would be dropped, with the window update that it brings.
+ * SND.NXT is one further, and an ACK there would be dropped, with the window update that it brings;
+ * and so would a reset.
  * Where both ends probe each other's closed window, neither would ever learn that one is open.
  */
 static uint32_t bare_seq(const struct tcb *c)
 {
     uint32_t edge = c->snd_una + c->snd_wnd;
 
-    return c->state > TCP_SYN_RECEIVED && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
+    return c->established && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
 }
 
 static bool send_reset(struct out *o)
@@ -278,6 +280,19 @@ static bool send_owed_ack(struct out *o)
     return false;
 }
 
+/*
+ * What the remote end has acknowledged already, and so has to acknowledge again: an empty segment
+ * (SHLD-12), or one octet, for those who answer nothing less (MAY-6).
+ */
+static bool send_keepalive(struct out *o)
+{
+    static const uint8_t octet[1];
+
+    if (o->c->set->keepalive_octet)
+        pkt_add(o->p, (struct slice){NULL, octet, 1});
+    return begin(o, o->c->snd_nxt - 1, TCP_ACK, REASON_SEND_KEEPALIVE);
+}
+
 static bool output(struct out *o)
 {
     struct tcb *c = o->c;
@@ -300,7 +315,7 @@ static bool output(struct out *o)
         return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_URGENT);
     if (c->ack_now)
         return begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
-    return false;
+    return keepalive_owed(c) && send_keepalive(o);
 }
 
 bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p)
