@@ -91,6 +91,52 @@ for role in active passive; do
     is "and read all of it, in line" "$(cat "$WORK/node.out")" abcdefgh
 done
 
+# ---- silence ----
+
+# count NAME TUN: how often the running node there has given this reason.
+count()
+{
+    "$BIN/host" --status --json "$2" >"$WORK/status.json" && told "$WORK/status.json" "$1"
+}
+
+tun_of()
+{
+    [ "$1" = active ] && echo tun0 || echo tun1
+}
+
+mkfifo "$WORK/typed"
+for role in active passive; do
+    exec 8<>"$WORK/typed"
+    # Without an answer to its keep-alives the kernel would give up after 4 s.
+    both $role "$WORK/typed" "" keepalive=1
+    sleep 5.5
+    answered=$(count drop.tcp.sequence "$(tun_of $role)")
+    check "the kernel's keep-alives, we are $role: $answered of them answered in 5.5 s" test "$answered" -ge 3
+    printf 'late' >&8
+    wait_for 5 grep -q late "$WORK/kernel.out"
+    is "and the connection goes on" "$(cat "$WORK/kernel.out")" late
+    # It would have: a node that is stopped answers none.
+    kill -STOP $node
+    ended $kernel "a node that answers none: the kernel's end gives up" 1
+    check "because of that" grep -q "timed out" "$WORK/kernel.err"
+    kill -KILL $node
+    wait $node 2>/dev/null
+
+    both $role "$WORK/typed" "--keepalive 0.5" ""
+    sleep 2.8
+    asked=$(count send.keepalive "$(tun_of $role)")
+    check "our keep-alives, we are $role: $asked in 2.8 s" test $((asked >= 3 && asked <= 6)) -eq 1
+    check "the timer is told" grep -q '"timer":"keepalive","timer_left":[0-9]' "$WORK/status.json"
+    kill -0 $node
+    is "the connection stands" $? 0
+    printf 'late' >&8
+    wait_for 5 grep -q late "$WORK/kernel.out"
+    is "and goes on" "$(cat "$WORK/kernel.out")" late
+    kill -KILL $node $kernel
+    wait $node $kernel 2>/dev/null
+    exec 8>&-
+done
+
 # ---- a kernel that dies ----
 
 # Whatever the kernel's end would say or hear from now on is lost.
@@ -106,11 +152,9 @@ kernel_lives()
     iptables -w -D OUTPUT -p tcp -j DROP
 }
 
-mkfifo "$WORK/typed"
 for role in active passive; do
-    input_at=$WORK/typed
     exec 8<>"$WORK/typed"
-    both $role "$input_at" "--user-timeout 2" ""
+    both $role "$WORK/typed" "--user-timeout 2" ""
     printf 'before\n' >&8
     wait_for 5 grep -q before "$WORK/kernel.out"
     kernel_dies
@@ -126,6 +170,21 @@ for role in active passive; do
     else
         check "it is said" grep -q "the remote node does not answer" "$WORK/node.err"
     fi
+    exec 8>&-
+    kernel_lives
+    stop $kernel KILL
+
+    # The same while nobody says anything: ten silences of 0.3 s.
+    exec 8<>"$WORK/typed"
+    both $role "$WORK/typed" "--keepalive 0.3" ""
+    kernel_dies
+    began=$(date +%s%3N)
+    wait $node
+    code=$?
+    took=$(($(date +%s%3N) - began))
+    [ $role = active ] && is "the kernel dies in silence, we are $role with keep-alives: exit code" $code 1
+    check "after nine of them: $took ms" test $((took >= 2500 && took < 5000)) -eq 1
+    check "it is said" grep -q "stopped answering\|keep-alive" "$WORK/node.err"
     exec 8>&-
     kernel_lives
     stop $kernel KILL

@@ -127,7 +127,7 @@ if can_capture; then
     for role in passive active; do
         tun=tun1 && [ $role = active ] && tun=tun0
         capture $tun "$WORK/$role.pcap"
-        $role "" "$WORK/ours.part" "$WORK/ours.part"
+        $role "" "$WORK/ours.part" "$WORK/ours.part" --dscp 46 --ttl 9
         sleep 0.2
         stop $captured INT
         tcpdump -nn -v -r "$WORK/$role.pcap" tcp 2>/dev/null >"$WORK/$role.txt"
@@ -135,6 +135,11 @@ if can_capture; then
             "$(grep 'Flags \[S' "$WORK/$role.txt" | grep mss | grep TS | grep -c wscale)" 2
         is "we are $role: segments without timestamps" \
             "$(grep 'Flags' "$WORK/$role.txt" | grep -v 'Flags \[R' | grep -vc 'TS val')" 0
+        is "we are $role: the DSCP and TTL that we were told, on all we send" \
+            "$(grep -B1 -E '^ +10\.0\.[01]\.[57]\.[0-9]+ >' "$WORK/$role.txt" |
+                grep -c '^[0-9].*IP' | sed 's/^0$/none/')" \
+            "$(grep -B1 -E '^ +10\.0\.[01]\.[57]\.[0-9]+ >' "$WORK/$role.txt" |
+                grep -c '^[0-9].*IP (tos 0xb8, ttl 9,')"
         check "we are $role: there are segments" test "$(grep -c Flags "$WORK/$role.txt")" -ge 20
     done
 else
