@@ -72,6 +72,11 @@ struct tcb {
     bool advice_due : 1;    /* IP is to hear that the way to the remote end may be broken */
     bool keepalive_due : 1; /* one is to be sent */
     bool ts_ok : 1;         /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
+    bool sack_ok : 1;       /* selective acknowledgments are spoken (RFC 2018) */
+    bool ecn_ok : 1;        /* ECN is spoken (RFC 3168) */
+    bool ecn_echo : 1;      /* a mark was seen, and no CWR since: ECE is due */
+    bool ecn_cwr : 1;       /* cwnd was reduced, and no segment has said so yet */
+    bool ecn_limited : 1;   /* ... once for all up to ecn_end */
     bool urgent_due : 1;    /* SND.UP moved, and no segment has said so yet */
     uint8_t end_reason;     /* enum reason, set together with TCP_EVENT_CLOSED */
     uint8_t report;         /* enum reason of the last TCP_EVENT_ERROR */
@@ -81,6 +86,8 @@ struct tcb {
     uint8_t ack_reason;     /* enum reason of the acknowledgment that is owed */
     uint8_t challenges;     /* owed since challenge_window began */
     uint16_t dup_ack_debt;  /* duplicate acknowledgments owed, one per out-of-order segment */
+    uint16_t dsack_len;     /* bytes from dsack_start on that came twice and are to be reported */
+    uint16_t ts_recent_at;  /* h: when ts_recent was set */
 
     /* send sequence variables */
     uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, iss;
@@ -99,9 +106,11 @@ struct tcb {
     uint32_t challenge_window; /* ms: when the present second of challenge ACKs began */
 
     /* timestamps (timestamp.c) */
-    uint32_t ts_offset;    /* ms: origin of the clock that we show */
-    uint32_t ts_recent;    /* TS.Recent, what we echo */
-    uint32_t ts_recent_at; /* s: when that was set */
+    uint32_t ts_offset; /* ms: origin of the clock that we show */
+    uint32_t ts_recent; /* TS.Recent, what we echo */
+
+    uint32_t dsack_start;
+    uint32_t ecn_end; /* snd_nxt when cwnd was last reduced */
 
     struct chunkq snd_q; /* begins at the first unacknowledged byte */
     struct chunk_cursor snd_cursor;

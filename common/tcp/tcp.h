@@ -17,6 +17,8 @@
  *   option.c   which options a segment carries, and their negotiation
  *   timestamp.c  clocks shown and echoed: round trips, old duplicates
  *   mss.c      segment sizes
+ *   ecn.c      marks of routers instead of losses
+ *   sack.c     which bytes lie behind a gap, and which came twice
  *   window.c   the receive window
  *   budget.c   how much of the buffers one connection may have
  *   urgent.c   urgent data, both ways

@@ -3,8 +3,8 @@
  * who owns which.
  */
 #include "base/time.h"
+#include "tcp/ecn.h"
 #include "tcp/keepalive.h"
-#include "tcp/tcp.h"
 
 /*
  * R2 of RFC 9293 section 3.8.3 (MUST-20 to MUST-23, RFC 5482): the instant at which the remote end
@@ -55,6 +55,7 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
     s.in_recovery = c->recovery.phase == RECOVERY_RTO && c->rtt.backoff > 0;
     t->cfg.cc->on_rto(&c->cc, &s);
     recovery_on_rto(&c->recovery, c->snd_una, c->snd_nxt);
+    ecn_reduced(c);
 }
 
 static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
