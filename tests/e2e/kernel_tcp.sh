@@ -13,7 +13,7 @@
 need_tun
 TOOLS=${TOOLS:-build/release/tools}
 SIZE=67108864
-speaks="timestamps wscale"
+speaks="timestamps sack wscale"
 
 # Whole captures need tcpdump, and another user for it to become.
 can_capture()
