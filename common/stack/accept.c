@@ -100,6 +100,8 @@ static struct conn *accept_new(struct stack *st, struct listener *l, const struc
     c->listener = (uint8_t)(l - st->listener + 1);
     if (l->has_settings)
         flow_set(st, c, &l->settings);
+    route_settle(st, c);
+    route_take(st, c, ip);
     l->half_open++;
     st->totals.accepted++;
     tcp_accept(&st->tcp, &c->tcb, st->now, iss ? iss : flow_isn(st, &c->tcb), syn);

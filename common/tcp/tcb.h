@@ -75,6 +75,7 @@ struct tcb {
     uint8_t rtx_count;     /* time-outs in a row without an answer */
     uint8_t soft_error;    /* enum reason of the last one since the remote end made progress */
     uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
+    uint8_t ip_options;    /* bytes of IP options in each packet we send */
     uint8_t challenges;    /* owed since challenge_window began */
     uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
 
