@@ -112,6 +112,7 @@ $(O)/sim: $(SIM_OBJ) $(LIB)
 FUZZ_KIT  := $(patsubst %.c,$(O)/%.o,$(filter-out %_fuzz.c %/replay.c,$(wildcard tests/fuzz/*.c)))
 FUZZ_MAIN := $(if $(filter fuzz fuzz-fast,$(BUILD)),,$(O)/tests/fuzz/replay.o)
 CORE_LIB  := $(O)/libcore.a
+$(FUZZ_KIT): MODE_fuzz-fast := -O2 -g # what only watches is not what libFuzzer shall explore
 $(CORE_LIB): $(patsubst %.c,$(O)/%.o,$(CORE_SRC))
 	@rm -f $@
 	$(call say,AR)

@@ -93,8 +93,9 @@ static bool may_send_error(struct ip_node *n, int64_t now)
 void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
                            struct slice packet, enum icmp_unreachable_code code)
 {
-    /* the quote: the header and 8 bytes behind it, as RFC 792 has it */
-    uint32_t quote_len = min32(packet.len, ip->header_len + ICMP_QUOTE_MIN);
+    /* the quote: the header and 8 bytes behind it, as RFC 792 has it, and no more than can leave */
+    uint32_t room = n->mtu - IPV4_HEADER_MIN - ICMP_HEADER;
+    uint32_t quote_len = min32(min32(packet.len, ip->header_len + ICMP_QUOTE_MIN), room);
     struct slice quote;
     struct ip_out *o;
 

@@ -106,8 +106,10 @@ void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint3
 
     assert(p->part[0].base == p->room);
     ip.version = 4;
-    ip.ttl = how->ttl ? how->ttl : n->ttl;             /* MUST-49 */
-    ip.id = how->df ? 0 : (uint16_t)rng_next(&n->rng); /* RFC 6864: only fragments need one */
+    ip.ttl = how->ttl ? how->ttl : n->ttl; /* MUST-49 */
+    ip.id = how->df
+                ? 0
+                : (uint16_t)unguessable_next(&n->random); /* RFC 6864: only fragments need one */
     header_len = ip_build(p->room, &ip, l4_len + payload);
     pkt_set_header_len(p, (uint32_t)header_len + l4_len);
 }

@@ -9,7 +9,7 @@
 #define IP_IP_H
 
 #include "base/buf.h"
-#include "base/rng.h"
+#include "base/unguessable.h"
 #include "wire/ip.h"
 
 enum {
@@ -35,8 +35,8 @@ struct ip_node {
     uint8_t prefix_len; /* of local[0]'s subnet, bits */
     uint8_t ttl;
     bool accept_source_routes;
-    uint32_t mtu; /* bytes */
-    struct rng rng;
+    uint32_t mtu;              /* bytes */
+    struct unguessable random; /* identifications, and ports for the floor above */
     struct buf_pool *small;
     uint64_t *counts; /* by enum reason */
     /* ICMP errors are limited: how many may still leave before the bucket is filled up again */

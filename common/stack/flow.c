@@ -22,7 +22,7 @@ uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr 
     uint8_t in[36 + FLOW_HASH_MORE_MAX], out[crypto_shorthash_BYTES];
     uint64_t h;
 
-    static_assert(crypto_shorthash_KEYBYTES == 16 && STACK_SECRET == 48, "three keys");
+    static_assert(crypto_shorthash_KEYBYTES == 16 && STACK_SECRET == 64, "four keys");
     assert(more_len <= FLOW_HASH_MORE_MAX);
     memcpy(in, local->b, 16);
     memcpy(in + 16, remote->b, 16);
@@ -203,7 +203,7 @@ uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
                         uint16_t remote_port)
 {
-    uint32_t start = rng_below(&st->ip.rng, PORT_COUNT);
+    uint32_t start = unguessable_below(&st->ip.random, PORT_COUNT);
 
     for (uint32_t i = 0; i < PORT_COUNT; i++) {
         uint16_t port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);

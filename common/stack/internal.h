@@ -47,10 +47,10 @@ struct conn {
     uint32_t hash_next;  /* slot + 1 of the next in its bucket, or of the next free slot */
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
     uint8_t listener;    /* number + 1, while it stands in a queue of that listener ... */
-    bool complete;       /* ... the accept queue, not the SYN queue */
-    uint8_t placed;      /* enum conn_place */
+    bool complete : 1;   /* ... the accept queue, not the SYN queue */
     bool in_use : 1, hashed : 1;
     bool routed : 1; /* it has a place in the table of routes */
+    uint8_t placed;  /* enum conn_place */
     uint8_t rcv_tos; /* of the last segment that was taken (MAY-9) */
 };
 
@@ -138,6 +138,7 @@ enum flow_key {
     KEY_FLOW = 0,
     KEY_ISN = 16,
     KEY_COOKIE = 32,
+    KEY_NUMBERS = 48, /* ports and identifications */
 };
 
 enum {

@@ -5,6 +5,8 @@
  * buckets of their table, the cells of all queues. Because it comes filled with zeros, and zero
  * means "none" everywhere, nothing of it has to be touched before it is used.
  */
+#include <string.h>
+
 #include "stack/internal.h"
 
 enum {
@@ -86,7 +88,8 @@ static void init_floors(struct stack *st)
     st->ip.ttl = cfg->ttl;
     st->ip.accept_source_routes = cfg->accept_source_routes;
     st->ip.mtu = cfg->mtu;
-    st->ip.rng.state = cfg->seed;
+    memcpy(st->ip.random.key, cfg->secret + KEY_NUMBERS, UNGUESSABLE_KEY);
+    st->ip.random.count = cfg->seed;
     st->ip.small = cfg->small;
     st->ip.counts = st->counts;
     st->tcp.cfg = cfg->tcp;
@@ -226,7 +229,7 @@ static bool may_wake_starved(const struct stack *st)
 {
     const struct buf_pool *small = st->cfg.small;
 
-    return st->starved && st->cells.count - st->cells.in_use >= (st->cells.count + 7) / 8 &&
+    return st->starved && tcp_budget_send_cells(&st->cells) >= (st->cells.count + 7) / 8 &&
            small->count - small->in_use >= (small->count + 7) / 8;
 }
 

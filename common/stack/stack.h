@@ -31,7 +31,7 @@ enum {
     STACK_UDP_MAX = 64,       /* bound UDP sockets */
     STACK_UDP_QUEUE = 64,     /* datagrams that wait to be read, per socket */
     STACK_REPLIES = 512,      /* packets that wait to leave and belong to no connection */
-    STACK_SECRET = 48,        /* bytes */
+    STACK_SECRET = 64,        /* bytes */
 };
 
 /* Something that happened to a connection, for an observer; see stack_observe. */
@@ -52,7 +52,7 @@ struct stack_config {
     uint32_t max_chunks;          /* slices queued in all connections together */
     uint8_t ttl;                  /* of what we send */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
-    uint64_t seed;                /* of port and identification numbers */
+    uint64_t seed;                /* where port and identification numbers begin */
     struct buf_pool *small;       /* bufs for copies: of at least 512 bytes each */
     const struct buf_pool *large; /* that the device reads into, so that a connection's share of it
                                    * can be told (tcp/budget.c); NULL: no limit by share */

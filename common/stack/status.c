@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "stack/internal.h"
+#include "tcp/keepalive.h"
 #include "tcp/urgent.h"
 
 enum {
@@ -33,13 +34,16 @@ static uint32_t not_sent(const struct tcb *c)
 /* The timer that matters to people; NULL: none runs. */
 static const char *timer_name(const struct tcb *c, int64_t *ret_at)
 {
-    if (c->timer[TIMER_LINGER] != TIME_NEVER) {
+    if (c->state == TCP_TIME_WAIT || c->state == TCP_FIN_WAIT_2) {
         *ret_at = c->timer[TIMER_LINGER];
-        return "timewait";
+        if (*ret_at != TIME_NEVER)
+            return "timewait";
     }
     *ret_at = c->timer[TIMER_RTX];
-    if (*ret_at == TIME_NEVER)
-        return NULL;
+    if (*ret_at == TIME_NEVER) {
+        *ret_at = keepalive_deadline(c);
+        return *ret_at == TIME_NEVER ? NULL : "keepalive";
+    }
     return tcb_synchronized(c) && (c->snd_nxt == c->snd_una || c->snd_wnd == 0) ? "persist" : "on";
 }
 

@@ -7,6 +7,9 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/ecn.h"
+#include "tcp/keepalive.h"
+#include "tcp/sack.h"
 #include "tcp/seg.h"
 #include "tcp/timestamp.h"
 #include "tcp/urgent.h"
@@ -144,6 +147,15 @@ struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
     };
 }
 
+/* A router marked what it might have dropped: as after a loss, but nothing is sent again (SHLD-8).
+ */
+static void mark_seen(struct seg *s, const struct cc_sample *cs)
+{
+    tcp_note(s->t, s->c, s->now, REASON_ECN_REDUCED, 0);
+    s->t->cfg.cc->on_loss(&s->c->cc, cs);
+    ecn_reduced(s->c);
+}
+
 /* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
 static void feed_recovery(struct seg *s, uint32_t acked, bool duplicate, struct cc_sample cs)
 {
@@ -155,11 +167,14 @@ static void feed_recovery(struct seg *s, uint32_t acked, bool duplicate, struct 
         .mss = c->snd_mss,
         .duplicate = duplicate,
     };
+    bool demanded = ecn_demands(c, s->hdr);
 
     switch (recovery_on_ack(&c->recovery, &as)) {
     case RECOVERY_ENTERED:
         tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
-        s->t->cfg.cc->on_loss(&c->cc, &cs);
+        if (!ecn_was_reduced(c, c->snd_una))
+            s->t->cfg.cc->on_loss(&c->cc, &cs);
+        ecn_reduced(c);
         rtt_cancel(&c->rtt);
         break;
     case RECOVERY_FINISHED:
@@ -168,7 +183,9 @@ static void feed_recovery(struct seg *s, uint32_t acked, bool duplicate, struct 
         s->t->cfg.cc->on_recovered(&c->cc, &cs);
         break;
     case RECOVERY_NONE:
-        if (acked)
+        if (demanded)
+            mark_seen(s, &cs);
+        else if (acked && !ecn_echoed(c, s->hdr))
             s->t->cfg.cc->on_ack(&c->cc, &cs);
         break;
     }
@@ -177,12 +194,14 @@ static void feed_recovery(struct seg *s, uint32_t acked, bool duplicate, struct 
 void ack_process(struct seg *s)
 {
     struct tcb *c = s->c;
-    bool duplicate = is_duplicate(s);
+    bool again = sack_arrived(s->t, c, s->now, s->hdr); /* what arrived twice is no loss */
+    bool duplicate = is_duplicate(s) && !again;
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
     struct cc_sample cs = tcp_cc_sample(c, s->now);
     bool probed = false;
 
     c->acked_ms = tcb_ms(s->now);
+    keepalive_heard(c, s->now);
     if (acked) {
         advance_una(s);
         cs.acked = acked;

@@ -7,6 +7,9 @@
  * they may leave 8 / (8 + N) of the pools free, so the next connection always finds its share; with
  * few connections the share is far above every configured limit, and nothing is felt of it.
  *
+ * A quarter of the cells is kept for what arrives in order: sends that took the last one would wait
+ * for acknowledgments that could not be heard any more, because no byte beside them could be kept.
+ *
  * What arrives out of order may use one half of a pool and no more: it can wait for a missing byte
  * for ever, and whoever sent it can send it again.
  */
@@ -27,6 +30,13 @@ uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured)
     if (share < QUEUE_FLOOR)
         share = QUEUE_FLOOR;
     return share < configured ? (uint32_t)share : configured;
+}
+
+uint32_t tcp_budget_send_cells(const struct pool *cells)
+{
+    uint32_t kept = (cells->count + 3) / 4, free = cells->count - cells->in_use;
+
+    return free > kept ? free - kept : 0;
 }
 
 bool tcp_budget_out_of_order(const struct tcp *t, struct slice s)

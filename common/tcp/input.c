@@ -10,7 +10,10 @@
 #include <assert.h>
 
 #include "base/seq.h"
+#include "tcp/ecn.h"
+#include "tcp/keepalive.h"
 #include "tcp/option.h"
+#include "tcp/sack.h"
 #include "tcp/seg.h"
 #include "tcp/timestamp.h"
 
@@ -38,6 +41,8 @@ static enum reason unacceptable(struct seg *s, enum reason why)
         return why;
     if (s->flags & TCP_SYN)
         return seg_challenge(s, REASON_TCP_SYN_CHALLENGED); /* RFC 5961 section 4.2 */
+    if (s->seq == s->c->rcv_nxt - 1 && (s->flags & TCP_ACK) && s->ack == s->c->snd_nxt)
+        keepalive_heard(s->c, s->now); /* theirs: no need to ask for ours */
     if (seg_len(s) == 0)
         return seg_challenge(s, why); /* limited, or two such ends would never stop */
     tcp_ack_now(s->c, REASON_SEND_ACK_NOW);
@@ -55,10 +60,12 @@ static enum reason syn_again(struct seg *s)
         return seg_challenge(s, REASON_TCP_SYN_CHALLENGED);
     if (!(s->flags & TCP_ACK)) {
         option_take_syn_again(s->c, s->hdr);
+        ecn_take_syn_again(s->c, s->hdr);
         s->c->send_syn = true;
         s->c->output_due = true;
         return REASON_TCP_SEQUENCE;
     }
+    ecn_take_syn_again(s->c, s->hdr);
     s->flags &= (uint8_t)~TCP_SYN;
     s->seq++;
     return REASON_NONE;
@@ -89,6 +96,8 @@ static enum reason step_sequence(struct seg *s)
     if (tcb_rcv_wnd(c) > 0 || s->seq != c->rcv_nxt) {
         if (c->state == TCP_TIME_WAIT && (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN)
             tcp_arm_linger(s->t, c, s->now); /* a FIN again: wait for another 2 MSL */
+        if (seq_leq(s->seq + s->data.len, c->rcv_nxt))
+            sack_note_duplicate(c, s->seq, s->data.len);
         return unacceptable(s, REASON_TCP_SEQUENCE);
     }
     /* MUST-66: a closed window takes no data, but ACK, RST and URG of what probes it count. */
@@ -141,6 +150,7 @@ void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hd
     c->irs = syn->seq;
     c->rcv_nxt = c->last_ack = c->rcv_up = syn->seq + 1;
     option_take_syn(t, c, now, syn);
+    ecn_take_syn(t, c, syn);
     t->cfg.cc->init(&c->cc, c->snd_mss);
     tcp_window_init(t, c);
 }
@@ -192,6 +202,7 @@ static enum reason synchronized(struct seg *s)
     if ((why = ack_step(s)))
         return why;
     timestamp_update(s->c, s->now, s->hdr);
+    ecn_text_arrived(s->c, s->hdr, s->data.len);
     urgent_step(s);
     why = text_step(s);
     if (!why)

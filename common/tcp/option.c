@@ -5,10 +5,13 @@
  *   MSS             in each SYN and nowhere else (MAY-3, MUST-65)
  *   window scale    in each SYN; the window in it is not scaled itself
  *   timestamps      in each SYN, and if spoken in every segment
+ *   SACK permitted  in each SYN
+ *   SACK            if spoken, in each acknowledgment while something lies behind a gap
  */
 #include "tcp/option.h"
 
 #include "tcp/mss.h"
+#include "tcp/sack.h"
 #include "tcp/timestamp.h"
 
 static void fill_syn(const struct tcp *t, const struct tcb *c, struct tcp_options *opt)
@@ -21,6 +24,7 @@ static void fill_syn(const struct tcp *t, const struct tcb *c, struct tcp_option
     opt->has_wscale = cfg->wscale && (!answers || c->rcv_wscale || c->snd_wscale);
     opt->wscale = tcp_window_scale(cfg->rcv_buf);
     opt->has_timestamp = answers ? c->ts_ok : cfg->timestamps;
+    opt->sack_ok = answers ? c->sack_ok : cfg->sack;
 }
 
 void option_fill(const struct tcp *t, const struct tcb *c, int64_t now, uint8_t flags,
@@ -29,6 +33,8 @@ void option_fill(const struct tcp *t, const struct tcb *c, int64_t now, uint8_t 
     *ret_opt = (struct tcp_options){.has_timestamp = c->ts_ok};
     if (flags & TCP_SYN)
         fill_syn(t, c, ret_opt);
+    else if (!(flags & TCP_RST))
+        sack_fill(c, ret_opt);
     if (!ret_opt->has_timestamp)
         return;
     ret_opt->ts_val = timestamp_clock(c, now);
@@ -42,6 +48,13 @@ uint32_t option_always(const struct tcb *c)
     return (uint32_t)tcp_header_len(&opt) - TCP_HEADER_MIN;
 }
 
+uint32_t option_text_max(const struct tcb *c)
+{
+    const struct tcp_options opt = {.has_timestamp = c->ts_ok, .sack_n = (uint8_t)sack_blocks(c)};
+
+    return c->snd_mss + option_always(c) + TCP_HEADER_MIN - (uint32_t)tcp_header_len(&opt);
+}
+
 void option_take_syn(const struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *syn)
 {
     if (t->cfg.wscale && syn->opt.has_wscale) {
@@ -49,6 +62,7 @@ void option_take_syn(const struct tcp *t, struct tcb *c, int64_t now, const stru
         c->rcv_wscale = tcp_window_scale(t->cfg.rcv_buf);
     }
     timestamp_take_syn(t, c, now, syn);
+    c->sack_ok = t->cfg.sack && syn->opt.sack_ok;
     mss_take_syn(t, c, syn);
 }
 
@@ -56,6 +70,8 @@ void option_take_syn_again(struct tcb *c, const struct tcp_hdr *syn)
 {
     if (!syn->opt.has_timestamp)
         c->ts_ok = false;
+    if (!syn->opt.sack_ok)
+        c->sack_ok = false;
     if (!syn->opt.has_wscale)
         c->snd_wscale = c->rcv_wscale = 0;
 }

@@ -5,7 +5,7 @@
  * applications have acted, so that one segment does for several debts: data carries the
  * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
  * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe; new data
- * with the FIN; word of urgent data; an acknowledgment that is still owed.
+ * with the FIN; word of urgent data; an acknowledgment that is still owed; a keep-alive.
  *
  * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
  * window too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
@@ -13,7 +13,10 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/ecn.h"
+#include "tcp/keepalive.h"
 #include "tcp/option.h"
+#include "tcp/sack.h"
 #include "tcp/urgent.h"
 
 /* One call's worth of context. */
@@ -45,7 +48,10 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
         c->ack_now = false;
         c->last_ack = c->rcv_nxt;
         c->timer[TIMER_DELACK] = TIME_NEVER;
+        sack_reported(c);
     }
+    if ((flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK)
+        o->hdr->flags |= ecn_ack_flags(c);
     urgent_mark(c, o->hdr);
     return true;
 }
@@ -53,14 +59,15 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
 /*
  * The sequence number of a segment without text: SND.NXT, but not beyond the remote end's window.
  * To a closed window only SEG.SEQ = RCV.NXT is acceptable; after a probe whose octet was refused,
- * SND.NXT is one further, and an ACK there would be dropped, with the window update that it brings.
+ * SND.NXT is one further, and an ACK there would be dropped, with the window update that it brings;
+ * and so would a reset.
  * Where both ends probe each other's closed window, neither would ever learn that one is open.
  */
 static uint32_t bare_seq(const struct tcb *c)
 {
     uint32_t edge = c->snd_una + c->snd_wnd;
 
-    return c->state > TCP_SYN_RECEIVED && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
+    return c->established && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
 }
 
 static bool send_reset(struct out *o)
@@ -80,7 +87,7 @@ static bool send_syn(struct out *o)
     bool answers = c->state == TCP_SYN_RECEIVED, again = c->timer[TIMER_RTX] != TIME_NEVER;
 
     c->send_syn = false;
-    begin(o, c->iss, answers ? TCP_SYN | TCP_ACK : TCP_SYN,
+    begin(o, c->iss, (answers ? TCP_SYN | TCP_ACK : TCP_SYN) | ecn_syn_flags(o->t, c),
           answers ? REASON_SEND_SYN_ACK : REASON_SEND_SYN);
     if (again) {
         c->retransmits++;
@@ -137,6 +144,8 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
     c->snd_nxt += send_space(o, c->snd_nxt, len, why);
+    if (why == REASON_SEND_DATA)
+        ecn_new_text(c, o->hdr, o->p);
     if (why != REASON_SEND_PROBE && may_time(c))
         rtt_start(&c->rtt, o->now, c->snd_nxt);
     return true;
@@ -157,7 +166,8 @@ static bool send_lost(struct out *o)
     struct recovery *r = &c->recovery;
     uint32_t len, pipe = recovery_pipe(r, c->snd_una, c->snd_nxt, c->snd_mss);
 
-    len = min32(min32(r->lost_end - r->lost_start, c->snd_mss), window_from(c, r->lost_start));
+    len = min32(min32(r->lost_end - r->lost_start, option_text_max(c)),
+                window_from(c, r->lost_start));
     if (len == 0)
         return false;
     if (r->phase == RECOVERY_RTO && pipe > 0 && pipe + len > c->cc.cwnd) {
@@ -194,7 +204,8 @@ static bool send_probe(struct out *o)
     }
     if (!waiting)
         return false;
-    return send_new(o, max32(1, min32(min32(waiting, window), c->snd_mss)), REASON_SEND_PROBE);
+    return send_new(o, max32(1, min32(min32(waiting, window), option_text_max(c))),
+                    REASON_SEND_PROBE);
 }
 
 /* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it? */
@@ -203,7 +214,7 @@ static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
     bool idle = c->snd_una == c->snd_nxt, urgent = seq_gt(c->snd_up, c->snd_nxt);
     bool may_be_small = idle || urgent || !c->set->nagle;
 
-    if (len >= c->snd_mss)
+    if (len >= option_text_max(c))
         return true;
     if (all && (may_be_small || c->fin_queued))
         return true;
@@ -216,7 +227,8 @@ static bool send_data(struct out *o)
     uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
     uint32_t pipe = recovery_pipe(&c->recovery, c->snd_una, c->snd_nxt, c->snd_mss);
     uint32_t room = c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
-    uint32_t bytes = min32(waiting - (waiting && c->fin_queued), min32(window, c->snd_mss)), len;
+    uint32_t bytes = min32(waiting - (waiting && c->fin_queued), min32(window, option_text_max(c))),
+             len;
     bool all;
 
     if (!waiting || window == 0) {
@@ -278,6 +290,19 @@ static bool send_owed_ack(struct out *o)
     return false;
 }
 
+/*
+ * What the remote end has acknowledged already, and so has to acknowledge again: an empty segment
+ * (SHLD-12), or one octet, for those who answer nothing less (MAY-6).
+ */
+static bool send_keepalive(struct out *o)
+{
+    static const uint8_t octet[1];
+
+    if (o->c->set->keepalive_octet)
+        pkt_add(o->p, (struct slice){NULL, octet, 1});
+    return begin(o, o->c->snd_nxt - 1, TCP_ACK, REASON_SEND_KEEPALIVE);
+}
+
 static bool output(struct out *o)
 {
     struct tcb *c = o->c;
@@ -300,7 +325,7 @@ static bool output(struct out *o)
         return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_URGENT);
     if (c->ack_now)
         return begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
-    return false;
+    return keepalive_owed(c) && send_keepalive(o);
 }
 
 bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p)

@@ -89,7 +89,7 @@ static struct reasm_range *fill_gap(struct reasm *r, const struct reasm_mem *mem
     return g;
 }
 
-bool reasm_insert(struct reasm *r, const struct reasm_mem *mem, uint32_t seq, struct slice s)
+static bool insert(struct reasm *r, const struct reasm_mem *mem, uint32_t seq, struct slice s)
 {
     struct reasm_range *prev = NULL, *next = r->first;
     uint32_t end = seq + s.len, at = seq;
@@ -110,6 +110,44 @@ bool reasm_insert(struct reasm *r, const struct reasm_mem *mem, uint32_t seq, st
         next = prev->next;
     }
     return true;
+}
+
+/* The range that holds the byte `seq` is the latest. */
+static void touch(struct reasm *r, uint32_t seq)
+{
+    for (struct reasm_range *g = r->first; g && seq_leq(g->start, seq); g = g->next)
+        if (seq_lt(seq, g->end))
+            g->order = ++r->order;
+}
+
+bool reasm_insert(struct reasm *r, const struct reasm_mem *mem, uint32_t seq, struct slice s)
+{
+    bool all = insert(r, mem, seq, s);
+
+    touch(r, seq);
+    return all;
+}
+
+bool reasm_overlap(const struct reasm *r, uint32_t *start, uint32_t *end)
+{
+    for (const struct reasm_range *g = r->first; g && seq_lt(g->start, *end); g = g->next) {
+        if (seq_leq(g->end, *start))
+            continue;
+        *start = seq_max(*start, g->start);
+        *end = seq_min(*end, g->end);
+        return true;
+    }
+    return false;
+}
+
+const struct reasm_range *reasm_latest(const struct reasm *r, const struct reasm_range *after)
+{
+    const struct reasm_range *best = NULL;
+
+    for (const struct reasm_range *g = r->first; g; g = g->next)
+        if ((!after || seq_lt(g->order, after->order)) && (!best || seq_gt(g->order, best->order)))
+            best = g;
+    return best;
 }
 
 static void range_clear(struct reasm_range *g, struct pool *cells)
@@ -142,6 +180,47 @@ uint32_t reasm_take(struct reasm *r, struct pool *cells, uint32_t nxt, struct ch
         pool_put(cells, g);
     }
     return added;
+}
+
+/* Keep the first `len` bytes of the range: at least one, and not all. */
+static void range_cut(struct reasm *r, struct pool *cells, struct reasm_range *g, uint32_t len)
+{
+    struct chunk *last = g->head;
+    uint32_t at = last->s.len, kept = 1;
+    struct chunkq rest;
+
+    for (; at < len; kept++) {
+        last = last->next;
+        at += last->s.len;
+    }
+    rest = (struct chunkq){last == g->tail ? NULL : last->next, g->tail, g->end - g->start - at};
+    chunkq_drop(&rest, cells, rest.bytes, NULL);
+    last->s.len -= at - len;
+    last->next = NULL;
+    r->chunks = (uint16_t)(r->chunks - (g->chunks - kept));
+    g->tail = last;
+    g->chunks = kept;
+    g->end = g->start + len;
+}
+
+void reasm_cut(struct reasm *r, struct pool *cells, uint32_t end)
+{
+    struct reasm_range **link = &r->first;
+
+    while (*link && seq_leq((*link)->end, end))
+        link = &(*link)->next;
+    if (*link && seq_lt((*link)->start, end)) {
+        range_cut(r, cells, *link, end - (*link)->start);
+        link = &(*link)->next;
+    }
+    while (*link) {
+        struct reasm_range *g = *link;
+
+        *link = g->next;
+        r->ranges--;
+        r->chunks = (uint16_t)(r->chunks - g->chunks);
+        range_clear(g, cells);
+    }
 }
 
 void reasm_clear(struct reasm *r, struct pool *cells)

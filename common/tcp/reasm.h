@@ -18,11 +18,13 @@ struct reasm_range {
     struct chunk *head, *tail;
     uint32_t start, end; /* sequence numbers */
     uint32_t chunks;
+    uint32_t order; /* when a segment last fell into it, by the reasm's count */
 };
 
 struct reasm {
     struct reasm_range *first;
     uint16_t ranges, chunks;
+    uint32_t order; /* of the latest segment */
 };
 
 /* Cells of one pool hold ranges and chunks alike. */
@@ -43,8 +45,22 @@ struct reasm_mem {
  */
 bool reasm_insert(struct reasm *r, const struct reasm_mem *mem, uint32_t seq, struct slice s);
 
+/*
+ * The first bytes of [*start, *end) that are here: narrow it down to them. False if there are none.
+ */
+bool reasm_overlap(const struct reasm *r, uint32_t *start, uint32_t *end);
+
+/*
+ * The range into which the latest segment fell, or behind `after` the one before it in time; NULL
+ * at the end.
+ */
+const struct reasm_range *reasm_latest(const struct reasm *r, const struct reasm_range *after);
+
 /* Move what begins at or before `nxt` behind the queue's end. Returns how many bytes it added. */
 uint32_t reasm_take(struct reasm *r, struct pool *cells, uint32_t nxt, struct chunkq *q);
+
+/* Drop everything from the sequence number `end` on. */
+void reasm_cut(struct reasm *r, struct pool *cells, uint32_t end);
 
 /* Drop everything. */
 void reasm_clear(struct reasm *r, struct pool *cells);

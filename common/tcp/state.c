@@ -38,7 +38,6 @@ void tcp_arm_linger(const struct tcp *t, struct tcb *c, int64_t now)
 {
     int64_t *timer = &c->timer[TIMER_LINGER];
 
-    *timer = TIME_NEVER;
     if (c->state == TCP_TIME_WAIT)
         *timer = now + 2 * t->cfg.msl_ns;
     else if (c->state == TCP_FIN_WAIT_2 && c->released)
@@ -50,6 +49,7 @@ void tcp_set_state(struct tcp *t, struct tcb *c, int64_t now, enum tcp_state to)
     enum tcp_state from = (enum tcp_state)c->state;
 
     c->state = (uint8_t)to;
+    c->established |= to == TCP_ESTABLISHED;
     tcp_arm_linger(t, c, now);
     t->counts[REASON_STATE]++;
     if (t->note && from != to)

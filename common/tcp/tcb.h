@@ -24,7 +24,8 @@
  *   RTX     output.c arms it whenever something is outstanding (retransmission) or held back by the
  *           window (persist), and clears it when neither is so
  *   DELACK  input.c arms it when an acknowledgment may wait
- *   LINGER  state.c arms it in TIME-WAIT (2 MSL), and in FIN-WAIT-2 when nobody reads any more
+ *   LINGER  state.c arms it in TIME-WAIT (2 MSL), and in FIN-WAIT-2 when nobody reads any more;
+ *           user.c where a release may take so long and no longer
  */
 enum tcp_timer {
     TIMER_RTX,
@@ -56,6 +57,7 @@ struct tcb {
     bool passive : 1;     /* SYN-RECEIVED was reached from LISTEN (MUST-11) */
     bool released : 1;    /* the application has no more interest */
     bool output_due : 1;  /* tcp_output may have something to send */
+    bool established : 1; /* it was: SND.WND is the remote end's word */
     bool send_syn : 1;    /* a SYN or SYN-ACK is to be sent (again) */
     bool send_rst : 1;    /* a reset is to be sent; the state is CLOSED already */
     bool probe_due : 1;   /* the persist timer expired */
@@ -66,18 +68,27 @@ struct tcb {
     bool challenge : 1;   /* a challenge ACK is owed */
     bool want_space : 1;  /* a send was refused: tell when there is room */
     bool cwnd_limited : 1;
-    bool r1_told : 1;      /* R1 was reached since the remote end last answered */
-    bool advice_due : 1;   /* IP is to hear that the way to the remote end may be broken */
-    bool ts_ok : 1;        /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
-    bool urgent_due : 1;   /* SND.UP moved, and no segment has said so yet */
-    uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
-    uint8_t report;        /* enum reason of the last TCP_EVENT_ERROR */
-    uint8_t rtx_count;     /* time-outs in a row without an answer */
-    uint8_t soft_error;    /* enum reason of the last one since the remote end made progress */
-    uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
-    uint8_t ip_options;    /* bytes of IP options in each packet we send */
-    uint8_t challenges;    /* owed since challenge_window began */
-    uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
+    bool r1_told : 1;       /* R1 was reached since the remote end last answered */
+    bool advice_due : 1;    /* IP is to hear that the way to the remote end may be broken */
+    bool keepalive_due : 1; /* one is to be sent */
+    bool ts_ok : 1;         /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
+    bool sack_ok : 1;       /* selective acknowledgments are spoken (RFC 2018) */
+    bool ecn_ok : 1;        /* ECN is spoken (RFC 3168) */
+    bool ecn_echo : 1;      /* a mark was seen, and no CWR since: ECE is due */
+    bool ecn_cwr : 1;       /* cwnd was reduced, and no segment has said so yet */
+    bool ecn_limited : 1;   /* ... once for all up to ecn_end */
+    bool urgent_due : 1;    /* SND.UP moved, and no segment has said so yet */
+    uint8_t end_reason;     /* enum reason, set together with TCP_EVENT_CLOSED */
+    uint8_t report;         /* enum reason of the last TCP_EVENT_ERROR */
+    uint8_t keepalives;     /* sent since the remote end was last heard */
+    uint8_t rtx_count;      /* time-outs in a row without an answer */
+    uint8_t soft_error;     /* enum reason of the last one since the remote end made progress */
+    uint8_t ack_reason;     /* enum reason of the acknowledgment that is owed */
+    uint8_t ip_options;     /* bytes of IP options in each packet we send */
+    uint8_t challenges;     /* owed since challenge_window began */
+    uint16_t dup_ack_debt;  /* duplicate acknowledgments owed, one per out-of-order segment */
+    uint16_t dsack_len;     /* bytes from dsack_start on that came twice and are to be reported */
+    uint16_t ts_recent_at;  /* h: when ts_recent was set */
 
     /* send sequence variables */
     uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, iss;
@@ -96,9 +107,11 @@ struct tcb {
     uint32_t challenge_window; /* ms: when the present second of challenge ACKs began */
 
     /* timestamps (timestamp.c) */
-    uint32_t ts_offset;    /* ms: origin of the clock that we show */
-    uint32_t ts_recent;    /* TS.Recent, what we echo */
-    uint32_t ts_recent_at; /* s: when that was set */
+    uint32_t ts_offset; /* ms: origin of the clock that we show */
+    uint32_t ts_recent; /* TS.Recent, what we echo */
+
+    uint32_t dsack_start;
+    uint32_t ecn_end; /* snd_nxt when cwnd was last reduced */
 
     struct chunkq snd_q; /* begins at the first unacknowledged byte */
     struct chunk_cursor snd_cursor;
@@ -112,6 +125,7 @@ struct tcb {
     int64_t timer[TIMER_COUNT]; /* deadlines, ns, or TIME_NEVER */
     int64_t progress_at;        /* ns: since when the remote end owes an answer to what is
                                  * outstanding; ahead of us where the next probe asks for one */
+    int64_t quiet_since;        /* ns: when an acknowledgment came last, or a keep-alive left */
     int64_t opened_at;          /* ns */
 
     uint64_t bytes_sent, bytes_acked, bytes_received;

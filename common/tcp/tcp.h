@@ -17,9 +17,12 @@
  *   option.c   which options a segment carries, and their negotiation
  *   timestamp.c  clocks shown and echoed: round trips, old duplicates
  *   mss.c      segment sizes
+ *   ecn.c      marks of routers instead of losses
+ *   sack.c     which bytes lie behind a gap, and which came twice
  *   window.c   the receive window
  *   budget.c   how much of the buffers one connection may have
  *   urgent.c   urgent data, both ways
+ *   keepalive.c  is a quiet connection still alive?
  *   report.c   soft errors, as the application is told of them
  */
 #ifndef TCP_TCP_H
@@ -134,6 +137,8 @@ void tcp_drop_queues(struct tcp *t, struct tcb *c);
 
 /* user.c: may the application still queue bytes? */
 bool tcp_may_send(const struct tcb *c);
+/* keepalive.c: a keep-alive is due, or none was answered. */
+void tcp_keepalive_expired(struct tcp *t, struct tcb *c, int64_t now);
 /* report.c: trouble that does not end the connection (MUST-47): count it, note it, tell of it. */
 void tcp_report(struct tcp *t, struct tcb *c, int64_t now, enum reason why);
 
@@ -153,6 +158,8 @@ uint8_t tcp_window_scale(uint32_t rcv_buf);
 
 /* budget.c: how many of its configured bytes a queue may hold, given what is free. */
 uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured);
+/* budget.c: how many cells are left for what is to be sent? */
+uint32_t tcp_budget_send_cells(const struct pool *cells);
 /* budget.c: is there room for bytes that came out of order? */
 bool tcp_budget_out_of_order(const struct tcp *t, struct slice s);
 

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/sack.h"
 #include "tcp/seg.h"
 
 /* Cut off what we have, and what lies beyond the window or beyond a FIN that arrived. */
@@ -81,14 +82,36 @@ static enum reason out_of_order(struct seg *s)
     return REASON_NONE;
 }
 
+/*
+ * The remote end's stream ends here. What it sent before for numbers behind that was not meant, and
+ * would be taken for text together with what fills the gap.
+ */
+static void note_fin(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    c->fin_arrived = true;
+    c->rcv_fin = s->seq + s->data.len;
+    reasm_cut(&c->reasm, s->t->cells, c->rcv_fin);
+    if (c->rcv_fin != c->rcv_nxt && s->data.len == 0) {
+        c->dup_ack_debt++;
+        c->output_due = true;
+    }
+}
+
 enum reason text_step(struct seg *s)
 {
     struct tcb *c = s->c;
-    bool had_data = s->data.len > 0;
+    bool had_data = s->data.len > 0, new_fin;
+    enum reason why;
 
     if (!tcb_takes_text(c))
         return REASON_NONE;
+    sack_note_duplicate(c, s->seq, s->data.len);
     trim(s);
+    new_fin = (s->flags & TCP_FIN) && !c->fin_arrived;
+    if (new_fin)
+        note_fin(s);
     if (s->data.len == 0) {
         if (had_data)
             tcp_ack_now(c, REASON_SEND_ACK_NOW); /* all of it was here before */
@@ -100,7 +123,10 @@ enum reason text_step(struct seg *s)
     }
     c->received_ms = tcb_ms(s->now);
     c->rcv_mss = (uint16_t)max32(c->rcv_mss, min32(s->data.len, s->t->mtu_mss));
-    return s->seq == c->rcv_nxt ? in_order(s) : out_of_order(s);
+    why = s->seq == c->rcv_nxt ? in_order(s) : out_of_order(s);
+    if (why && new_fin)
+        c->fin_arrived = false; /* it comes again together with its text */
+    return why;
 }
 
 /* ---- eighth: the FIN bit (3.10.7.4) ---- */
@@ -130,14 +156,6 @@ void text_fin(struct seg *s)
 
     if (!tcb_takes_text(c))
         return;
-    if ((s->flags & TCP_FIN) && !c->fin_arrived) {
-        c->fin_arrived = true;
-        c->rcv_fin = s->seq + s->data.len;
-        if (c->rcv_fin != c->rcv_nxt && s->data.len == 0) {
-            c->dup_ack_debt++;
-            c->output_due = true;
-        }
-    }
     if (c->fin_arrived && c->rcv_fin == c->rcv_nxt)
         take_fin(s);
 }

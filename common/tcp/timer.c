@@ -3,7 +3,8 @@
  * who owns which.
  */
 #include "base/time.h"
-#include "tcp/tcp.h"
+#include "tcp/ecn.h"
+#include "tcp/keepalive.h"
 
 /*
  * R2 of RFC 9293 section 3.8.3 (MUST-20 to MUST-23, RFC 5482): the instant at which the remote end
@@ -21,7 +22,7 @@ static int64_t give_up_at(const struct tcb *c)
 
 int64_t tcp_deadline(const struct tcb *c)
 {
-    int64_t first = give_up_at(c);
+    int64_t first = time_min(give_up_at(c), keepalive_deadline(c));
 
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         first = time_min(first, c->timer[i]);
@@ -54,6 +55,7 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
     s.in_recovery = c->recovery.phase == RECOVERY_RTO && c->rtt.backoff > 0;
     t->cfg.cc->on_rto(&c->cc, &s);
     recovery_on_rto(&c->recovery, c->snd_una, c->snd_nxt);
+    ecn_reduced(c);
 }
 
 static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
@@ -86,6 +88,11 @@ static void linger_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool time_wait = c->state == TCP_TIME_WAIT;
 
+    if (!time_wait && c->state != TCP_FIN_WAIT_2) {
+        tcp_note(t, c, now, REASON_LINGER_EXPIRED, 0);
+        tcp_abort(t, c, now);
+        return;
+    }
     tcp_note(t, c, now, time_wait ? REASON_TIME_WAIT_EXPIRED : REASON_FIN_WAIT_2_EXPIRED, 0);
     tcp_end(t, c, now, REASON_END_ORDERLY);
 }
@@ -108,6 +115,8 @@ void tcp_tick(struct tcp *t, struct tcb *c, int64_t now)
         tcp_end(t, c, now, REASON_END_TIMED_OUT);
     if (expire(c, TIMER_RTX, now))
         rtx_expired(t, c, now);
+    if (keepalive_deadline(c) <= now)
+        tcp_keepalive_expired(t, c, now);
     if (expire(c, TIMER_LINGER, now))
         linger_expired(t, c, now);
 }

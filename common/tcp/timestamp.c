@@ -20,7 +20,7 @@
 #include "base/time.h"
 
 enum {
-    RECENT_VALID = 24 * 86400, /* seconds */
+    RECENT_VALID = 24 * 24, /* hours */
 };
 
 uint32_t timestamp_clock(const struct tcb *c, int64_t now)
@@ -28,20 +28,21 @@ uint32_t timestamp_clock(const struct tcb *c, int64_t now)
     return (uint32_t)(now / MSEC) + c->ts_offset;
 }
 
-static uint32_t seconds(int64_t now)
+/* Counted in 16 bits, around again after seven years. */
+static uint16_t hours(int64_t now)
 {
-    return (uint32_t)(now / SEC);
+    return (uint16_t)(now / (3600 * SEC));
 }
 
 static bool recent_is_valid(const struct tcb *c, int64_t now)
 {
-    return seconds(now) - c->ts_recent_at <= RECENT_VALID;
+    return (uint16_t)(hours(now) - c->ts_recent_at) <= RECENT_VALID;
 }
 
 static void set_recent(struct tcb *c, int64_t now, uint32_t ts_val)
 {
     c->ts_recent = ts_val;
-    c->ts_recent_at = seconds(now);
+    c->ts_recent_at = hours(now);
 }
 
 void timestamp_take_syn(const struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *syn)

@@ -34,7 +34,7 @@ int tcp_urgent(struct tcb *c)
 
 void urgent_mark(struct tcb *c, struct tcp_hdr *hdr)
 {
-    if ((hdr->flags & (TCP_SYN | TCP_RST)) || seq_leq(c->snd_up, hdr->seq))
+    if ((hdr->flags & (TCP_SYN | TCP_RST)) || !urgent_unacked(c) || seq_leq(c->snd_up, hdr->seq))
         return;
     hdr->flags |= TCP_URG;
     hdr->urg = (uint16_t)min32(c->snd_up - hdr->seq, POINTER_MAX);

@@ -61,7 +61,7 @@ static void tcb_init(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
     c->iss = c->snd_una = c->snd_up = iss;
     c->snd_nxt = iss + 1;
     mss_init(t, c);
-    c->opened_at = c->progress_at = now;
+    c->opened_at = c->progress_at = c->quiet_since = now;
     c->sent_ms = c->received_ms = c->acked_ms = tcb_ms(now);
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         c->timer[i] = TIME_NEVER;
@@ -110,6 +110,10 @@ bool tcp_may_send(const struct tcb *c)
             c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT);
 }
 
+enum {
+    COPY_CELLS_MAX = 1024, /* one copied send uses no more; a buf of `small` each */
+};
+
 uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
 {
     uint32_t most = tcp_budget_queue(t, t->cfg.snd_buf);
@@ -141,7 +145,7 @@ int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
         buf_unref(s.buf);
         return 0;
     }
-    if (!chunkq_push(&c->snd_q, t->cells, s)) {
+    if (!tcp_budget_send_cells(t->cells) || !chunkq_push(&c->snd_q, t->cells, s)) {
         c->want_space = true;
         return -ENOBUFS;
     }
@@ -157,6 +161,7 @@ int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len)
     if (r < 0)
         return r;
     take = min32(len, tcp_send_space(t, c));
+    take = min32(take, min32(tcp_budget_send_cells(t->cells), COPY_CELLS_MAX) * t->small->size);
     done = chunkq_push_copy(&c->snd_q, t->cells, t->small, bytes, take);
     if (done < len)
         c->want_space = true;
@@ -224,11 +229,15 @@ void tcp_abort(struct tcp *t, struct tcb *c, int64_t now)
         c->send_rst = true;
         c->output_due = true;
         break;
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+        /* As long as the FIN waits behind data, these are FIN-WAIT-1 and CLOSE-WAIT to the RFC. */
+        c->send_rst = !c->fin_sent;
+        c->output_due = true;
+        break;
     case TCP_CLOSED:
     case TCP_LISTEN:
     case TCP_SYN_SENT:
-    case TCP_CLOSING:
-    case TCP_LAST_ACK:
     case TCP_TIME_WAIT:
         break;
     }
@@ -241,14 +250,17 @@ void tcp_abort(struct tcp *t, struct tcb *c, int64_t now)
 void tcp_release(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool unread = c->rcv_q.bytes > 0 || c->reasm.first;
+    bool at_once = c->set->linger_ns == 0 && c->state != TCP_TIME_WAIT;
 
     c->released = true;
-    if (unread && (tcb_takes_text(c) || c->state == TCP_CLOSE_WAIT))
+    if (at_once || (unread && (tcb_takes_text(c) || c->state == TCP_CLOSE_WAIT)))
         tcp_abort(t, c, now); /* RFC 9293 3.6.1, SHLD-3 */
     else
         tcp_close(t, c, now);
     chunkq_drop(&c->rcv_q, t->cells, c->rcv_q.bytes, NULL);
     if (c->state == TCP_FIN_WAIT_2)
         tcp_arm_linger(t, c, now);
+    else if (c->state != TCP_CLOSED && c->state != TCP_TIME_WAIT)
+        c->timer[TIMER_LINGER] = time_after(now, c->set->linger_ns);
     c->events = 0;
 }

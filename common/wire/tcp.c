@@ -148,6 +148,7 @@ enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
     if (len < TCP_HEADER_MIN)
         return REASON_TCP_SHORT;
     read_fixed(b, &tcp);
+    tcp.ecn = ip->tos & 3;
     if (tcp.header_len < TCP_HEADER_MIN || tcp.header_len > len)
         return REASON_TCP_DATA_OFFSET;
     if (!checksum_is_good(ip, b, len, marks))

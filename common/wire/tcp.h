@@ -62,6 +62,7 @@ struct tcp_hdr {
     uint16_t urg;       /* urgent pointer */
     uint8_t flags;      /* of enum tcp_flag */
     uint8_t header_len; /* bytes, options included */
+    uint8_t ecn;        /* the two ECN bits of the IP header that it came with */
     struct tcp_options opt;
 };
 

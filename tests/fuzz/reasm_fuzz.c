@@ -162,22 +162,30 @@ static void take(struct script *s)
     memset(m.held, 0, m.nxt);
 }
 
+static void cut(struct script *s)
+{
+    uint32_t end = script_16(s) % SPAN;
+
+    if (end < m.nxt)
+        end = m.nxt;
+    reasm_cut(&m.reasm, &m.cells, m.origin + end);
+    memset(m.held + end, 0, SPAN - end);
+}
+
 static void step(struct script *s)
 {
     unsigned op = script_8(s) % 8;
 
-    if (op < 3) {
+    if (op < 3)
         insert(s, true);
-    } else if (op < 5) {
+    else if (op < 5)
         insert(s, false);
-    } else if (op == 5) {
+    else if (op == 5)
         insert_comb(s);
-    } else if (op == 6) {
+    else if (op == 6)
         take(s);
-    } else {
-        reasm_clear(&m.reasm, &m.cells);
-        memset(m.held, 0, sizeof(m.held));
-    }
+    else
+        cut(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -21,12 +21,14 @@ mkdir -p $kept
 
 # name | bytes of an input | ... in the corpus | mutations in a replay | percent of a long run
 table='
-ip     | 256  | 100 | 100000 | 16
-icmp   | 256  | 100 | 100000 | 16
-udp    | 256  | 100 | 100000 | 16
-tcp    | 256  | 100 | 100000 | 16
-print  | 1024 | 200 |  10000 | 6
-reasm  | 512  | 200 |  10000 | 6
+ip     | 256  | 100 | 100000 | 15
+icmp   | 256  | 100 | 100000 | 15
+udp    | 256  | 100 | 100000 | 15
+tcp    | 256  | 100 | 100000 | 15
+print  | 1024 | 200 |  10000 | 5
+reasm  | 512  | 200 |  10000 | 5
+door   | 400  | 100 |  20000 | 22
+pair   | 300  |  80 |   6000 | 8
 '
 
 # each FUNCTION ARGUMENTS...: call it for each fuzzer with its row behind the arguments.
@@ -126,7 +128,7 @@ long_jobs()
     echo "libfuzz fuzz $name $len 1 -runs=$((runs / 10)) $corpus"
     piece=$(((runs - runs / 10 + 7) / 8))
     for i in 2 3 4 5 6 7 8 9; do
-        echo "libfuzz fuzz-fast $name $len $i -runs=$piece $corpus"
+        echo "libfuzz fuzz-fast $name $len $i -entropic=0 -runs=$piece $corpus"
     done
 }
 
@@ -137,7 +139,7 @@ merge_one()
     [ -n "$only" ] && [ "$only" != "$name" ] && return
     new=$(mktemp -d) || return
     mkdir -p "$learnt/$name"
-    "build/fuzz-fast/fuzz/$name" -merge=1 -max_len="$short" "$new" "$corpus" "$learnt/$name" \
+    "build/fuzz-fast/fuzz/$name" -set_cover_merge=1 -max_len="$short" "$new" "$corpus" "$learnt/$name" \
         >"$kept/$name-merge.log" 2>&1 || { echo "not ok - fuzz: merging $name"; return; }
     rm -f "$corpus"/*
     for f in "$new"/*; do

@@ -26,6 +26,7 @@ enum {
     CHECK_PORT_OTHER = 20000, /* ... and CHECK_PORT_OTHER, often + i, at the other end */
     CHECK_SLOTS = 256,        /* slots of a stack's connection table */
     CHECK_BATCH = 256,        /* packets that a node reads at one time, at most */
+    CHECK_COOKIES = 8,        /* different SYN-ACKs to one SYN */
     CHECK_SPANS = 80,         /* pieces that wait for a gap to close, per flow */
 };
 
@@ -33,20 +34,28 @@ struct span {
     uint32_t start, end; /* sequence numbers */
 };
 
+/* What a SYN announced. */
+struct syn_words {
+    bool has_wscale, has_timestamp;
+    uint8_t wscale;
+    uint16_t mss; /* bytes */
+    uint32_t isn; /* its sequence number */
+};
+
 /* One direction of one connection. */
 struct flow {
     bool syn_seen, fin_seen, acked;
-    bool wscale_offered;
-    uint8_t wscale;
-    uint16_t mss;        /* bytes: what this side's SYN announced */
-    uint32_t isn;        /* sequence number of its SYN */
+    struct syn_words syn;
+    /* A listener without memory may answer each SYN with another cookie, and then with a SYN-ACK
+     * that it remembers; the first that the other side acknowledges counts. */
+    unsigned cookies;
+    struct syn_words cookie[CHECK_COOKIES];
     uint32_t sent_end;   /* one beyond the highest sequence number sent, FIN included */
     uint32_t fin;        /* the FIN's sequence number */
     uint32_t ack;        /* the highest acknowledgment it sent */
     uint32_t right_edge; /* the highest sequence number it allows, plus one */
     uint64_t key;        /* of the stream of bytes it carries */
     uint64_t urgent_to;  /* bytes of the stream that its application has called urgent; 0: none */
-    bool ts_offered;
     uint32_t ts_val, ts_ecr; /* the last timestamps it sent */
 
     /* what its sender has been told by segments that arrived */

@@ -64,8 +64,8 @@ static void learn(struct arrival *a)
 {
     const struct tcp_hdr *tcp = &a->tcp;
     struct flow *me = a->back; /* the flow that the reader sends */
-    unsigned shift = !(tcp->flags & TCP_SYN) && a->own->wscale_offered && me->wscale_offered
-                         ? a->own->wscale
+    unsigned shift = !(tcp->flags & TCP_SYN) && a->own->syn.has_wscale && me->syn.has_wscale
+                         ? a->own->syn.wscale
                          : 0;
     uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
 
@@ -211,7 +211,7 @@ static void check_arrived(struct check *c, const struct conn *conn, enum reason 
         books_add(f, seq_max(a->tcp.seq, f->nxt), seq_min(a->tcp.seq + a->len, a->rcv_adv));
     if (f->counting && t->rcv_nxt - fin_taken(t) != f->nxt)
         check_fail(c, "port %u: bytes up to %u have arrived, and RCV.NXT is %u", a->tcp.dport,
-                   f->nxt - f->isn, t->rcv_nxt - fin_taken(t) - f->isn);
+                   f->nxt - f->syn.isn, t->rcv_nxt - fin_taken(t) - f->syn.isn);
 }
 
 static void check_taken(struct check *c, const struct conn *conn, enum reason said)
@@ -236,7 +236,7 @@ static void check_taken(struct check *c, const struct conn *conn, enum reason sa
     }
     if (!is_over(conn) && conn->tcb.snd_una != una)
         check_fail(c, "port %u: SND.UNA is %u, and %u is acknowledged", a->tcp.dport,
-                   conn->tcb.snd_una - a->back->isn, una - a->back->isn);
+                   conn->tcb.snd_una - a->back->syn.isn, una - a->back->syn.isn);
     check_arrived(c, conn, said);
 }
 

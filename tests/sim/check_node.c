@@ -112,6 +112,8 @@ static void look_at_timers(const struct look *l, const struct conn *conn)
         fail(l, "an acknowledgment is delayed that nobody is owed");
     if (delack != TIME_NEVER && (delack < l->now || delack >= l->now + 500 * MSEC))
         fail(l, "an acknowledgment is delayed by half a second");
+    if (t->released && t->set->linger_ns != TIME_NEVER && t->state != TCP_CLOSED)
+        lingers = true;
     if (lingers != (t->timer[TIMER_LINGER] != TIME_NEVER))
         fail(l, lingers ? "would linger for ever" : "lingers for nothing");
     if (first != TIME_NEVER && (!wheel_is_set(&conn->timer) || conn->timer.deadline > first))
@@ -229,7 +231,7 @@ static void look_at_memory(struct check *c, unsigned node, const struct stack *s
         const struct listener *l = &st->listener[i];
 
         if (l->half_open != queued[i][0] || l->complete != queued[i][1] ||
-            l->half_open > l->backlog || l->complete > l->backlog)
+            l->half_open > st->cfg.tcp.syn_queue || l->complete > l->backlog)
             check_fail(c, "node %u: %u and %u connections wait for a listener, %u and %u counted",
                        node, queued[i][0], queued[i][1], l->half_open, l->complete);
     }

@@ -20,40 +20,62 @@ static void check_rst_answer(struct check *c, const struct tcp_hdr *tcp)
     check_fail(c, "port %u: a RST that answers nothing but RSTs", tcp->sport);
 }
 
-static void check_syn(struct check *c, struct flow *f, const struct tcp_hdr *tcp)
+static void check_syn(struct check *c, struct flow *f, const struct flow *back,
+                      const struct tcp_hdr *tcp, enum reason why)
 {
-    if (f->syn_seen && f->isn != tcp->seq)
+    const struct syn_words w = {
+        .has_wscale = tcp->opt.has_wscale,
+        .has_timestamp = tcp->opt.has_timestamp,
+        .wscale = tcp->opt.wscale,
+        .mss = tcp->opt.has_mss ? tcp->opt.mss : TCP_MSS_DEFAULT4,
+        .isn = tcp->seq,
+    };
+    bool cookie = why == REASON_SEND_SYN_ACK_COOKIE || f->cookies > 0;
+
+    if (cookie && f->cookies < CHECK_COOKIES)
+        f->cookie[f->cookies++] = w;
+    if (f->syn_seen && f->syn.isn != tcp->seq && !cookie)
         check_fail(c, "port %u: a second SYN with another number", tcp->sport);
-    f->isn = tcp->seq;
-    f->mss = tcp->opt.has_mss ? tcp->opt.mss : TCP_MSS_DEFAULT4;
-    f->wscale_offered = tcp->opt.has_wscale;
-    f->wscale = tcp->opt.wscale;
-    f->ts_offered = tcp->opt.has_timestamp;
-    if (!f->syn_seen)
+    if (cookie && back->acked)
+        return; /* the other side has chosen */
+    f->syn = w;
+    if (!f->syn_seen || cookie)
         f->sent_end = tcp->seq + 1;
     f->syn_seen = true;
+}
+
+/* The first acknowledgment says which of several SYN-ACKs is the beginning. */
+static void choose_cookie(struct flow *f, uint32_t ack)
+{
+    for (unsigned i = 0; i < f->cookies; i++)
+        if (f->cookie[i].isn + 1 == ack) {
+            f->syn = f->cookie[i];
+            f->sent_end = ack;
+            return;
+        }
 }
 
 /*
  * Acknowledgments only grow, and so does the right edge of the window (RFC 9293 SHLD-14), but for
  * less than a unit of a scaled window, and then what was promised still holds (RFC 7323 2.4).
  */
-static void check_ack(struct check *c, struct flow *f, const struct flow *back,
-                      const struct tcp_hdr *tcp)
+static void check_ack(struct check *c, struct flow *f, struct flow *back, const struct tcp_hdr *tcp)
 {
     unsigned shift =
-        !(tcp->flags & TCP_SYN) && f->wscale_offered && back->wscale_offered ? f->wscale : 0;
+        !(tcp->flags & TCP_SYN) && f->syn.has_wscale && back->syn.has_wscale ? f->syn.wscale : 0;
     uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
 
+    if (!f->acked && back->cookies > 0)
+        choose_cookie(back, tcp->ack);
     if (!back->syn_seen || seq_gt(tcp->ack, back->sent_end))
         check_fail(c, "port %u: acknowledges %u, beyond what was sent", tcp->sport,
-                   tcp->ack - back->isn);
+                   tcp->ack - back->syn.isn);
     if (f->acked && seq_lt(tcp->ack, f->ack))
         check_fail(c, "port %u: the acknowledgment went back to %u from %u", tcp->sport,
-                   tcp->ack - back->isn, f->ack - back->isn);
+                   tcp->ack - back->syn.isn, f->ack - back->syn.isn);
     if (f->acked && seq_lt(edge + (1U << shift) - 1, f->right_edge))
         check_fail(c, "port %u: the window's right edge went back to %u from %u", tcp->sport,
-                   edge - back->isn, f->right_edge - back->isn);
+                   edge - back->syn.isn, f->right_edge - back->syn.isn);
     f->right_edge = f->acked ? seq_max(f->right_edge, edge) : edge;
     f->acked = true;
     f->ack = tcp->ack;
@@ -69,13 +91,13 @@ static void check_text(struct check *c, const struct flow *f, const struct flow 
     if (!f->told)
         check_fail(c, "port %u: data before the other side's SYN", tcp->sport);
     if (seq_gt(end, f->told_edge + beyond))
-        check_fail(c, "port %u: data up to %u, but the window ends at %u", tcp->sport, end - f->isn,
-                   f->told_edge - f->isn);
-    if (len > back->mss)
-        check_fail(c, "port %u: %u bytes for an MSS of %u", tcp->sport, len, back->mss);
-    if (!stream_matches(f->key, tcp->seq - f->isn - 1, data, len))
+        check_fail(c, "port %u: data up to %u, but the window ends at %u", tcp->sport,
+                   end - f->syn.isn, f->told_edge - f->syn.isn);
+    if (len + tcp->header_len - TCP_HEADER_MIN > back->syn.mss) /* MUST-16, RFC 6691 */
+        check_fail(c, "port %u: %u bytes for an MSS of %u", tcp->sport, len, back->syn.mss);
+    if (!stream_matches(f->key, tcp->seq - f->syn.isn - 1, data, len))
         check_fail(c, "port %u: the bytes at %u are not what was written", tcp->sport,
-                   tcp->seq - f->isn);
+                   tcp->seq - f->syn.isn);
     if (f->fin_seen && seq_gt(end, f->fin))
         check_fail(c, "port %u: data behind its FIN", tcp->sport);
 }
@@ -101,6 +123,7 @@ static bool is_again(enum reason why)
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
     case REASON_SEND_SYN_ACK:
+    case REASON_SEND_SYN_ACK_COOKIE:
         return true;
     default:
         return false;
@@ -116,6 +139,7 @@ static bool is_first(enum reason why)
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
     case REASON_SEND_SYN_ACK:
+    case REASON_SEND_SYN_ACK_COOKIE:
         return true;
     default:
         return false;
@@ -177,14 +201,14 @@ static void check_space(struct check *c, struct flow *f, const struct flow *back
  */
 static void check_urgent(struct check *c, const struct flow *f, const struct tcp_hdr *tcp)
 {
-    uint32_t end = f->isn + 1 + (uint32_t)f->urgent_to;
+    uint32_t end = f->syn.isn + 1 + (uint32_t)f->urgent_to;
     bool due = f->urgent_to > 0 && seq_lt(tcp->seq, end) && !(tcp->flags & TCP_SYN);
 
     if (due != !!(tcp->flags & TCP_URG))
         check_fail(c, "port %u: URG is %s", tcp->sport, due ? "missing" : "set for nothing");
     else if (due && tcp->urg != UINT16_MAX && tcp->seq + tcp->urg != end)
         check_fail(c, "port %u: the urgent pointer says %u of %u", tcp->sport,
-                   tcp->seq + tcp->urg - f->isn, end - f->isn);
+                   tcp->seq + tcp->urg - f->syn.isn, end - f->syn.isn);
 }
 
 /*
@@ -195,9 +219,9 @@ static void check_timestamp(struct check *c, struct flow *f, const struct flow *
                             const struct tcp_hdr *tcp)
 {
     const struct tcp_options *o = &tcp->opt;
-    bool answers = f->told && f->ts_offered && !(tcp->flags & TCP_SYN);
+    bool answers = f->told && f->syn.has_timestamp && !(tcp->flags & TCP_SYN);
 
-    if (answers && back->ts_offered && !o->has_timestamp)
+    if (answers && back->syn.has_timestamp && !o->has_timestamp)
         check_fail(c, "port %u: a segment without a timestamp", tcp->sport);
     if (!o->has_timestamp)
         return;
@@ -238,7 +262,7 @@ static void check_segment(struct check *c, const struct tcp_hdr *tcp, const uint
         return;
     }
     if (tcp->flags & TCP_SYN)
-        check_syn(c, own, tcp);
+        check_syn(c, own, back, tcp, why);
     if (!own->syn_seen)
         check_fail(c, "port %u: a segment before its SYN", tcp->sport);
     if (tcp->flags & TCP_ACK)

@@ -45,6 +45,7 @@ static const struct param of_node[] = {
     OF_TCP(sack, 1),
     OF_TCP(ecn, 0),
     OF_TCP(syn_cookies, 1),
+    OF_TCP(syn_queue, 64),
     OF_TCP(conn.nagle, 1),
     OF_TCP(delayed_ack, 1),
     OF_TCP(msl_ns, 30 * SEC),

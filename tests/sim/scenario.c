@@ -122,7 +122,7 @@ static const struct kind kinds[] = {
      .grain_max = 2 * MSEC},
     {.name = "hostile",
      .loss = 10000,
-     .strikes = 300,
+     .strikes = 4000,
      .delay_max = 30 * MSEC,
      .jitter_max = MSEC,
      .grain_max = MSEC},
@@ -223,7 +223,7 @@ static void draw_node(struct dice *d, const struct kind *k, unsigned number,
     sc->prefix_len = 24;
     sc->mtu = mtus[dice_below(d, sizeof(mtus) / sizeof(mtus[0]))];
     sc->max_conns = CHECK_CONNS + 8;
-    sc->max_chunks = k->cramped ? (uint32_t)dice_spread(d, 600, 4000) : 16384;
+    sc->max_chunks = k->cramped ? (uint32_t)dice_spread(d, 64, 4000) : 16384;
     for (unsigned i = 0; i < STACK_SECRET; i++)
         sc->secret[i] = (uint8_t)dice_next(d);
     sc->seed = dice_next(d);
@@ -274,6 +274,7 @@ static void draw_conn(struct dice *d, const struct kind *k, const struct scenari
         c->node[0] = c->node[0] ? c->node[0] : c->node[1];
         c->node[1] = 0;
         c->both_open = false;
+        c->end[0].wait_for_eof = false; /* a cookie's client must not wait for the first word */
     }
     c->open_at = dice_chance(d, 500000) ? 0 : (int64_t)dice_spread(d, 0, 3 * (uint64_t)SEC);
 }
@@ -296,8 +297,8 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     sc->conns = (uint32_t)dice_spread(&d, 1, k->conns_max ? k->conns_max : 16);
     sc->shared = k->nodes_max && dice_chance(&d, 600000);
     sc->backlog = (uint32_t)dice_spread(&d, 1, 64);
-    if (sc->shared && sc->backlog < sc->conns)
-        sc->backlog = sc->conns; /* else the oldest that is half open makes room, and is cut off */
+    if (sc->shared && sc->node[0].stack.tcp.syn_cookies)
+        sc->node[0].stack.tcp.syn_queue = (uint32_t)dice_spread(&d, 1, 64);
     sc->calm_after = (int64_t)dice_range(&d, 2, 40) * SEC;
     sc->wrap = dice_chance(&d, 300000);
     if (k->vanishes) {
@@ -305,8 +306,8 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
         sc->vanish_at = (int64_t)dice_spread(&d, 1, 10 * (uint64_t)SEC);
     }
     if (k->strikes) {
-        sc->strikes = (uint32_t)dice_range(&d, 1, k->strikes);
-        sc->strike_gap = (int64_t)dice_spread(&d, 1, (uint64_t)SEC / 10);
+        sc->strikes = (uint32_t)dice_spread(&d, 1, k->strikes);
+        sc->strike_gap = (int64_t)dice_spread(&d, 10000, (uint64_t)SEC / 10);
     }
     for (unsigned i = 0; i < sc->conns; i++)
         draw_conn(&d, k, sc, &sc->conn[i]);

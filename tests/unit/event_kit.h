@@ -355,6 +355,7 @@ static inline char letter_of_end(enum reason why)
     case REASON_END_ABORTED:
         return 'a';
     case REASON_END_TIMED_OUT:
+    case REASON_END_KEEPALIVE:
         return 't';
     case REASON_END_UNREACHABLE:
         return 'u';

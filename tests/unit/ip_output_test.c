@@ -102,6 +102,25 @@ static void no_error_about_icmp(void **state)
     end();
 }
 
+/* What an error quotes has room in a packet of the device's MTU, whatever options it has. */
+static void an_error_has_room(void **state)
+{
+    struct kit_packet p = kit_ip4(KIT_HOST, KIT_PEER, 132, NULL, 48);
+    struct pkt in = {.len = p.len, .parts = 1};
+
+    (void)state;
+    defaults();
+    rig.cfg.mtu = 68;
+    begin();
+    p.b[0] = 0x4f; /* 40 bytes of options, all of them the end of the list */
+    kit_ip4_fix(&p);
+    in.part[0] = (struct slice){NULL, p.b, p.len};
+    assert_int_equal(stack_input(rig.st, rig.now, &in), REASON_IP_PROTOCOL);
+    assert_true(rig_take());
+    assert_int_equal(rig.ip.total_len, 68);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +128,7 @@ int main(void)
         cmocka_unit_test(datagrams_have_an_identification),
         cmocka_unit_test(an_answer_says_who_was_asked),
         cmocka_unit_test(no_error_about_icmp),
+        cmocka_unit_test(an_error_has_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

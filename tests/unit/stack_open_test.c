@@ -1,8 +1,9 @@
 /* Listeners, and active opens: which addresses, which ports, which initial numbers. */
 #include "tcp_kit.h"
 
-/* ---- listeners (MUST-41, MUST-42, MUST-43) ---- */
+/* ---- listeners ---- */
 
+/* MUST-41, MUST-43: for all addresses, or one; a second for the same fails, and disturbs nobody. */
 static void listeners(void **state)
 {
     struct addr second = addr_v4(0x0a000106), foreign = addr_v4(0x0a000107);

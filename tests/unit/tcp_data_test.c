@@ -112,7 +112,10 @@ static void old_data_is_acknowledged_at_once(void **state)
 
 /* ---- Nagle (3.7.4) and PSH ---- */
 
-/* SHLD-7, SHLD-28, MUST-60. */
+/*
+ * SHLD-7, SHLD-28, MAY-16: small pieces are gathered while something is in flight. MUST-60: and not
+ * for longer: its acknowledgment lets them go.
+ */
 static void nagle(void **state)
 {
     (void)state;
@@ -193,6 +196,47 @@ static void push(void **state)
     app_send(10);
     expect(ACK, 1 + 2 * MSS, 1, 10);
     assert_true(rig.seg.flags & PSH);
+    end();
+}
+
+/*
+ * MUST-61, SHLD-27, SHLD-28: each of these calls would push, were it alone. Gathered, they make
+ * full segments without the bit, and the last has it for all of them.
+ */
+static void pushes_collapse(void **state)
+{
+    (void)state;
+    begin_open();
+    app_send(10);
+    expect(ACK, 1, 1, 10);
+    for (uint32_t i = 0; i < 30; i++)
+        app_send(100);
+    expect(ACK, 11, 1, MSS);
+    assert_false(rig.seg.flags & PSH);
+    expect(ACK, 11 + MSS, 1, MSS);
+    assert_false(rig.seg.flags & PSH);
+    expect_nothing();
+    inject(ACK, 1, 11 + 2 * MSS, FULL_WND, 0);
+    expect(ACK, 11 + 2 * MSS, 1, 3000 - 2 * MSS);
+    assert_true(rig.seg.flags & PSH);
+    expect_nothing();
+    end();
+}
+
+/* MUST-60: what a window of no use holds back, too, leaves in the end: the override's timer. */
+static void nothing_waits_for_ever(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    open_passive_with(&mss_only, FULL_WND, 4000);
+    app_send(2 * MSS);
+    drain();
+    inject(ACK, 1, 1 + 2 * MSS, 100, 0); /* under half of the largest window */
+    app_send(1000);
+    expect_nothing();
+    expect_silence(tcb()->rtt.rto);
+    expect(ACK, 1 + 2 * MSS, 1, 100);
     end();
 }
 
@@ -447,6 +491,8 @@ int main(void)
         cmocka_unit_test(nagle_and_small_windows),
         cmocka_unit_test(nagle_switched_off),
         cmocka_unit_test(push),
+        cmocka_unit_test(pushes_collapse),
+        cmocka_unit_test(nothing_waits_for_ever),
         cmocka_unit_test(push_received),
         cmocka_unit_test(across_the_wrap),
         cmocka_unit_test(the_initial_number_comes_round),

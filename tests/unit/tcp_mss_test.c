@@ -145,6 +145,31 @@ static void nothing_but_a_syn_announces_it(void **state)
     end();
 }
 
+/* MUST-16: full segments leave room for timestamps; what the SYN announces does not (RFC 6691). */
+static void an_option_is_subtracted_from_the_text(void **state)
+{
+    static const uint16_t said[] = {MSS, 600, 48};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        const struct tcp_options opt = {.has_mss = true, .mss = said[i], .has_timestamp = true};
+
+        defaults();
+        rig.cfg.tcp.timestamps = true;
+        begin();
+        app_open();
+        expect_syn();
+        assert_int_equal(rig.seg.opt.mss, MSS);
+        rig_inject(SYN | ACK, 0, 1, FULL_WND, 0, &opt);
+        expect(ACK, 1, 1, 0);
+        app_send(2U * said[i] - 24);
+        expect(ACK, 1, 1, said[i] - 12U);
+        assert_int_equal(rig.ip.total_len, said[i] + 40);
+        expect(ACK, 1 + said[i] - 12U, 1, said[i] - 12U);
+        end();
+    }
+}
+
 /* A size too small for its own options is one byte, not a wrapped number. */
 static void options_larger_than_the_segment_leave_a_byte(void **state)
 {
@@ -165,6 +190,7 @@ int main(void)
         cmocka_unit_test(the_default_of_ipv6_is_its_own),
         cmocka_unit_test(each_syn_announces_what_the_device_takes),
         cmocka_unit_test(nothing_but_a_syn_announces_it),
+        cmocka_unit_test(an_option_is_subtracted_from_the_text),
         cmocka_unit_test(options_larger_than_the_segment_leave_a_byte),
     };
 

@@ -241,6 +241,45 @@ static void ranges_that_touch_become_one(void **state)
     end();
 }
 
+/* A FIN says where the stream ends: what came before for numbers behind it is not text. */
+static void text_behind_the_fin(void **state)
+{
+    (void)state;
+    begin_open();
+    inject(ACK, 501, 1, FULL_WND, 100);
+    expect(ACK, 1, 1, 0);
+    inject(ACK, 101, 1, FULL_WND, 200);
+    expect(ACK, 1, 1, 0);
+    assert_int_equal(tcb()->reasm.ranges, 2);
+    inject(FIN | ACK, 201, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, 0);
+    assert_int_equal(tcb()->reasm.ranges, 1);
+    assert_int_equal(tcb()->reasm.first->end - tcb()->reasm.first->start, 100);
+    inject(ACK, 1, 1, FULL_WND, 100);
+    expect(ACK, 1, 202, 0);
+    expect_event(EV_READABLE);
+    expect_event(EV_PEER_CLOSED);
+    app_read(200);
+    app_read_says(0);
+    end();
+}
+
+/* The same where the FIN's own segment fills the gap before it. */
+static void text_behind_a_fin_with_text(void **state)
+{
+    (void)state;
+    begin_open();
+    inject(ACK, 51, 1, FULL_WND, 200);
+    expect(ACK, 1, 1, 0);
+    inject(FIN | ACK, 1, 1, FULL_WND, 100);
+    expect(ACK, 1, 102, 0);
+    expect_event(EV_READABLE);
+    expect_event(EV_PEER_CLOSED);
+    app_read(100);
+    app_read_says(0);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +291,8 @@ int main(void)
         cmocka_unit_test(memory_of_reassembly_is_bounded),
         cmocka_unit_test(a_hole_filled_in_the_same_batch),
         cmocka_unit_test(ranges_that_touch_become_one),
+        cmocka_unit_test(text_behind_the_fin),
+        cmocka_unit_test(text_behind_a_fin_with_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,17 @@ static void r1_of_probes(void **state)
     }
     expect_error(REASON_REPORT_R1);
     end();
+    in_flight(); /* the first probe is no retransmission yet */
+    inject(ACK, 1, 11, 0, 0);
+    app_send(100);
+    expect_nothing();
+    for (unsigned i = 0; i < 4; i++) {
+        expect_no_event();
+        advance(tcb()->rtt.rto);
+        expect(ACK, 11, 1, 1);
+    }
+    expect_error(REASON_REPORT_R1);
+    end();
 }
 
 /* ---- R2 ---- */
@@ -331,6 +342,32 @@ static void r2_before_the_first_probe(void **state)
     end();
 }
 
+/* A window that is closed for ever, on purpose: nobody owns the data any more, so R2 ends it. */
+static void r2_after_a_release(void **state)
+{
+    (void)state;
+    in_flight();
+    inject(ACK, 1, 11, 0, 0);
+    app_send(100);
+    expect_nothing();
+    app_release();
+    expect_nothing();
+    advance(200 * MSEC);
+    expect(ACK, 11, 1, 1);
+    inject(ACK, 1, 11, 0, 0);
+    for (unsigned i = 0; i < 99; i++) {
+        advance(SEC);
+        while (rig_take())
+            inject(ACK, 1, 11, 0, 0);
+    }
+    advance(SEC - 1);
+    expect_state(TCP_FIN_WAIT_1);
+    advance(1);
+    expect_state(TCP_CLOSED);
+    expect_no_event();
+    end();
+}
+
 /* When the window opens, what is sent into it has all of R2. */
 static void r2_begins_anew_with_the_window(void **state)
 {
@@ -458,6 +495,7 @@ int main(void)
         cmocka_unit_test(r2_of_a_syn_can_be_set),
         cmocka_unit_test(r2_and_a_closed_window),
         cmocka_unit_test(r2_before_the_first_probe),
+        cmocka_unit_test(r2_after_a_release),
         cmocka_unit_test(r2_begins_anew_with_the_window),
         cmocka_unit_test(beyond_a_shrunk_window),
         cmocka_unit_test(soft_errors_are_told),

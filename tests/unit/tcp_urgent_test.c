@@ -473,7 +473,7 @@ static void at_the_end_of_the_stream(void **state)
     expect_left(10);
     app_read(4);
     expect_left(6);
-    inject_urgent(ACK | URG, 12, 1, 0, 5);
+    inject_urgent(ACK | URG, 12, 1, 0, 500);
     expect_no_event();
     app_read(6);
     expect_left(0);

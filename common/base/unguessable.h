@@ -1,0 +1,26 @@
+/*
+ * Numbers that nobody outside can guess, however many he has seen: SipHash-2-4 of a counter under a
+ * secret key. For what protects by being unknown, such as port numbers (RFC 6056) and the
+ * identification of packets (RFC 7739). The same key and start give the same numbers, so that a
+ * simulation can be repeated.
+ */
+#ifndef BASE_UNGUESSABLE_H
+#define BASE_UNGUESSABLE_H
+
+#include <stdint.h>
+
+enum {
+    UNGUESSABLE_KEY = 16, /* bytes */
+};
+
+struct unguessable {
+    uint8_t key[UNGUESSABLE_KEY];
+    uint64_t count; /* of the next number */
+};
+
+uint64_t unguessable_next(struct unguessable *u);
+
+/* A number in 0 .. below - 1; below must not be 0. */
+uint32_t unguessable_below(struct unguessable *u, uint32_t below);
+
+#endif

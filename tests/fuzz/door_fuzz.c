@@ -1,0 +1,465 @@
+/*
+ * One stack, and a script of packets, time and user calls. Random packets do not get far: their
+ * checksums are wrong, their ports are nobody's, their numbers lie outside every window. So the
+ * script says how a packet differs from one that would be right: checksums are put right, and
+ * numbers are counted from those of the live connection that the packet is for. The first bytes
+ * choose the configuration (subject.c); then each operation is a byte and what it needs.
+ *
+ * The remote end (remote.c) sends the byte that stands at each sequence number, whatever else it
+ * does, so what our application reads can be compared; only packets that are raw bytes end that.
+ */
+#include <string.h>
+
+#include "tests/fuzz/caller.h"
+#include "tests/fuzz/remote.h"
+
+enum {
+    OPS_MAX = 80,
+    STEPS_MAX = 24,    /* deadlines in one operation */
+    ROUNDS_MAX = 3000, /* deadlines until everything has ended */
+};
+
+struct door {
+    struct subject n;
+    struct caller app;
+    struct outlook out;
+    struct remote remote;
+    struct forge f;
+    int64_t now;
+    bool abort_at_end;
+};
+
+static struct door d;
+
+/* ---- packets in ---- */
+
+static void give(uint16_t marks)
+{
+    uint32_t len = d.f.len < FORGE_MAX ? d.f.len : FORGE_MAX;
+
+    outlook_input(&d.out, d.f.b, len);
+    subject_input(&d.n, d.now, d.f.b, len, marks);
+}
+
+static void give_segment(unsigned flow, const struct forge_tcp *t)
+{
+    forge_ip(&d.f, remote_addr(flow), remote_local_addr(&d.remote, flow), IP_PROTO_TCP);
+    forge_tcp(&d.f, t);
+    forge_end(&d.f);
+}
+
+static uint32_t text_len(uint8_t b)
+{
+    return b < 128 ? b : (b - 120u) * 16;
+}
+
+/* A segment that fits, with text and flags. */
+static void op_next(struct script *s)
+{
+    static const uint8_t flags[] = {0, TCP_PSH, TCP_FIN, TCP_URG};
+    unsigned how = script_8(s), flow = how % 8 % REMOTE_FLOWS;
+    struct forge_tcp t = remote_expected(&d.remote, d.now, flow);
+
+    t.flags |= flags[how >> 6];
+    t.urg = (uint16_t)(how & TCP_URG ? 3 : 1);
+    t.data = text_len(script_8(s));
+    if (how & 8)
+        t.seq += t.data + 1 + (how >> 4 & 3) * 100; /* beyond a gap */
+    give_segment(flow, &t);
+    give(0);
+}
+
+static uint32_t offset(struct script *s, unsigned scale)
+{
+    int32_t v = (int16_t)script_16(s);
+
+    return (uint32_t)v * (scale ? UINT32_C(65536) : 1);
+}
+
+/* A segment with every field chosen, numbers relative to those of the connection. */
+static void any_segment(struct script *s, unsigned *ret_flow, struct forge_tcp *ret_t)
+{
+    unsigned flow = script_8(s) % REMOTE_FLOWS, from = script_8(s);
+    const struct tcb *c = remote_tcb(&d.remote, flow);
+    struct forge_tcp t = remote_expected(&d.remote, d.now, flow);
+
+    t.flags = script_8(s);
+    if (c && (from & 3) == 1)
+        t.seq = c->rcv_adv;
+    else if (c && (from & 3) == 2)
+        t.seq = c->irs;
+    else if ((from & 3) == 3)
+        t.seq = remote_isn(flow);
+    if (c && (from >> 2 & 3) == 1)
+        t.ack = c->snd_una;
+    else if (c && (from >> 2 & 3) == 2)
+        t.ack = c->iss;
+    else if (c && (from >> 2 & 3) == 3)
+        t.ack = tcb_data_end(c);
+    if (from & 16)
+        t.seq += offset(s, from & 128);
+    if (from & 32)
+        t.ack += offset(s, from & 128);
+    if (from & 64) {
+        t.wnd = script_16(s);
+        t.urg = script_16(s);
+    }
+    remote_options(&d.remote, d.now, &t, flow, s);
+    t.data = text_len(script_8(s));
+    *ret_flow = flow;
+    *ret_t = t;
+}
+
+static void op_segment(struct script *s)
+{
+    struct forge_tcp t;
+    unsigned flow;
+
+    any_segment(s, &flow, &t);
+    give_segment(flow, &t);
+    give(0);
+}
+
+/* The same, and then some bytes of it are others: in the headers with the checksums put right. */
+static void op_damaged(struct script *s)
+{
+    struct forge_tcp t;
+    unsigned flow, how;
+
+    any_segment(s, &flow, &t);
+    give_segment(flow, &t);
+    how = script_8(s);
+    for (unsigned i = 0; i < (how & 3) + 1; i++)
+        d.f.b[script_8(s) % (d.f.len < 80 ? d.f.len : 80)] ^= script_8(s);
+    if (how & 4) {
+        d.f.l4 = (d.f.b[0] & 15) * 4 < (int)d.f.len ? (d.f.b[0] & 15u) * 4 : 20;
+        forge_end(&d.f);
+        d.app.forged = true;
+    }
+    if (how & 8)
+        d.f.len = script_8(s);
+    give((uint16_t)(how >> 4 & 3)); /* enum pkt_marks: the device may vouch for what is wrong */
+    d.app.forged |= how >> 4 & 3;
+}
+
+/* Bytes as they stand, whole or behind an IP header that is right. */
+static void op_raw(struct script *s, bool with_header)
+{
+    unsigned proto = script_8(s), n = script_8(s);
+    size_t len;
+    const uint8_t *b = script_bytes(s, n, &len);
+
+    d.f.len = d.f.l4 = 0;
+    if (with_header)
+        forge_ip(&d.f, remote_addr(0), remote_local_addr(&d.remote, 0), (uint8_t)proto);
+    forge_bytes(&d.f, b, len);
+    if (with_header)
+        forge_end(&d.f);
+    d.app.forged = true;
+    give(0);
+}
+
+/* An ICMP error about something that we sent, or did not. */
+static void op_icmp_error(struct script *s)
+{
+    unsigned how = script_8(s), type = script_8(s), code = script_8(s);
+    uint32_t rest = script_16(s), len = 0;
+    const uint8_t *sent = outlook_kept(&d.out, how & 7, &len);
+    uint8_t quote[SUBJECT_RX_SIZE];
+
+    if (!sent)
+        return;
+    memcpy(quote, sent, len);
+    len = min32(len, how & 8 ? 28 : how & 16 ? script_8(s) : len);
+    if (how & 32 && len > 0)
+        quote[script_8(s) % len] ^= script_8(s);
+    forge_ip(&d.f, remote_addr(how >> 6), remote_local_addr(&d.remote, 0), IP_PROTO_ICMP);
+    forge_icmp(&d.f, (uint8_t)(type & 15), (uint8_t)code, rest, quote, len);
+    forge_end(&d.f);
+    give(0);
+}
+
+/* Something of ours comes back, perhaps as if the remote end had sent it. */
+static void op_echoed(struct script *s)
+{
+    unsigned how = script_8(s);
+    uint32_t len = 0;
+    const uint8_t *sent = outlook_kept(&d.out, how & 7, &len);
+
+    if (!sent)
+        return;
+    d.f.len = 0;
+    forge_bytes(&d.f, sent, len);
+    d.f.l4 = (d.f.b[0] & 15u) * 4;
+    if (how & 8) { /* to a listener of ours, from the address where it was sent */
+        uint8_t end[4];
+
+        memcpy(end, d.f.b + 12, 4);
+        memcpy(d.f.b + 12, d.f.b + 16, 4);
+        memcpy(d.f.b + 16, end, 4);
+        if (how & 16) {
+            memcpy(end, d.f.b + d.f.l4, 2);
+            memcpy(d.f.b + d.f.l4, d.f.b + d.f.l4 + 2, 2);
+            memcpy(d.f.b + d.f.l4 + 2, end, 2);
+        }
+        forge_end(&d.f);
+    }
+    give(0);
+}
+
+static void op_other(struct script *s)
+{
+    unsigned how = script_8(s);
+    size_t len;
+    const uint8_t *b = script_bytes(s, script_8(s), &len);
+
+    forge_ip(&d.f, remote_addr(how & 1), remote_local_addr(&d.remote, 0),
+             how & 2 ? IP_PROTO_ICMP : IP_PROTO_UDP);
+    if (how & 4)
+        forge_ip_options(&d.f, b, len < FORGE_OPTIONS_MAX ? len : FORGE_OPTIONS_MAX);
+    if (how & 2)
+        forge_icmp(&d.f, how & 8 ? 8 : (uint8_t)(how >> 4), 0, 1, b, len);
+    else
+        forge_udp(&d.f, (uint16_t)(1000 + how), (uint16_t)(CALLER_UDP_PORT + (how >> 3 & 3)), b,
+                  len);
+    forge_end(&d.f);
+    give(0);
+}
+
+/* ---- time, output, user calls ---- */
+
+/* Sleep over every deadline, or wake up at each, but not without end. */
+static void op_time(struct script *s)
+{
+    unsigned how = script_8(s);
+    int64_t until = d.now + (INT64_C(1) << (16 + (how & 31) % 24)); /* 65 us to 9 minutes */
+
+    for (unsigned i = 0; how & 64 && i < STEPS_MAX; i++) {
+        int64_t next = stack_deadline(d.n.st);
+
+        if (next >= until)
+            break;
+        d.now = next > d.now ? next : d.now;
+        stack_tick(d.n.st, d.now);
+        caller_events(&d.app, 100);
+        outlook_drain(&d.out, d.now);
+    }
+    d.now = until;
+    stack_tick(d.n.st, d.now);
+}
+
+/* Until the next thing is due. */
+static void op_deadline(void)
+{
+    int64_t next = stack_deadline(d.n.st);
+
+    if (next == TIME_NEVER)
+        return;
+    d.now = next > d.now ? next : d.now;
+    stack_tick(d.n.st, d.now);
+}
+
+static void op_output(unsigned most)
+{
+    uint32_t len;
+
+    while (most-- > 0 && outlook_next(&d.out, d.now, &len))
+        ;
+}
+
+static void active_open(unsigned flow)
+{
+    struct addr remote = addr_v4(remote_addr(flow));
+
+    caller_open(&d.app, remote_to_port(flow), &remote, remote_port(flow));
+}
+
+/* A whole handshake, with options as the script says. */
+static void op_connect(struct script *s)
+{
+    unsigned how = script_8(s), flow = how % 8 % REMOTE_FLOWS;
+    bool passive = flow < REMOTE_PASSIVE;
+    struct forge_tcp t = remote_expected(&d.remote, d.now, flow);
+
+    if (passive) {
+        if (d.app.listener[flow >> 1 & 1] < 0)
+            caller_listen(&d.app, flow >> 1 & 1, 4, false);
+        t.flags = TCP_SYN;
+        t.seq = remote_isn(flow);
+        t.opt_len = 0;
+    } else {
+        active_open(flow);
+        outlook_drain(&d.out, d.now);
+        t = remote_expected(&d.remote, d.now, flow);
+        t.flags = TCP_SYN | TCP_ACK;
+        t.opt_len = 0;
+    }
+    remote_syn_options(&t, how >> 3, script_8(s));
+    give_segment(flow, &t);
+    give(0);
+    outlook_drain(&d.out, d.now);
+    if (passive) {
+        t = remote_expected(&d.remote, d.now, flow);
+        give_segment(flow, &t);
+        give(0);
+    }
+    caller_events(&d.app, 100);
+}
+
+static void call_data(struct script *s, unsigned op)
+{
+    struct handle *h = caller_handle(&d.app, script_8(s));
+    unsigned how = script_8(s);
+
+    if (op == 0)
+        caller_send(&d.app, h, text_len((uint8_t)how), true);
+    else if (op == 1)
+        caller_send(&d.app, h, text_len((uint8_t)how) * 2, false);
+    else if (op == 2)
+        caller_receive(&d.app, h, text_len((uint8_t)how), 1, true);
+    else
+        caller_receive(&d.app, h, 1 + text_len((uint8_t)how), 100, false);
+}
+
+static void call_connection(struct script *s)
+{
+    unsigned how = script_8(s);
+    struct handle *h = caller_handle(&d.app, how >> 3);
+
+    switch (how & 7) {
+    case 0:
+    case 1:
+        caller_close(&d.app, h);
+        break;
+    case 2:
+        caller_release(&d.app, h);
+        break;
+    case 3:
+        caller_abort(&d.app, h);
+        break;
+    case 4:
+        caller_urgent(&d.app, h);
+        break;
+    case 5:
+        caller_set(&d.app, h, s);
+        break;
+    case 6:
+        caller_let_go(&d.app);
+        break;
+    default:
+        caller_ask(&d.app);
+    }
+}
+
+static void call_node(struct script *s)
+{
+    unsigned how = script_8(s);
+    struct addr to = addr_v4(remote_addr(how & 7));
+
+    switch (how & 7) {
+    case 0:
+    case 1:
+        caller_listen(&d.app, how >> 3, how >> 4, how & 8);
+        break;
+    case 2:
+        caller_unlisten(&d.app, how >> 3);
+        break;
+    case 3:
+    case 4:
+        active_open(REMOTE_PASSIVE + (how >> 3 & 1));
+        break;
+    case 5:
+        caller_bind(&d.app, how >> 3);
+        break;
+    case 6:
+        caller_unbind(&d.app, how >> 3);
+        break;
+    default:
+        caller_datagram(&d.app, how >> 3, &to, (uint16_t)(how >> 5), text_len(script_8(s)));
+    }
+}
+
+static void packet_op(struct script *s, unsigned op)
+{
+    if (op < 5)
+        op_next(s);
+    else if (op < 10)
+        op_segment(s);
+    else if (op == 10)
+        op_damaged(s);
+    else if (op == 11)
+        op_raw(s, false);
+    else if (op == 12)
+        op_raw(s, true);
+    else if (op == 13)
+        op_icmp_error(s);
+    else if (op == 14)
+        op_echoed(s);
+    else
+        op_other(s);
+}
+
+static void step(struct script *s)
+{
+    unsigned op = script_8(s) & 31;
+
+    if (op < 16)
+        packet_op(s, op);
+    else if (op < 18)
+        op_time(s);
+    else if (op == 18)
+        op_deadline();
+    else if (op < 21)
+        outlook_drain(&d.out, d.now);
+    else if (op == 21)
+        op_output(1 + (script_8(s) & 3));
+    else if (op == 22)
+        op_connect(s);
+    else if (op < 27)
+        call_data(s, op - 23);
+    else if (op < 29)
+        call_connection(s);
+    else if (op == 29)
+        call_node(s);
+    else
+        caller_events(&d.app, op == 30 ? 1 : 100);
+}
+
+/* Everything is given up; then nothing is left after a bounded time. */
+static void end(void)
+{
+    caller_events(&d.app, 100);
+    caller_give_up(&d.app, d.abort_at_end);
+    outlook_drain(&d.out, d.now);
+    for (unsigned i = 0;; i++) {
+        int64_t next = stack_deadline(d.n.st);
+
+        if (next == TIME_NEVER)
+            break;
+        FUZZ_CHECK(i < ROUNDS_MAX, "it does not come to an end");
+        d.now = next > d.now ? next : d.now;
+        stack_tick(d.n.st, d.now);
+        outlook_drain(&d.out, d.now);
+    }
+    subject_check(&d.n, NULL, 0);
+    subject_check_over(&d.n);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct script s = {data, size};
+    unsigned how = script_8(&s);
+
+    d.now = how & 2 ? 0 : INT64_C(1) << 40;
+    d.abort_at_end = how & 1;
+    subject_start(&d.n, 0, 0, &s);
+    caller_start(&d.app, &d.n);
+    outlook_start(&d.out, &d.n);
+    d.remote = (struct remote){&d.n, &d.out};
+    for (unsigned i = 0; i < OPS_MAX && !script_ended(&s); i++) {
+        step(&s);
+        subject_check(&d.n, d.app.held, CALLER_SLICES);
+    }
+    end();
+    return 0;
+}

@@ -1,0 +1,118 @@
+#include "tests/fuzz/outlook.h"
+
+#include <string.h>
+
+#include "wire/icmp.h"
+#include "wire/print.h"
+
+/* With FUZZ_TELL in the environment every packet is printed, for whoever looks into a finding. */
+static void tell(const struct outlook *o, char way, const uint8_t *b, uint32_t len, uint16_t marks)
+{
+    static struct print_flows flows;
+    static int wanted = -1;
+    char line[PRINT_LINE_MAX];
+
+    if (wanted < 0)
+        wanted = getenv("FUZZ_TELL") != NULL;
+    if (!wanted)
+        return;
+    print_packet(&flows, b, len, marks, line, sizeof(line));
+    fprintf(stderr, "%c %.6f %s\n", way, (double)o->n->st->now / 1e9, line);
+}
+
+void outlook_start(struct outlook *o, struct subject *n)
+{
+    o->n = n;
+    o->packets = 0;
+    o->may_reset = o->may_error = false;
+}
+
+void outlook_input(struct outlook *o, const uint8_t *b, uint32_t len)
+{
+    struct ip_hdr ip;
+    struct tcp_hdr tcp;
+
+    tell(o, '>', b, len, 0);
+    if (ip_parse(b, len, &ip) != REASON_NONE)
+        return;
+    if (ip.proto != IP_PROTO_ICMP)
+        o->may_error = true;
+    if (ip.proto == IP_PROTO_TCP &&
+        tcp_parse(&ip, b + ip.header_len, (size_t)(ip.total_len - ip.header_len), PKT_CSUM_VALID,
+                  &tcp) == REASON_NONE &&
+        !(tcp.flags & TCP_RST))
+        o->may_reset = true;
+}
+
+static void check_segment(const struct outlook *o, const struct ip_hdr *ip, const uint8_t *b,
+                          uint32_t len, const struct pkt *p)
+{
+    struct tcp_hdr tcp;
+    enum reason r = tcp_parse(ip, b, len, 0, &tcp);
+    const struct tcb *c = p->conn ? &o->n->st->conns[p->conn - 1].tcb : NULL;
+    uint32_t data = len - tcp.header_len;
+
+    FUZZ_CHECK(r == REASON_NONE, "sends a segment that is refused: %s", reason_text(r)->sentence);
+    FUZZ_CHECK(p->why != REASON_SEND_RST_ANSWER || o->may_reset, "a reset that answers nothing");
+    FUZZ_CHECK(!(tcp.flags & TCP_RST) || data == 0, "a reset with %u bytes", data);
+    FUZZ_CHECK(data == 0 || c, "text that belongs to no connection");
+    FUZZ_CHECK(data == 0 ||
+                   subject_matches(b + tcp.header_len, tcp.seq + !!(tcp.flags & TCP_SYN), data),
+               "other bytes than were written, within %u from %u on", data, tcp.seq);
+    FUZZ_CHECK(!c || data <= c->snd_mss, "%u bytes where %u may be sent", data, c->snd_mss);
+    FUZZ_CHECK(!c || (tcp.sport == c->local_port && tcp.dport == c->remote_port), "other ports");
+    FUZZ_CHECK(!c || !(tcp.flags & TCP_ACK) || tcp.ack == c->rcv_nxt, "acknowledges %u, not %u",
+               tcp.ack, c->rcv_nxt);
+    FUZZ_CHECK(!!(tcp.flags & TCP_SYN) == tcp.opt.has_mss, "MSS stands where it should not");
+}
+
+static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len,
+                         const struct pkt *p)
+{
+    struct ip_hdr ip;
+    struct icmp_hdr icmp;
+    enum reason r = ip_parse(b, len, &ip);
+    uint32_t l4 = len - ip.header_len;
+
+    FUZZ_CHECK(r == REASON_NONE, "sends a packet that is refused: %s", reason_text(r)->sentence);
+    FUZZ_CHECK(ip.total_len == len && len == p->len && len <= o->n->cfg.mtu,
+               "%u bytes, %u said, MTU %u", len, ip.total_len, o->n->cfg.mtu);
+    FUZZ_CHECK(p->why < REASON_COUNT && reason_text(p->why)->kind == REASON_KIND_SEND,
+               "a packet leaves without a reason: %u", p->why);
+    FUZZ_CHECK(ip_is_local(&o->n->st->ip, &ip.src), "a packet from somebody else's address");
+    FUZZ_CHECK(ip_valid_remote(&o->n->st->ip, &ip.dst), "a packet to nobody");
+    FUZZ_CHECK(p->why != REASON_SEND_UNREACHABLE || o->may_error, "an error about an error");
+    if (ip.proto == IP_PROTO_TCP) {
+        check_segment(o, &ip, b + ip.header_len, l4, p);
+    } else if (ip.proto == IP_PROTO_ICMP) {
+        r = icmp_parse(b + ip.header_len, l4, &icmp);
+        FUZZ_CHECK(r == REASON_NONE, "a bad ICMP message: %s", reason_text(r)->sentence);
+    }
+}
+
+const uint8_t *outlook_next(struct outlook *o, int64_t now, uint32_t *ret_len)
+{
+    unsigned i = o->packets % OUTLOOK_KEPT;
+    struct pkt p;
+
+    if (!stack_output(o->n->st, now, &p)) {
+        o->may_reset = o->may_error = false;
+        return NULL;
+    }
+    FUZZ_CHECK(p.len <= SUBJECT_RX_SIZE, "a packet of %u bytes", p.len);
+    o->len[i] = pkt_flatten(&p, o->packet[i], sizeof(o->packet[i]));
+    o->packets++;
+    tell(o, '<', o->packet[i], o->len[i], 0);
+    check_packet(o, o->packet[i], o->len[i], &p);
+    *ret_len = o->len[i];
+    return o->packet[i];
+}
+
+void outlook_drain(struct outlook *o, int64_t now)
+{
+    uint32_t len;
+
+    for (unsigned i = 0; outlook_next(o, now, &len); i++)
+        FUZZ_CHECK(i < OUTLOOK_DRAIN_MAX, "output without end");
+    subject_check_drained(o->n);
+}
