@@ -51,8 +51,8 @@ struct tcb {
     uint16_t local_port, remote_port;
     uint8_t state; /* enum tcp_state */
 
-    uint8_t snd_wscale, rcv_wscale;
-    uint8_t events; /* of enum tcp_event, not yet told */
+    uint8_t snd_wscale : 4, rcv_wscale : 4; /* at most TCP_WSCALE_MAX */
+    uint8_t events;                         /* of enum tcp_event, not yet told */
 
     bool passive : 1;     /* SYN-RECEIVED was reached from LISTEN (MUST-11) */
     bool released : 1;    /* the application has no more interest */
