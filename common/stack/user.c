@@ -6,6 +6,7 @@
 #include "stack/internal.h"
 #include "tcp/urgent.h"
 
+/* The source is known before the SYN leaves (MUST-43, MUST-44, MUST-46). */
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn)
 {
     const struct addr *local = how->local ? how->local : &st->ip.local[0];
@@ -35,6 +36,7 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
     return 0;
 }
 
+/* Listeners and connections do not look at each other (MUST-42, MUST-43). */
 int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint32_t backlog,
                  void *user)
 {
@@ -201,6 +203,7 @@ int stack_settings(const struct stack *st, struct conn_id conn, struct tcp_setti
     return 0;
 }
 
+/* At any time of the connection's life (SHLD-21). */
 int stack_set(struct stack *st, struct conn_id conn, const struct tcp_settings *settings)
 {
     struct conn *c = flow_lookup(st, conn);
