@@ -32,6 +32,7 @@ static bool is_unicast(const struct ip_node *n, const struct addr *a)
            !addr_is_limited_broadcast(a) && !addr_is_class_e(a) && !is_directed_broadcast(n, a);
 }
 
+/* One host's, and not ours (MUST-46). */
 bool ip_valid_remote(const struct ip_node *n, const struct addr *a)
 {
     return is_unicast(n, a) && !ip_is_local(n, a);
@@ -66,6 +67,8 @@ static enum reason accept_route(const struct ip_node *n, const struct ip_hdr *ip
     return ip_valid_route(n, &back) ? REASON_NONE : REASON_IP_ROUTE_ADDRESS;
 }
 
+/* Addresses that are no single host's end here, before any transport sees them (MUST-57, MUST-63).
+ */
 enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
 {
     if (ip_is_local(n, &ip->src))

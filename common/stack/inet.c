@@ -138,7 +138,7 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
     return REASON_IP_PROTOCOL;
 }
 
-/* The next segment of one connection. */
+/* The next segment of one connection (MUST-45, MAY-4). */
 static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
 {
     struct tcb *tcb = &c->tcb;

@@ -50,6 +50,7 @@ struct conn {
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
     uint8_t listener;    /* number + 1, while it stands in a queue of that listener: ... */
     bool complete : 1;   /* ... the accept queue, not the SYN queue */
+    bool exempt : 1;     /* ... or, half open, in neither: from TIME-WAIT or a cookie */
     bool in_use : 1, hashed : 1;
     bool routed : 1; /* it has a place in the table of routes */
     uint8_t placed;  /* enum conn_place */

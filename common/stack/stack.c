@@ -162,7 +162,7 @@ static enum conn_place place_of(const struct conn *c)
 {
     if (event_tellable(c))
         return PLACE_EVENT;
-    if (c->tcb.state == TCP_SYN_RECEIVED && c->listener)
+    if (c->tcb.state == TCP_SYN_RECEIVED && c->listener && !c->exempt)
         return PLACE_EMBRYO;
     if (c->tcb.state == TCP_TIME_WAIT && c->tcb.released)
         return PLACE_TIME_WAIT;

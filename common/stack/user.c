@@ -11,6 +11,7 @@ static bool settings_valid(const struct stack *st, const struct tcp_settings *s)
     return tcp_settings_valid(s) && ip_valid_route(&st->ip, &s->route);
 }
 
+/* The source is known before the SYN leaves (MUST-43, MUST-44, MUST-46). */
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn)
 {
     const struct addr *local = how->local ? how->local : &st->ip.local[0];
@@ -41,6 +42,7 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
     return 0;
 }
 
+/* Listeners and connections do not look at each other (MUST-42, MUST-43). */
 int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint32_t backlog,
                  void *user)
 {
@@ -207,6 +209,7 @@ int stack_settings(const struct stack *st, struct conn_id conn, struct tcp_setti
     return 0;
 }
 
+/* At any time of the connection's life (SHLD-21). */
 int stack_set(struct stack *st, struct conn_id conn, const struct tcp_settings *settings)
 {
     struct conn *c = flow_lookup(st, conn);

@@ -13,6 +13,7 @@ enum {
     IPV6_LONGER = 20, /* bytes: its header than that of IPv4 */
 };
 
+/* What a device with this MTU can take, less the fixed headers (MUST-67). */
 uint16_t mss_announce(const struct tcp *t, const struct tcb *c)
 {
     bool v6 = !addr_is_v4(&c->remote) && t->mtu_mss > IPV6_LONGER;
@@ -20,6 +21,7 @@ uint16_t mss_announce(const struct tcp *t, const struct tcb *c)
     return (uint16_t)(t->mtu_mss - (v6 ? IPV6_LONGER : 0));
 }
 
+/* By the version of IP (MUST-15). */
 static uint32_t default_mss(const struct tcb *c)
 {
     return addr_is_v4(&c->remote) ? TCP_MSS_DEFAULT4 : TCP_MSS_DEFAULT6;
@@ -30,7 +32,8 @@ void mss_init(const struct tcp *t, struct tcb *c)
     c->snd_mss = c->rcv_mss = (uint16_t)min32(default_mss(c), mss_announce(t, c));
 }
 
-/* What leaves on the device is limited by the same MTU as what arrives: MMS_S is MMS_R. */
+/* What leaves on the device is limited by the same MTU as what arrives: MMS_S is MMS_R (MUST-14,
+ * MUST-16). */
 void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 {
     uint32_t said = syn->opt.has_mss ? max32(syn->opt.mss, MSS_FLOOR) : default_mss(c);

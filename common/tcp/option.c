@@ -14,6 +14,7 @@
 #include "tcp/sack.h"
 #include "tcp/timestamp.h"
 
+/* What every SYN offers (MUST-14, SHLD-5). */
 static void fill_syn(const struct tcp *t, const struct tcb *c, struct tcp_options *opt)
 {
     const struct tcp_config *cfg = &t->cfg;
