@@ -113,6 +113,8 @@ static struct conn *accept_new(struct stack *st, struct listener *l, const struc
     c->listener = (uint8_t)(l - st->listener + 1);
     if (l->has_settings)
         flow_set(st, c, &l->settings);
+    route_settle(st, c);
+    route_take(st, c, ip);
     c->exempt = exempt;
     l->half_open += !exempt;
     st->totals.accepted++;
