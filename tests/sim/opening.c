@@ -87,8 +87,9 @@ struct end *open_accepted(struct world *w, unsigned node, const struct stack_eve
 
 /*
  * Initial sequence numbers follow the clock (RFC 9293 section 3.4.1: one every 4 microseconds), so
- * the start of time decides where they stand. Look at the number that connection 0 would get, and
- * return how far to move the origin so that it lies just below the wrap.
+ * the start of time decides where they stand; so do timestamps, one every millisecond. Look at what
+ * connection 0 would get, and return how far to move the origin so that it lies just below the
+ * wrap.
  */
 int64_t open_shift_to_wrap(const struct scenario *sc, int64_t origin, struct dice *d)
 {
@@ -96,12 +97,21 @@ int64_t open_shift_to_wrap(const struct scenario *sc, int64_t origin, struct dic
     struct conn_id conn;
     struct node n;
     struct pkt p;
-    uint32_t isn = 0;
+    uint32_t isn = 0, ts = 0;
+    struct tcp_hdr hdr;
+    struct ip_hdr ip;
 
     node_init(&n, 0, &sc->node[sc->conn[0].node[0]], NULL, NULL);
     stack_tick(n.st, origin);
     if (stack_open(n.st, &how, &conn) == 0 && stack_output(n.st, origin, &p))
-        isn = get32(p.part[0].base + IPV4_HEADER_MIN + 4);
+        if (ip_parse(p.part[0].base, p.part[0].len, &ip) == REASON_NONE &&
+            tcp_parse(&ip, p.part[0].base + ip.header_len, p.part[0].len - ip.header_len, 0,
+                      &hdr) == REASON_NONE) {
+            isn = hdr.seq;
+            ts = hdr.opt.ts_val;
+        }
     node_free(&n);
+    if (sc->wrap == WRAP_TIMESTAMPS)
+        return (int64_t)(0U - ts - (uint32_t)dice_below(d, 2000)) * MSEC;
     return (int64_t)(0U - isn - (uint32_t)dice_below(d, 40000)) * 4 * USEC;
 }
