@@ -475,6 +475,11 @@ static void only_under_pressure(void **state)
     flow = good;
     inject_drop(REASON_TCP_LISTEN_ACK, ACK, 1, 1, FULL_WND, 0);
     expect(RST, 1, 0, 0);
+    inject(SYN, 0, 0, FULL_WND, 0); /* nor does one of its half-open connections */
+    expect_syn_ack();
+    flow.iss = good.iss;
+    inject_drop(REASON_TCP_SYN_RECEIVED_ACK, ACK, 1, 1, FULL_WND, 0);
+    expect(RST, 1, 0, 0);
     end();
 }
 
