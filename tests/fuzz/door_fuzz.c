@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "tcp/ecn.h"
 #include "tests/fuzz/caller.h"
 #include "tests/fuzz/remote.h"
 
@@ -66,6 +67,10 @@ static void op_next(struct script *s)
     if (how & 8)
         t.seq += t.data + 1 + (how >> 4 & 3) * 100; /* beyond a gap */
     give_segment(flow, &t);
+    if ((t.data & 7) == 5) { /* a router has marked it */
+        d.f.b[1] = ECN_CE;
+        forge_end(&d.f);
+    }
     give(0);
 }
 
@@ -294,7 +299,9 @@ static void op_connect(struct script *s)
         t.flags = TCP_SYN | TCP_ACK;
         t.opt_len = 0;
     }
-    remote_syn_options(&t, how >> 3, script_8(s));
+    remote_syn_options(&t, how >> 3 & 15, script_8(s));
+    if (how & 128)
+        t.flags |= passive ? TCP_ECE | TCP_CWR : TCP_ECE;
     give_segment(flow, &t);
     give(0);
     outlook_drain(&d.out, d.now);

@@ -71,6 +71,11 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->tcp.sack = !(off & 2);
     cfg->tcp.ecn = !(off & 4);
     cfg->tcp.syn_cookies = !(off & 8);
+    cfg->tcp.icmp_hard_aborts = off & 16;
+    for (unsigned i = off >> 5 & 3; i > 0; i--)
+        cfg->tcp.cc = cc_next(cfg->tcp.cc) ? cc_next(cfg->tcp.cc) : cc_next(NULL);
+    cfg->tcp.conn.keepalive = off & 0x1000;
+    cfg->tcp.conn.keepalive_octet = off & 0x2000;
     cfg->seed = number;
     memset(cfg->secret, 0x5a + (int)number, sizeof(cfg->secret));
     cfg->small = &n->small;
