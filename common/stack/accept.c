@@ -11,6 +11,12 @@
  *                  backlog. When it is full, the application is too slow: SYNs and the last
  *                  segments of handshakes are ignored, and come again.
  *
+ * A SYN may open anew what is in TIME-WAIT (MAY-2, RFC 6191). Then the old connection is put aside,
+ * and ends when the new one's handshake is complete. If that is not to be, because the SYN was an
+ * old duplicate, whose supposed sender answers our SYN-ACK with a reset, or does not answer, then
+ * TIME-WAIT goes on as if nothing had been (RFC 9293 section 3.6.1). It was let in already, so it
+ * does not count: neither the SYN queue's limit nor the table's spare part hold it back.
+ *
  * A sixteenth of the table is for connections that are complete: nobody gets a place of it by
  * sending SYNs alone.
  */
@@ -18,6 +24,7 @@
 
 enum {
     TABLE_SPARE = 16, /* this part of the table is not for SYNs */
+    ISN_STEP = 65536, /* beyond the last number of one in TIME-WAIT */
 };
 
 static struct listener *find_listener(struct stack *st, const struct addr *local, uint16_t port)
@@ -72,6 +79,12 @@ void accept_count(struct stack *st, struct conn *c)
     c->complete = true;
     l->half_open--;
     l->complete++;
+    if (c->resting) {
+        struct conn *old = &st->conns[c->resting - 1];
+
+        tcp_end(&st->tcp, &old->tcb, st->now, REASON_END_ORDERLY);
+        stack_settle(st, old);
+    }
 }
 
 void accept_forget(struct stack *st, struct conn *c)
@@ -106,13 +119,33 @@ static struct conn *accept_new(struct stack *st, struct listener *l, const struc
     return c;
 }
 
+/*
+ * MAY-2: a new connection in the place of one in TIME-WAIT, its numbers beyond the old ones. There
+ * is a place in the table; the old one may have made it.
+ */
+static void accept_again(struct stack *st, struct listener *l, const struct ip_hdr *ip,
+                         const struct tcp_hdr *syn, uint32_t iss, struct conn *old)
+{
+    bool rests = old->in_use; /* else its slot is free now */
+    struct conn *c;
+
+    if (rests)
+        flow_unhash(st, old);
+    c = accept_new(st, l, ip, syn, iss ? iss : 1);
+    if (rests)
+        flow_rest(st, old, c);
+    stack_settle(st, c);
+}
+
 /* A SYN for a listener: LISTEN -> SYN-RECEIVED, in a connection of its own. */
 static enum reason accept_syn(struct stack *st, struct listener *l, const struct ip_hdr *ip,
-                              const struct tcp_hdr *syn, uint32_t iss_least)
+                              const struct tcp_hdr *syn, struct conn *old)
 {
+    uint32_t iss = old ? old->tcb.snd_nxt + ISN_STEP : 0;
+
     if (accept_queue_full(l))
         return REASON_TCP_ACCEPT_QUEUE;
-    if (iss_least == 0) { /* else it takes the place of one in TIME-WAIT */
+    if (!old) {
         if (st->cfg.tcp.syn_cookies && (syn_queue_full(st, l) || table_scarce(st)))
             return cookie_answer(st, l, ip, syn);
         if (syn_queue_full(st, l) && !flow_evict(st, l))
@@ -120,7 +153,10 @@ static enum reason accept_syn(struct stack *st, struct listener *l, const struct
     }
     if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
         return REASON_TCP_TABLE_FULL;
-    stack_settle(st, accept_new(st, l, ip, syn, iss_least));
+    if (old)
+        accept_again(st, l, ip, syn, iss, old);
+    else
+        stack_settle(st, accept_new(st, l, ip, syn, 0));
     return REASON_NONE;
 }
 
@@ -155,14 +191,14 @@ static enum reason accept_ack(struct stack *st, struct listener *l, const struct
 }
 
 enum reason accept_stranger(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
-                            uint32_t data_len, uint32_t iss_least, struct stranger *ret)
+                            uint32_t data_len, struct conn *old, struct stranger *ret)
 {
     struct listener *l = find_listener(st, &ip->dst, hdr->dport);
     enum reason why = l ? tcp_listen_verdict(hdr) : REASON_TCP_NO_CONNECTION;
 
     *ret = (struct stranger){0};
     if (why == REASON_NONE)
-        return accept_syn(st, l, ip, hdr, iss_least);
+        return accept_syn(st, l, ip, hdr, old);
     if (why == REASON_TCP_LISTEN_OTHER)
         return why;
     if (why == REASON_TCP_LISTEN_ACK)
@@ -191,5 +227,7 @@ enum reason accept_embryo(struct stack *st, const struct ip_hdr *ip, const struc
         return REASON_TCP_ACCEPT_QUEUE;
     tcp_end(&st->tcp, &(*c)->tcb, st->now, REASON_END_ORDERLY);
     stack_settle(st, *c);
+    if (flow_find(st, &ip->dst, hdr->dport, &ip->src, hdr->sport))
+        return REASON_TCP_TIME_WAIT; /* what rested behind it is back */
     return accept_cookie(st, l, ip, hdr, &syn, c);
 }

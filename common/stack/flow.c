@@ -114,20 +114,28 @@ void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, 
     };
 }
 
+static void hash(struct stack *st, struct conn *c)
+{
+    const struct tcb *t = &c->tcb;
+    uint32_t *bucket = bucket_of(st, &t->local, t->local_port, &t->remote, t->remote_port);
+
+    c->hash_next = *bucket;
+    *bucket = conn_slot(st, c) + 1;
+    c->hashed = true;
+}
+
 struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local_port,
                       const struct addr *remote, uint16_t remote_port)
 {
     struct conn *c = take_slot(st);
-    uint32_t *bucket, generation;
+    uint32_t generation;
 
     generation = c->generation + 1;
     memset(c, 0, sizeof(*c));
     c->generation = generation;
     flow_init(st, &c->tcb, local, local_port, remote, remote_port);
-    bucket = bucket_of(st, local, local_port, remote, remote_port);
-    c->hash_next = *bucket;
-    *bucket = conn_slot(st, c) + 1;
-    c->in_use = c->hashed = true;
+    hash(st, c);
+    c->in_use = true;
     st->totals.conns++;
     if (st->totals.conns > st->totals.conns_peak)
         st->totals.conns_peak = st->totals.conns;
@@ -142,19 +150,37 @@ void flow_set(struct stack *st, struct conn *c, const struct tcp_settings *setti
     c->tcb.set = own;
 }
 
-void flow_unhash(struct stack *st, struct conn *c)
+static void unhash(struct stack *st, struct conn *c)
 {
-    uint32_t *at;
+    uint32_t *at =
+        bucket_of(st, &c->tcb.local, c->tcb.local_port, &c->tcb.remote, c->tcb.remote_port);
 
-    if (!c->hashed)
-        return;
-    at = bucket_of(st, &c->tcb.local, c->tcb.local_port, &c->tcb.remote, c->tcb.remote_port);
     while (*at != conn_slot(st, c) + 1) {
         assert(*at);
         at = &st->conns[*at - 1].hash_next;
     }
     *at = c->hash_next;
     c->hashed = false;
+}
+
+void flow_rest(struct stack *st, struct conn *old, struct conn *c)
+{
+    assert(!old->hashed && c->hashed && !old->resting && !c->resting);
+    old->resting = conn_slot(st, c) + 1;
+    c->resting = conn_slot(st, old) + 1;
+}
+
+void flow_unhash(struct stack *st, struct conn *c)
+{
+    struct conn *other = c->resting ? &st->conns[c->resting - 1] : NULL;
+
+    if (c->hashed)
+        unhash(st, c);
+    if (!other)
+        return;
+    c->resting = other->resting = 0;
+    if (other->tcb.state == TCP_TIME_WAIT)
+        hash(st, other);
 }
 
 void flow_remove(struct stack *st, struct conn *c)

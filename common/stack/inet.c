@@ -35,12 +35,12 @@ static void push_reset(struct stack *st, const struct addr *src, const struct ad
 
 /* A segment that belongs to no connection, or to the one that is returned. */
 static struct conn *input_stranger(struct stack *st, const struct ip_hdr *ip,
-                                   const struct tcp_hdr *hdr, uint32_t data_len, uint32_t iss_least,
+                                   const struct tcp_hdr *hdr, uint32_t data_len, struct conn *old,
                                    enum reason *ret_why)
 {
     struct stranger who;
 
-    *ret_why = accept_stranger(st, ip, hdr, data_len, iss_least, &who);
+    *ret_why = accept_stranger(st, ip, hdr, data_len, old, &who);
     if (who.reply)
         push_reset(st, &ip->dst, &ip->src, &who.rst, NULL);
     return who.conn;
@@ -51,9 +51,8 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
 {
     struct tcp_hdr hdr, rst;
     struct slice data;
-    struct conn *c;
+    struct conn *c, *old = NULL;
     bool reply = false;
-    uint32_t iss_least = 0;
     enum reason why = tcp_parse(ip, segment.base, segment.len, marks, &hdr);
 
     if (why)
@@ -62,14 +61,11 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
     c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
     if (c && tcp_time_wait_reusable(&st->tcp, &c->tcb, &hdr) &&
         accept_possible(st, &ip->dst, hdr.dport)) {
-        /* MAY-2: a new connection, whose numbers go on where the old one's ended */
-        iss_least = c->tcb.snd_nxt + 65536;
-        tcp_end(&st->tcp, &c->tcb, st->now, REASON_END_ORDERLY);
-        stack_settle(st, c);
+        old = c;
         c = NULL;
     }
     if (!c)
-        c = input_stranger(st, ip, &hdr, data.len, iss_least, &why);
+        c = input_stranger(st, ip, &hdr, data.len, old, &why);
     else if (c->listener && c->tcb.state == TCP_SYN_RECEIVED)
         why = accept_embryo(st, ip, &hdr, &c);
     if (!c || why)

@@ -43,12 +43,14 @@ struct conn {
     struct list output;       /* on stack.output while there may be something to send */
     struct list place;        /* on the list that `placed` says */
     void *user;
-    uint32_t hash_next;  /* slot + 1 of the next in its bucket, or of the next free slot */
+    uint32_t hash_next; /* slot + 1 of the next in its bucket, or of the next free slot */
+    uint32_t resting;   /* slot + 1 of the one in TIME-WAIT whose place in the lookup this half-open
+                         * one has, and there of the half-open one; or 0 */
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
-    uint8_t listener;    /* number + 1, while it stands in a queue of that listener ... */
-    bool complete;       /* ... the accept queue, not the SYN queue */
-    uint8_t placed;      /* enum conn_place */
+    uint8_t listener;    /* number + 1, while it stands in a queue of that listener: ... */
+    bool complete : 1;   /* ... the accept queue, not the SYN queue */
     bool in_use : 1, hashed : 1;
+    uint8_t placed;  /* enum conn_place */
     uint8_t rcv_tos; /* of the last segment that was taken (MAY-9) */
 };
 
@@ -118,8 +120,14 @@ struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local
                       const struct addr *remote, uint16_t remote_port);
 struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_t local_port,
                        const struct addr *remote, uint16_t remote_port);
-/* Take it out of the lookup, so that its addresses and ports are free; the slot stays. */
+/*
+ * Take it out of the lookup, so that its addresses and ports are free; the slot stays. If one in
+ * TIME-WAIT rests behind it, that is found again.
+ */
 void flow_unhash(struct stack *st, struct conn *c);
+/* `c` is found in the place of `old`, which is in TIME-WAIT and has been taken out of the lookup.
+ */
+void flow_rest(struct stack *st, struct conn *old, struct conn *c);
 /* Settings of its own for a connection: a copy of these. */
 void flow_set(struct stack *st, struct conn *c, const struct tcp_settings *settings);
 /* Give the slot back. */
@@ -178,18 +186,18 @@ struct stranger {
 };
 
 /*
- * A segment for which there is no connection. `iss_least` is not 0 where it is a SYN that reuses
- * one in TIME-WAIT: then it is the initial sequence number.
+ * A segment for which there is no connection; or, with `old`, a SYN that opens anew what is in
+ * TIME-WAIT there.
  */
 enum reason accept_stranger(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
-                            uint32_t data_len, uint32_t iss_least, struct stranger *ret);
+                            uint32_t data_len, struct conn *old, struct stranger *ret);
 /*
  * A segment for a half-open connection of a listener, before the connection sees it. *c changes
  * where the segment completes a handshake that an earlier cookie began.
  */
 enum reason accept_embryo(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
                           struct conn **c);
-/* Would a SYN for this address and port that needs no new place be taken? */
+/* Is there a listener for this address and port, whose accept queue has room? */
 bool accept_possible(struct stack *st, const struct addr *local, uint16_t port);
 /* The connection may be complete now: to the accept queue. */
 void accept_count(struct stack *st, struct conn *c);

@@ -50,7 +50,7 @@ lab()
     is "make run-host, answered by make run-peer" "$out" "hello through make"
     out=$(echo "and traced" | make --no-print-directory -s trace-host 2>"$WORK/trace.err")
     is "make trace-host" "$out" "and traced"
-    check "make trace-host prints packets" grep -q 'Flags \[S\]' "$WORK/trace.err"
+    check "make trace-host prints packets" grep -q 'Flags \[SEW\]' "$WORK/trace.err"
     run "make view_network" view_network
     # make does not hand a signal down: end the node itself, and make sees how it ended.
     kill -TERM "$(pgrep -P $peer)"

@@ -40,9 +40,9 @@ segments "$WORK/tun1.pcap" >"$WORK/tun1.txt"
 client=$(awk 'NR == 1 { print $2 }' "$WORK/tun0.txt")
 
 for i in 0 1; do
-    is "tun$i: SYN, SYN-ACK, ACK" \
+    is "tun$i: SYN, SYN-ACK, ACK, and ECN is agreed on" \
         "$(awk -v c="$client" 'NR <= 3 { print ($2 == c ? "host" : "peer") ":" $4 }' \
-            "$WORK/tun$i.txt" | tr '\n' ' ')" "host:S peer:S. host:. "
+            "$WORK/tun$i.txt" | tr '\n' ' ')" "host:SEW peer:S.E host:. "
 done
 # Everything but the TTL is equal on both sides, packet for packet.
 strip()

@@ -81,7 +81,7 @@ is "peer exits 0 after the chat" $? 0
 peer_start
 echo hello | host -v >/dev/null 2>"$WORK/lines"
 check "-v: a line in tcpdump's format, with the reason" grep -Eq \
-    '^[0-9:.]+ tun0 Out IP 10\.0\.0\.7\.[0-9]+ > 10\.0\.1\.5\.8000: Flags \[S\], seq .*\(send\.syn\)$' \
+    '^[0-9:.]+ tun0 Out IP 10\.0\.0\.7\.[0-9]+ > 10\.0\.1\.5\.8000: Flags \[SEW\], seq .*\(send\.syn\)$' \
     "$WORK/lines"
 is "-v: the closing line stands behind the last segment" \
     "$(grep -E ' IP |in order' "$WORK/lines" | tail -1 | grep -o 'both sides closed in order')" \
