@@ -23,7 +23,7 @@ one()
 {
     local log=$logs/$1.log
 
-    if timeout 200 valgrind -q --error-exitcode=99 --leak-check=full --num-callers=8 \
+    if timeout 280 valgrind -q --error-exitcode=99 --leak-check=full --num-callers=8 \
         "build/release/unit/$1_test" >"$log" 2>&1; then
         echo "ok - valgrind: $1"
     else
