@@ -61,7 +61,7 @@ void dial_explain(const struct node *n, enum reason why, bool connected)
                      "%s:%u did not answer; is a peer running there, and is the network up? "
                      "%s status",
                      remote, port, netsetup);
-    else if (why == REASON_END_TIMED_OUT)
+    else if (why == REASON_END_TIMED_OUT || why == REASON_END_KEEPALIVE)
         report_error(r,
                      "%s:%u stopped answering; is the peer still running, and the network up? "
                      "%s status",
@@ -114,12 +114,13 @@ static void dial_event(void *arg, struct stack *st, const struct stack_event *ev
         return;
     if (stack_status(st, ev->conn, &c) < 0)
         return;
+    d->soft_error = c.soft_error;
     if (midway)
         report_on_the_way(r, &c, ev);
     else if (ev->kind == EV_CONNECTED)
         report_connected(r, &c, d->life.loop.now - d->opened_at);
     else if (d->cat.connected || r->json)
-        report_closed(r, &c, d->timed_out ? REASON_END_TIMED_OUT : ev->why);
+        report_closed(r, &c, ev->why);
 }
 
 static void dial_watch_output(struct dial *d, struct loop *l)
@@ -164,23 +165,15 @@ static void dial_watch_remote(struct dial *d)
                 isatty(STDIN_FILENO) ? "Ctrl-D" : "the end of our input");
 }
 
-/* The stack gives up when it would send the next SYN; this is to the point. */
+/* Whoever waits for an answer should know what to look at, long before the stack gives up. */
 static void dial_watch_handshake(struct dial *d, struct loop *l)
 {
-    int64_t limit = d->opened_at + d->node->opt->connect_timeout;
-
-    if (d->cat.connected || d->cat.closed || d->life.forced)
+    if (d->hinted || d->cat.connected || d->cat.closed || d->life.forced)
         return;
-    if (l->now >= limit) {
-        d->timed_out = true;
-        life_abort(&d->life);
-        return;
-    }
-    if (!d->hinted && l->now - d->opened_at >= hint_after)
+    if (l->now - d->opened_at >= hint_after)
         hint(d);
-    if (!d->hinted)
-        limit = time_min(limit, d->opened_at + hint_after);
-    l->wake = time_min(l->wake, limit);
+    else
+        l->wake = time_min(l->wake, d->opened_at + hint_after);
 }
 
 static bool dial_decide(void *arg, struct loop *l)
@@ -210,15 +203,20 @@ static int dial_open(struct dial *d)
     return stack_open(d->node->st, &how, &d->cat.conn);
 }
 
+/* The end, and behind a time-out the last soft error, for it may be what is wrong. */
+static void explain_end(const struct dial *d, enum reason why, bool connected)
+{
+    dial_explain(d->node, why, connected);
+    if (why == REASON_END_TIMED_OUT && d->soft_error)
+        report_line(&d->node->report, "meanwhile the network said: %s",
+                    reason_text(d->soft_error)->sentence);
+}
+
 /* What the end says to whoever called the program. */
 static int dial_verdict(struct dial *d)
 {
     char remote[ADDR_TEXT_MAX];
 
-    if (d->timed_out) {
-        dial_explain(d->node, REASON_END_TIMED_OUT, false);
-        return EXIT_FAILED;
-    }
     if (d->life.stopping && !d->cat.connected) {
         report_line(&d->node->report, "stopped before %s:%u had answered",
                     addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port);
@@ -227,7 +225,7 @@ static int dial_verdict(struct dial *d)
     if (d->life.loop.output_error || d->life.forced)
         return EXIT_FAILED; /* said already, or asked for */
     if (d->cat.why != REASON_END_ORDERLY) {
-        dial_explain(d->node, d->cat.why, d->cat.connected);
+        explain_end(d, d->cat.why, d->cat.connected);
         return EXIT_FAILED;
     }
     if (d->cat.lost) {
@@ -261,7 +259,8 @@ int dial_run(struct dial *d, struct node *n, struct node *far)
     int code;
 
     d->node = n;
-    d->hinted = d->timed_out = d->output_told = d->input_told = d->remote_told = false;
+    d->hinted = d->output_told = d->input_told = d->remote_told = false;
+    d->soft_error = REASON_NONE;
     code = life_begin(&d->life, n, dial_decide, d);
     if (code != NODE_GO_ON)
         return code;

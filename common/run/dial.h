@@ -15,8 +15,8 @@ struct dial {
     struct node *node;
     int64_t opened_at;
     bool hinted; /* told what to check while nobody answers */
-    bool timed_out;
     bool output_told, input_told, remote_told;
+    enum reason soft_error; /* of the ended connection: it may explain a time-out */
 };
 
 /*

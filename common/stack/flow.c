@@ -209,7 +209,7 @@ struct conn *flow_lookup(const struct stack *st, struct conn_id id)
     return c->in_use && c->generation == id.generation ? c : NULL;
 }
 
-/* ISN = M + F(local, remote, secret), M a clock of 4 microseconds. */
+/* ISN = M + F(local, remote, secret), M a clock of 4 microseconds (MUST-8, MUST-9, SHLD-1). */
 uint32_t flow_isn(const struct stack *st, const struct tcb *c)
 {
     uint64_t f =

@@ -80,7 +80,7 @@ static void advance_una(struct seg *s)
  * SND.WND (3.10.7.4): only a segment that is not older than the last one may change it. One that
  * acknowledges something new is not older, even if it was sent again and its SEG.SEQ is below
  * SND.WL1; to leave SND.WND alone while SND.UNA moves would move the window's right edge to where
- * the remote end never put it.
+ * the remote end never put it (REC-1).
  */
 static bool update_send_window(struct seg *s, bool acks_new)
 {
@@ -106,7 +106,7 @@ static bool update_send_window(struct seg *s, bool acks_new)
 /*
  * MUST-37: an answer to a probe keeps the connection open, whatever R2 is; nothing is owed then
  * until the next probe leaves. Not so where nobody owns the connection any more: its data would be
- * held for ever.
+ * held for ever (SHLD-17).
  */
 static void probe_answered(struct tcb *c, int64_t now)
 {
@@ -234,6 +234,7 @@ static void fin_acked(struct seg *s)
         tcp_end(s->t, c, s->now, REASON_END_ORDERLY);
 }
 
+/* The fifth step itself (U-10). */
 enum reason ack_step(struct seg *s)
 {
     struct tcb *c = s->c;

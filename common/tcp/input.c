@@ -110,6 +110,8 @@ static enum reason step_sequence(struct seg *s)
 
 /* ---- second: the RST bit (3.10.7.4, RFC 5961 section 3.2) ---- */
 
+/* Exact, it is the end, whatever data it carries; elsewhere in the window it is asked about (U-5,
+ * U-6, SHLD-2). */
 static enum reason step_rst(struct seg *s)
 {
     struct tcb *c = s->c;
@@ -130,6 +132,7 @@ static enum reason step_rst(struct seg *s)
 /* ---- fourth: the SYN bit (3.10.7.4, RFC 5961 section 4.2); the third, security, is history ----
  */
 
+/* Whatever its number, it is asked about (U-8). */
 static enum reason step_syn(struct seg *s)
 {
     struct tcb *c = s->c;
@@ -155,6 +158,8 @@ void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hd
     tcp_window_init(t, c);
 }
 
+/* A SYN without ACK meets ours on the way; a reset counts if it acknowledges ours (MUST-10, U-3).
+ */
 static enum reason syn_sent(struct seg *s)
 {
     struct tcb *c = s->c;
@@ -190,6 +195,7 @@ static enum reason syn_sent(struct seg *s)
 
 /* ---- the parent ---- */
 
+/* A step that gives a reason ends the segment's way (U-7, U-9). */
 static enum reason synchronized(struct seg *s)
 {
     enum reason why;
@@ -210,6 +216,7 @@ static enum reason synchronized(struct seg *s)
     return why;
 }
 
+/* The window's field counts without a sign (MUST-1). */
 enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
                       struct slice data, bool *ret_reply, struct tcp_hdr *ret_rst)
 {

@@ -13,6 +13,7 @@ enum {
     IPV6_LONGER = 20, /* bytes: its header than that of IPv4 */
 };
 
+/* What a device with this MTU can take, less the fixed headers (MUST-67). */
 uint16_t mss_announce(const struct tcp *t, const struct tcb *c)
 {
     bool v6 = !addr_is_v4(&c->remote) && t->mtu_mss > IPV6_LONGER;
@@ -20,6 +21,7 @@ uint16_t mss_announce(const struct tcp *t, const struct tcb *c)
     return (uint16_t)(t->mtu_mss - (v6 ? IPV6_LONGER : 0));
 }
 
+/* By the version of IP (MUST-15). */
 static uint32_t default_mss(const struct tcb *c)
 {
     return addr_is_v4(&c->remote) ? TCP_MSS_DEFAULT4 : TCP_MSS_DEFAULT6;
@@ -30,11 +32,12 @@ void mss_init(const struct tcp *t, struct tcb *c)
     c->snd_mss = c->rcv_mss = (uint16_t)min32(default_mss(c), mss_announce(t, c));
 }
 
-/* What leaves on the device is limited by the same MTU as what arrives: MMS_S is MMS_R. */
+/* What leaves on the device is limited by the same MTU as what arrives: MMS_S is MMS_R (MUST-14,
+ * MUST-16). */
 void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 {
     uint32_t said = syn->opt.has_mss ? max32(syn->opt.mss, MSS_FLOOR) : default_mss(c);
-    uint32_t size = min32(said, mss_announce(t, c)), options = option_always(c);
+    uint32_t size = min32(said, mss_announce(t, c)), options = option_always(c) + c->ip_options;
 
     c->snd_mss = (uint16_t)(size > options ? size - options : 1);
 }
@@ -42,11 +45,19 @@ void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 bool mss_lower(struct tcb *c, uint32_t mtu)
 {
     uint32_t header = addr_is_v4(&c->remote) ? IPV4_HEADER_MIN : IPV4_HEADER_MIN + IPV6_LONGER;
-    uint32_t size = header + TCP_HEADER_MIN + option_always(c);
+    uint32_t size = header + TCP_HEADER_MIN + option_always(c) + c->ip_options;
 
     size = max32(mtu > size ? mtu - size : 0, MSS_FLOOR);
     if (size >= c->snd_mss)
         return false;
     c->snd_mss = (uint16_t)size;
     return true;
+}
+
+void mss_ip_options(struct tcb *c, uint32_t bytes)
+{
+    uint32_t size = (uint32_t)c->snd_mss + c->ip_options;
+
+    c->snd_mss = (uint16_t)(size > bytes ? size - bytes : 1);
+    c->ip_options = (uint8_t)bytes;
 }

@@ -101,7 +101,7 @@ static bool send_syn(struct out *o)
 
 /*
  * Send sequence space seq .. seq + len - 1: bytes of the queue, and the FIN if the space reaches
- * it. Less is sent where the packet has no more parts. Returns how much.
+ * it. Less is sent where the packet has no more parts. Returns how much (SHLD-27).
  */
 static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reason why)
 {
@@ -151,7 +151,8 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
     return true;
 }
 
-/* SND.UNA + SND.WND - seq: how much of the remote end's window lies at and behind `seq`. */
+/* SND.UNA + SND.WND - seq: how much of the remote end's window lies at and behind `seq` (MUST-34).
+ */
 static uint32_t window_from(const struct tcb *c, uint32_t seq)
 {
     uint32_t edge = c->snd_una + c->snd_wnd;
@@ -190,7 +191,7 @@ static uint32_t unsent(const struct tcb *c)
 
 /*
  * One octet, or the FIN, to learn whether the window is still closed; or, where the window is open
- * but smaller than what is worth a segment, as much as it takes (3.8.6.2.1, the override).
+ * but smaller than what is worth a segment, as much as it takes (3.8.6.2.1, the override, MUST-36).
  */
 static bool send_probe(struct out *o)
 {
@@ -208,7 +209,8 @@ static bool send_probe(struct out *o)
                     REASON_SEND_PROBE);
 }
 
-/* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it? */
+/* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it
+ * (MUST-17, MUST-38, MUST-60, SHLD-7, SHLD-28)? */
 static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
 {
     bool idle = c->snd_una == c->snd_nxt, urgent = seq_gt(c->snd_up, c->snd_nxt);
@@ -221,6 +223,7 @@ static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
     return may_be_small && len > 0 && len >= c->max_snd_wnd / 2;
 }
 
+/* New data, as far as window, cwnd and silly-window avoidance allow (SHLD-15). */
 static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
@@ -246,7 +249,7 @@ static bool send_data(struct out *o)
     return send_new(o, len, bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
 }
 
-/* Nothing is outstanding, and what waits cannot be sent: look again later. */
+/* Nothing is outstanding, and what waits cannot be sent: look again later (SHLD-29). */
 static void arm_persist(struct tcb *c, int64_t now)
 {
     if (c->snd_una == c->snd_nxt && unsent(c) && c->timer[TIMER_RTX] == TIME_NEVER) {
@@ -303,6 +306,7 @@ static bool send_keepalive(struct out *o)
     return begin(o, o->c->snd_nxt - 1, TCP_ACK, REASON_SEND_KEEPALIVE);
 }
 
+/* The order that the top of this file tells (U-4). */
 static bool output(struct out *o)
 {
     struct tcb *c = o->c;
@@ -328,6 +332,7 @@ static bool output(struct out *o)
     return keepalive_owed(c) && send_keepalive(o);
 }
 
+/* The door of this file: one segment for as many debts as it can pay (MUST-58). */
 bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p)
 {
     struct out o = {t, c, now, ret_hdr, p};

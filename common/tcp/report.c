@@ -6,6 +6,7 @@
  */
 #include "tcp/tcp.h"
 
+/* One way for all kinds of soft errors (U-2, MUST-47). */
 void tcp_report(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
 {
     bool embryo = c->passive && c->state == TCP_SYN_RECEIVED; /* nobody was told of it */

@@ -67,6 +67,7 @@ static void measure(struct rtt *r, int64_t sample, uint32_t samples)
     r->srtt = time_max(1, r->srtt + (sample - r->srtt) / (8 * (int64_t)samples));
 }
 
+/* Only what was sent once is timed, so only that ends the back-off (MUST-18). */
 int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32_t una)
 {
     int64_t sample;

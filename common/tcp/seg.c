@@ -18,7 +18,7 @@ void tcp_ack_now(struct tcb *c, enum reason why)
 /*
  * Owe a challenge ACK, unless this second has had its share (RFC 5961 section 7). The limit is each
  * connection's own: one for all would tell strangers whether a segment of theirs hit a connection,
- * and would let them use up the answer that another one needs.
+ * and would let them use up the answer that another one needs (U-6).
  */
 enum reason seg_challenge(struct seg *s, enum reason why)
 {

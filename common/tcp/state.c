@@ -34,6 +34,7 @@ static void leave_end(struct tcp *t, struct tcb *c, enum reason why)
     t->counts[why]++;
 }
 
+/* TIME-WAIT lasts 2 MSL (MUST-13). */
 void tcp_arm_linger(const struct tcp *t, struct tcb *c, int64_t now)
 {
     int64_t *timer = &c->timer[TIMER_LINGER];

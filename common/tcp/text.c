@@ -29,7 +29,8 @@ static void trim(struct seg *s)
     }
 }
 
-/* An acknowledgment for bytes that came in order: at once, or a little later (3.8.6.3). */
+/* An acknowledgment for bytes that came in order: at once, or a little later (3.8.6.3, MUST-40,
+ * SHLD-18). */
 static void owe_ack(struct seg *s, bool gap)
 {
     struct tcb *c = s->c;
@@ -69,6 +70,7 @@ static enum reason in_order(struct seg *s)
     return kept == s->data.len ? REASON_NONE : REASON_NO_BUFFER;
 }
 
+/* Kept for later, and answered by a duplicate ACK (SHLD-31, MAY-13). */
 static enum reason out_of_order(struct seg *s)
 {
     struct tcb *c = s->c;
@@ -131,7 +133,7 @@ enum reason text_step(struct seg *s)
 
 /* ---- eighth: the FIN bit (3.10.7.4) ---- */
 
-/* Everything before the FIN is here: it takes its sequence number. */
+/* Everything before the FIN is here: it takes its sequence number (MUST-12). */
 static void take_fin(struct seg *s)
 {
     struct tcb *c = s->c;

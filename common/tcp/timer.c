@@ -9,7 +9,7 @@
 /*
  * R2 of RFC 9293 section 3.8.3 (MUST-20 to MUST-23, RFC 5482): the instant at which the remote end
  * will have left something unanswered for too long. A duration, not a number of retransmissions,
- * and exact: it does not wait for RTX, nor RTX for it. Settings may change it at any time.
+ * and exact: it does not wait for RTX, nor RTX for it. Settings may change it at any time (U-1).
  */
 static int64_t give_up_at(const struct tcb *c)
 {
@@ -58,6 +58,7 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
     ecn_reduced(c);
 }
 
+/* RTX is due, of what is outstanding or of a window that is closed (MUST-35, SHLD-30). */
 static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool outstanding = c->snd_nxt != c->snd_una;

@@ -16,8 +16,7 @@ enum {
  *
  * The remote end is to know early, though window or congestion may hold back the bytes themselves.
  * If no segment with text can leave, an empty one carries the bit (to a closed window, too: MUST-66
- * has it heard there).
- */
+ * has it heard there; MUST-30). */
 int tcp_urgent(struct tcb *c)
 {
     uint32_t end = tcb_data_end(c);
@@ -32,6 +31,7 @@ int tcp_urgent(struct tcb *c)
     return 0;
 }
 
+/* Up to the octet behind the urgent ones (MUST-62). */
 void urgent_mark(struct tcb *c, struct tcp_hdr *hdr)
 {
     if ((hdr->flags & (TCP_SYN | TCP_RST)) || !urgent_unacked(c) || seq_leq(c->snd_up, hdr->seq))
@@ -53,7 +53,7 @@ bool urgent_owed(struct tcb *c, uint32_t seq)
  * Receiving, the sixth step of SEGMENT ARRIVES (3.10.7.4, MUST-32, MUST-66). The pointer counts
  * from the segment's own number, whatever of its text we had already, and may point beyond the
  * text, and beyond the window. One that points nowhere new says nothing: zero, into what was read,
- * or before an earlier one.
+ * or before an earlier one (MUST-30).
  */
 void urgent_step(struct seg *s)
 {
@@ -69,6 +69,7 @@ void urgent_step(struct seg *s)
     tcp_note(s->t, c, s->now, REASON_URGENT, urgent_left(c));
 }
 
+/* From the next byte to be read (MUST-33). */
 uint32_t urgent_left(const struct tcb *c)
 {
     uint32_t at = tcb_read_at(c), left = seq_gt(c->rcv_up, at) ? c->rcv_up - at : 0;

@@ -8,6 +8,7 @@
 #include "tcp/mss.h"
 #include "tcp/urgent.h"
 
+/* Some defaults have bounds: MUST-23, MUST-25, MUST-28, SHLD-10, SHLD-11. */
 void tcp_config_default(struct tcp_config *cfg)
 {
     *cfg = (struct tcp_config){
@@ -44,10 +45,12 @@ void tcp_config_default(struct tcp_config *cfg)
 
 bool tcp_settings_valid(const struct tcp_settings *s)
 {
-    return s->dscp < 64 && s->r1 > 0 && s->keepalive_max > 1 && s->r2_ns > 0 && s->r2_syn_ns > 0 &&
-           s->keepalive_ns > 0 && s->keepalive_interval_ns > 0 && s->linger_ns >= 0;
+    return s->dscp < 64 && s->route.hops <= IP_ROUTE_HOPS_MAX && s->r1 > 0 &&
+           s->keepalive_max > 1 && s->r2_ns > 0 && s->r2_syn_ns > 0 && s->keepalive_ns > 0 &&
+           s->keepalive_interval_ns > 0 && s->linger_ns >= 0;
 }
 
+/* A new R2 counts at once (MUST-21). */
 void tcp_set(struct tcb *c, int64_t now, const struct tcp_settings *s)
 {
     (void)now;
@@ -77,6 +80,7 @@ void tcp_open(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
     tcp_set_state(t, c, now, TCP_SYN_SENT);
 }
 
+/* SYN-RECEIVED, and the way that led there (MUST-11). */
 static void take_passively(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss,
                            const struct tcp_hdr *syn)
 {
@@ -246,6 +250,7 @@ void tcp_abort(struct tcp *t, struct tcb *c, int64_t now)
         tcp_drop_queues(t, c); /* what is unread would hold back the end that is still to be told */
 }
 
+/* A close after which nobody reads (MAY-1). */
 void tcp_release(struct tcp *t, struct tcb *c, int64_t now)
 {
     bool unread = c->rcv_q.bytes > 0 || c->reasm.first;

@@ -48,6 +48,8 @@ void tcp_window_init(struct tcp *t, struct tcb *c)
     c->rcv_adv = c->rcv_nxt + min32(t->cfg.rcv_buf, WINDOW_FIELD_MAX);
 }
 
+/* The field, and the edge moved where it is worth it; both may stay where they are for ever
+ * (MAY-8). */
 uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn)
 {
     uint32_t moved = gain(t, c), wnd, field;

@@ -93,7 +93,8 @@ static void read_option(const uint8_t *b, size_t len, struct tcp_options *opt)
     }
 }
 
-/* Read the options b[0..len) in one pass; false if the length of one is illegal (MUST-7). */
+/* Read the options b[0..len) in one pass; false if the length of one is illegal (MUST-4, MUST-7,
+ * MUST-64, MUST-68, MUST-69). */
 static bool read_options(const uint8_t *b, size_t len, struct tcp_options *opt)
 {
     size_t i = 0;
@@ -140,6 +141,7 @@ static void read_fixed(const uint8_t *b, struct tcp_hdr *tcp)
     tcp->urg = get16(b + 18);
 }
 
+/* Options are read whatever the flags are (MUST-3, MUST-5). */
 enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct tcp_hdr *ret_tcp)
 {
@@ -263,6 +265,7 @@ static uint16_t field_sum(uint32_t pseudo, uint16_t marks, const uint8_t *header
     return checksum_parts(checksum_add(pseudo, header, header_len), payload, n);
 }
 
+/* The checksum goes in last, over all the rest (MUST-2). */
 size_t tcp_build(uint8_t *room, const struct addr *src, const struct addr *dst,
                  const struct tcp_hdr *tcp, uint16_t marks, const struct slice *payload, unsigned n)
 {

@@ -3,7 +3,7 @@
 #
 #   awk -v verdict=FILE -f report.awk requirements.txt functions tags results matrix
 #
-# `functions` has FILE:FUNCTION per line; `matrix` is what the event tests print with --table.
+# `functions` has FILE:FUNCTION per line, or FILE, blank, ID where the file speaks of it; `matrix` is what the event tests print with --table.
 
 BEGIN { FS = "\t" }
 FNR == 1 { part++ }
@@ -18,7 +18,7 @@ part == 1 {
     words[f[1]] = f[2]; section[f[1]] = f[3]; where[f[1]] = f[4]; note[f[1]] = f[5]
     next
 }
-part == 2 { exists[$1] = 1; next }
+part == 2 { exists[$0] = 1; next }
 part == 3 {
     if (!($1 in words)) fault("tag", $2 ": " $3 ": no such id: " $1)
     tagged[$1] = tagged[$1] (tagged[$1] == "" ? "" : "\n") $2 "\t" $3
@@ -73,16 +73,21 @@ function excused(id) { return id !~ /^MUST/ && note[id] ~ /^(not followed|applic
 
 # ---- the places ----
 
-function places(id,    list, n, i, path, out) {
+function places(id,    list, n, i, path, out, told) {
     if (where[id] == "-" || where[id] == "") {
         if (!excused(id)) fault("place", id ": no FILE:FUNCTION is named")
         return "-"
     }
     n = split(where[id], list, / +/)
     for (i = 1; i <= n; i++) {
+        path = list[i]; sub(/:.*/, "", path)
+        if ((path " " id) in exists) told = 1
+        sub(/\.c$/, ".h", path)
+        if ((path " " id) in exists) told = 1
         if (!(list[i] in exists)) fault("place", id ": " list[i] " does not exist")
         out = out (i > 1 ? "<br>" : "") "`" list[i] "`"
     }
+    if (!told) fault("place", id ": the file that is named, and its header, do not speak of it")
     return out
 }
 

@@ -73,6 +73,12 @@ wrong "nobody is there, says the installed program" 1 "did not answer.*$WORK/twi
 wrong "nobody is there" 1 "did not answer.*$BIN/netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.77
 
+# A soft error of ICMP ends nothing, but it explains the time-out.
+$BIN/host --connect-timeout 2 tun0 10.0.0.1/24 10.9.9.9 </dev/null >"$WORK/out" 2>"$WORK/err"
+is "no route to the remote node: exit 1" $? 1
+check "no route to the remote node: what the network said" \
+    grep -q "the network said: a router has no route" "$WORK/err"
+
 # With --json an error is an object like all the others.
 $BIN/host --json --port 4444 tun0 10.0.0.1/24 10.0.1.5 </dev/null 2>"$WORK/json"
 is "refused, with --json: these events" \

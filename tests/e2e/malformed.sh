@@ -99,7 +99,7 @@ connection()
 is "the connection is as it was" "$(connection state)" '"ESTABLISHED"'
 is "it took what its client sent, and nothing else" "$(connection bytes_received)" \
     "$(wc -c <"$WORK/live")"
-is "and sent nothing twice" "$(connection retransmits)" 0
+is "and sent nothing twice" "$(connection retrans)" 0
 
 (echo after >&7)
 wait_for 5 grep -q after "$WORK/live"

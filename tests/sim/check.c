@@ -112,6 +112,26 @@ static const unsigned legal[] = {
     [TCP_TIME_WAIT] = TO(CLOSED),
 };
 
+/*
+ * A round trip begins with something that was not sent again (RFC 6298 section 3, Karn; MUST-18).
+ * With timestamps the echo tells which sending is answered.
+ */
+static void check_round_trip(struct check *c, const struct stack_note *n)
+{
+    const struct arrival *a = &c->arrival;
+    bool found = false, good = false;
+
+    if (!a->known || a->ts_ok || a->tcp.opt.has_timestamp)
+        return;
+    for (unsigned i = 0; i < CHECK_SENT && i < a->back->sends; i++)
+        if (a->back->sent[i].at == n->at - n->value) {
+            found = true;
+            good = good || !a->back->sent[i].again;
+        }
+    if (found && !good)
+        check_fail(c, "port %u: a round trip of what was sent twice", a->tcp.dport);
+}
+
 /* TIME-WAIT lasts two MSL (MUST-13). */
 static void check_time_wait(struct check *c, unsigned node, const struct stack_note *n)
 {
@@ -125,6 +145,8 @@ void check_note(struct check *c, unsigned node, const struct stack_note *n)
 {
     enum tcp_state *now;
 
+    if (n->reason == REASON_RTT_SAMPLE)
+        check_round_trip(c, n);
     if (n->reason == REASON_TIME_WAIT_EXPIRED)
         check_time_wait(c, node, n);
     if (n->reason != REASON_STATE)

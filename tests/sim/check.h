@@ -27,7 +27,15 @@ enum {
     CHECK_SLOTS = 256,        /* slots of a stack's connection table */
     CHECK_BATCH = 256,        /* packets that a node reads at one time, at most */
     CHECK_COOKIES = 8,        /* different SYN-ACKs to one SYN */
+    CHECK_SENT = 64,          /* sendings that are remembered, per flow */
     CHECK_SPANS = 80,         /* pieces that wait for a gap to close, per flow */
+};
+
+/* What left at one instant for the first time. */
+struct sent {
+    int64_t at;          /* ns */
+    uint32_t start, end; /* sequence numbers */
+    bool again;          /* some of it left again later */
 };
 
 struct span {
@@ -63,6 +71,9 @@ struct flow {
     uint32_t told_edge; /* the highest sequence number it may use, plus one */
     uint32_t told_ack;  /* the highest acknowledgment */
     uint32_t told_ts;   /* the highest timestamp */
+    int64_t heard_at;   /* ns: when any of them came and was taken */
+    unsigned sends;
+    struct sent sent[CHECK_SENT];
 
     /* what has arrived of it, by the books: all up to `nxt`, and the spans beyond */
     bool counting; /* the books are known to be right */
@@ -92,7 +103,7 @@ struct arrival {
     unsigned state;   /* enum tcp_state ... */
     bool released;    /* ... and more of its TCB before the segment came */
     bool ts_ok;
-    uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd, ts_recent;
+    uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd, ts_recent, last_ack;
 };
 
 struct check {

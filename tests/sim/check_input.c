@@ -60,7 +60,7 @@ static void books_add(struct flow *f, uint32_t start, uint32_t end)
 
 /* ---- Before ---- */
 
-static void learn(struct arrival *a)
+static void learn(struct arrival *a, int64_t now, bool taken)
 {
     const struct tcp_hdr *tcp = &a->tcp;
     struct flow *me = a->back; /* the flow that the reader sends */
@@ -70,6 +70,8 @@ static void learn(struct arrival *a)
     uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
 
     me->agains = 0;
+    if (taken) /* an old duplicate may be anybody's */
+        me->heard_at = now;
     if (tcp->opt.has_timestamp && (!me->told_ts || seq_gt(tcp->opt.ts_val, me->told_ts)))
         me->told_ts = tcp->opt.ts_val;
     if (!(tcp->flags & TCP_ACK) || (tcp->flags & TCP_RST))
@@ -93,6 +95,7 @@ static void remember(struct arrival *a, const struct conn *conn)
     a->max_snd_wnd = t->max_snd_wnd;
     a->ts_ok = t->ts_ok;
     a->ts_recent = t->ts_recent;
+    a->last_ack = t->last_ack;
 }
 
 void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len, bool corrupted)
@@ -151,7 +154,7 @@ static void must_do_nothing(struct check *c, const struct conn *conn, enum reaso
     const struct tcb *t = &conn->tcb;
 
     if (said == REASON_NONE || is_over(conn) || t->state != a->state || t->rcv_nxt != a->rcv_nxt ||
-        t->snd_una != a->snd_una || t->snd_nxt != a->snd_nxt)
+        t->snd_una != a->snd_una || t->snd_nxt != a->snd_nxt || t->ts_recent != a->ts_recent)
         check_fail(c, "port %u: %s: %s in %s", a->tcp.dport, what, reason_text(said)->name,
                    tcp_state_name((enum tcp_state)a->state));
 }
@@ -214,6 +217,16 @@ static void check_arrived(struct check *c, const struct conn *conn, enum reason 
                    f->nxt - f->syn.isn, t->rcv_nxt - fin_taken(t) - f->syn.isn);
 }
 
+/* TS.Recent is taken from the segment at the left edge (RFC 7323 section 4.3). */
+static void check_recent(struct check *c, const struct conn *conn)
+{
+    const struct arrival *a = &c->arrival;
+    bool its_turn = a->ts_ok && seq_leq(a->tcp.seq, a->last_ack);
+
+    if (conn->tcb.ts_recent != (its_turn ? a->tcp.opt.ts_val : a->ts_recent) && !is_over(conn))
+        check_fail(c, "port %u: TS.Recent is from another segment", a->tcp.dport);
+}
+
 static void check_taken(struct check *c, const struct conn *conn, enum reason said)
 {
     const struct arrival *a = &c->arrival;
@@ -237,6 +250,7 @@ static void check_taken(struct check *c, const struct conn *conn, enum reason sa
     if (!is_over(conn) && conn->tcb.snd_una != una)
         check_fail(c, "port %u: SND.UNA is %u, and %u is acknowledged", a->tcp.dport,
                    conn->tcb.snd_una - a->back->syn.isn, una - a->back->syn.isn);
+    check_recent(c, conn);
     check_arrived(c, conn, said);
 }
 
@@ -276,7 +290,7 @@ void check_after(struct check *c, bool corrupted, enum reason said)
     if (!a->known)
         return;
     if (!a->forged)
-        learn(a);
+        learn(a, c->now, said == REASON_NONE);
     if (!conn)
         return;
     if (a->state >= TCP_ESTABLISHED)

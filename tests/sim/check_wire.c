@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "stack/internal.h"
 #include "tests/sim/check.h"
 
 enum {
@@ -120,6 +121,7 @@ static bool is_again(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_REOPENED:
+    case REASON_SEND_SMALLER:
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
     case REASON_SEND_SYN_ACK:
@@ -171,6 +173,19 @@ static void check_backoff(struct check *c, struct flow *f, const struct tcp_hdr 
     f->again_at = c->now;
 }
 
+/* When what was sent, and whether again: what may be taken for a round trip. */
+static void note_sent(struct check *c, struct flow *f, uint32_t start, uint32_t end, bool again)
+{
+    for (unsigned i = 0; again && i < CHECK_SENT; i++) {
+        struct sent *s = &f->sent[i];
+
+        if (seq_lt(s->start, end) && seq_gt(s->end, start))
+            s->again = true;
+    }
+    if (!again || seq_gt(end, f->sent_end))
+        f->sent[f->sends++ % CHECK_SENT] = (struct sent){c->now, start, end, again};
+}
+
 static void check_space(struct check *c, struct flow *f, const struct flow *back,
                         const struct tcp_hdr *tcp, const uint8_t *data, uint32_t len,
                         enum reason why)
@@ -193,6 +208,7 @@ static void check_space(struct check *c, struct flow *f, const struct flow *back
         check_fail(c, "port %u: %s for what leaves %s", tcp->sport, reason_text(why)->name,
                    again ? "again" : "for the first time");
     check_backoff(c, f, tcp, why);
+    note_sent(c, f, tcp->seq, end, seq_lt(tcp->seq, f->sent_end) && f->sends > 0);
     if (seq_gt(end, f->sent_end))
         f->sent_end = end;
 }
@@ -235,6 +251,26 @@ static void check_timestamp(struct check *c, struct flow *f, const struct flow *
     f->ts_ecr = o->ts_ecr;
 }
 
+/*
+ * A keep-alive asks at a number that is acknowledged already, with one octet at most, and only when
+ * nothing is outstanding and nothing was heard for long enough (RFC 9293 section 3.8.4, MUST-26).
+ */
+static void check_keepalive(struct check *c, unsigned node, const struct flow *f,
+                            const struct tcp_hdr *tcp, uint32_t len)
+{
+    const struct tcp_settings *set = &c->stack[node]->cfg.tcp.conn;
+    int64_t quiet = time_min(set->keepalive_ns, set->keepalive_interval_ns);
+
+    if (!set->keepalive)
+        check_fail(c, "port %u: a keep-alive that nobody wants", tcp->sport);
+    if (tcp->seq + 1 != f->sent_end || len > 1 || f->told_ack != f->sent_end)
+        check_fail(c, "port %u: a keep-alive at %u while %u of %u are acknowledged", tcp->sport,
+                   tcp->seq - f->syn.isn, f->told_ack - f->syn.isn, f->sent_end - f->syn.isn);
+    if (c->now - f->heard_at < quiet)
+        check_fail(c, "port %u: a keep-alive after %lld ms", tcp->sport,
+                   (long long)((c->now - f->heard_at) / MSEC));
+}
+
 static void check_challenge(struct check *c, struct flow *f, const struct tcp_hdr *tcp)
 {
     if (f->challenges == 0 || c->now - f->challenge_began >= SEC) {
@@ -245,8 +281,8 @@ static void check_challenge(struct check *c, struct flow *f, const struct tcp_hd
         check_fail(c, "port %u: %u challenge ACKs in a second", tcp->sport, f->challenges);
 }
 
-static void check_segment(struct check *c, const struct tcp_hdr *tcp, const uint8_t *data,
-                          uint32_t len, enum reason why)
+static void check_segment(struct check *c, unsigned node, const struct tcp_hdr *tcp,
+                          const uint8_t *data, uint32_t len, enum reason why)
 {
     struct flow *own, *back;
 
@@ -272,7 +308,20 @@ static void check_segment(struct check *c, const struct tcp_hdr *tcp, const uint
     check_timestamp(c, own, back, tcp);
     if (why == REASON_SEND_ACK_CHALLENGE)
         check_challenge(c, own, tcp);
-    check_space(c, own, back, tcp, data, len, why);
+    if (why == REASON_SEND_KEEPALIVE)
+        check_keepalive(c, node, own, tcp, len);
+    else
+        check_space(c, own, back, tcp, data, len, why);
+}
+
+/* DSCP and TTL are what was set (MUST-48, MUST-49), where it is a connection that sends. */
+static void check_ip(struct check *c, unsigned node, const struct ip_hdr *ip, enum reason why)
+{
+    const struct stack_config *cfg = &c->stack[node]->cfg;
+    uint8_t ttl = cfg->tcp.conn.ttl ? cfg->tcp.conn.ttl : cfg->ttl;
+
+    if (why != REASON_SEND_RST_ANSWER && (ip->tos >> 2 != cfg->tcp.conn.dscp || ip->ttl != ttl))
+        check_fail(c, "node %u: DSCP %u and TTL %u", node, ip->tos >> 2U, ip->ttl);
 }
 
 void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b, uint32_t len,
@@ -297,6 +346,7 @@ void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b,
     }
     c->segments++;
     c->payload += l4_len - tcp.header_len;
-    check_segment(c, &tcp, b + ip.header_len + tcp.header_len, (uint32_t)(l4_len - tcp.header_len),
-                  why);
+    check_ip(c, node, &ip, why);
+    check_segment(c, node, &tcp, b + ip.header_len + tcp.header_len,
+                  (uint32_t)(l4_len - tcp.header_len), why);
 }

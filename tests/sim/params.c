@@ -47,6 +47,15 @@ static const struct param of_node[] = {
     OF_TCP(syn_cookies, 1),
     OF_TCP(syn_queue, 64),
     OF_TCP(conn.nagle, 1),
+    OF_TCP(conn.soft_errors, 1),
+    OF_TCP(conn.keepalive, 0),
+    OF_TCP(conn.keepalive_octet, 0),
+    OF_TCP(conn.keepalive_ns, 7200 * SEC),
+    OF_TCP(conn.keepalive_interval_ns, 75 * SEC),
+    OF_TCP(conn.keepalive_max, 9),
+    OF_TCP(conn.dscp, 0),
+    OF_TCP(conn.ttl, 0),
+    OF_TCP(conn.linger_ns, TIME_NEVER),
     OF_TCP(delayed_ack, 1),
     OF_TCP(msl_ns, 30 * SEC),
     OF_NODE(grain, 0),
@@ -87,11 +96,11 @@ static const struct param of_conn[] = {
 };
 
 static const struct param of_end[] = {
-    OF_END(total, 0),       OF_END(write_max, 1460), OF_END(read_max, 65536),
-    OF_END(pause, 0),       OF_END(pause_max, MSEC), OF_END(read_after, 0),
-    OF_END(close_delay, 0), OF_END(wait_for_eof, 0), OF_END(release, 0),
-    OF_END(early, 0),       OF_END(urgent, 0),       OF_END(quit, QUIT_NEVER),
-    OF_END(quit_after, 0),
+    OF_END(total, 0),         OF_END(write_max, 1460), OF_END(read_max, 65536),
+    OF_END(pause, 0),         OF_END(pause_max, MSEC), OF_END(read_after, 0),
+    OF_END(close_delay, 0),   OF_END(wait_for_eof, 0), OF_END(release, 0),
+    OF_END(early, 0),         OF_END(urgent, 0),       OF_END(fiddle, 0),
+    OF_END(quit, QUIT_NEVER), OF_END(quit_after, 0),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -14,7 +14,7 @@ struct kind {
     uint32_t quits;      /* parts per million of the ends quit */
     uint32_t strikes;    /* forged packets, at most */
     bool slow;           /* a rate with a queue */
-    bool bursts, any_order, masks, down, vanishes, sleepy, cramped;
+    bool bursts, any_order, masks, down, vanishes, sleepy, cramped, narrows;
 };
 
 static const struct kind kinds[] = {
@@ -120,6 +120,13 @@ static const struct kind kinds[] = {
      .delay_max = 40 * MSEC,
      .jitter_max = 3 * MSEC,
      .grain_max = 2 * MSEC},
+    {.name = "narrowing",
+     .loss = 10000,
+     .reorder = 10000,
+     .narrows = true,
+     .delay_max = 40 * MSEC,
+     .jitter_max = MSEC,
+     .grain_max = MSEC},
     {.name = "hostile",
      .loss = 10000,
      .strikes = 4000,
@@ -187,12 +194,32 @@ static void draw_path(struct dice *d, const struct kind *k, struct path_config *
         p->rate = dice_spread(d, 20000, 2000000);
         p->queue = (uint32_t)dice_range(d, 20000, 200000);
     }
+    if (k->narrows && dice_chance(d, 700000)) {
+        p->mtu = (uint32_t)dice_range(d, 128, 1400);
+        p->narrow_from = (int64_t)dice_spread(d, 1, 3 * (uint64_t)SEC);
+    }
     if (k->masks)
         draw_masks(d, p);
     if (k->down) {
         p->down_from = (int64_t)dice_spread(d, 0, 5 * (uint64_t)SEC);
         p->down_until = p->down_from + (int64_t)dice_spread(d, 1, 30 * (uint64_t)SEC);
     }
+}
+
+/* Keep-alives outlast every fault that passes, but not a node that is gone. */
+static void draw_settings(struct dice *d, const struct kind *k, struct tcp_settings *s)
+{
+    s->nagle = dice_chance(d, 500000);
+    s->soft_errors = dice_chance(d, 800000);
+    s->keepalive = dice_chance(d, 300000);
+    s->keepalive_octet = dice_chance(d, 300000);
+    s->keepalive_ns = (int64_t)dice_range(d, 1, 30) * SEC;
+    s->keepalive_interval_ns = (int64_t)dice_range(d, 10, 20) * SEC;
+    s->keepalive_max = (uint8_t)dice_range(d, 5, 9);
+    s->dscp = (uint8_t)dice_below(d, 64);
+    s->ttl = dice_chance(d, 500000) ? 0 : (uint8_t)dice_range(d, 1, 255);
+    if (k->quits && dice_chance(d, 300000))
+        s->linger_ns = dice_chance(d, 300000) ? 0 : (int64_t)dice_spread(d, 1, 20 * (uint64_t)SEC);
 }
 
 static void draw_tcp(struct dice *d, const struct kind *k, struct tcp_config *t)
@@ -204,7 +231,7 @@ static void draw_tcp(struct dice *d, const struct kind *k, struct tcp_config *t)
     t->sack = dice_chance(d, 600000);
     t->ecn = dice_chance(d, 300000);
     t->syn_cookies = dice_chance(d, 500000);
-    t->conn.nagle = dice_chance(d, 500000);
+    draw_settings(d, k, &t->conn);
     t->delayed_ack = dice_chance(d, 750000);
     /* Where packets get lost, TIME-WAIT must outlast the repetitions of the other side's FIN. */
     t->msl_ns = (int64_t)(loses(k) ? dice_range(d, 30, 60) : dice_range(d, 1, 30)) * SEC;
@@ -249,6 +276,7 @@ static void draw_end(struct dice *d, const struct kind *k, struct end_plan *ret_
     p->close_delay = dice_chance(d, 500000) ? 0 : (int64_t)dice_below(d, (uint64_t)(2 * SEC));
     p->release = dice_chance(d, 300000);
     p->early = dice_chance(d, 300000);
+    p->fiddle = dice_chance(d, 100000) ? (uint32_t)dice_spread(d, 1000, 200000) : 0;
     p->urgent = dice_chance(d, 200000) ? (uint32_t)dice_spread(d, 1000, 500000) : 0;
     if (k->sleepy && dice_chance(d, 500000))
         p->read_after = (int64_t)dice_spread(d, 1, 60 * (uint64_t)SEC);
@@ -300,7 +328,9 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     if (sc->shared && sc->node[0].stack.tcp.syn_cookies)
         sc->node[0].stack.tcp.syn_queue = (uint32_t)dice_spread(&d, 1, 64);
     sc->calm_after = (int64_t)dice_range(&d, 2, 40) * SEC;
-    sc->wrap = dice_chance(&d, 300000);
+    sc->wrap = dice_chance(&d, 300000) ? WRAP_NUMBERS : WRAP_NONE;
+    if (dice_chance(&d, 150000))
+        sc->wrap = WRAP_TIMESTAMPS;
     if (k->vanishes) {
         sc->vanish = (uint32_t)dice_range(&d, 1, sc->nodes);
         sc->vanish_at = (int64_t)dice_spread(&d, 1, 10 * (uint64_t)SEC);

@@ -15,6 +15,13 @@
 #include "tests/sim/node.h"
 #include "tests/sim/traffic.h"
 
+/* The start of time is chosen so that these wrap soon. */
+enum wrap {
+    WRAP_NONE,
+    WRAP_NUMBERS,
+    WRAP_TIMESTAMPS,
+};
+
 struct conn_plan {
     bool on;                /* it takes part at all */
     struct end_plan end[2]; /* [0] at the opener */
@@ -34,7 +41,7 @@ struct scenario {
     bool shared;        /* one listener for all connections, at node 0 */
     uint32_t backlog;   /* of each listener */
     int64_t calm_after; /* ns since the start: faults stop */
-    bool wrap;          /* choose the start of time so that connection 0's numbers wrap */
+    uint32_t wrap;      /* enum wrap, of connection 0 */
     uint32_t vanish;    /* number + 1 of a node that falls silent for ever; 0: none ... */
     int64_t vanish_at;  /* ns since the start */
     uint32_t strikes;   /* forged packets for live connections (strike.c) ... */

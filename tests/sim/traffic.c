@@ -99,11 +99,30 @@ static void call_urgent(struct end *e)
     e->flow->urgent_to = e->written;
 }
 
+/* Nagle on, Nagle off. */
+static void fiddle(struct end *e)
+{
+    struct tcp_settings s;
+    int r;
+
+    if (!dice_chance(&e->dice, e->plan.fiddle))
+        return;
+    r = stack_settings(e->node->st, e->conn, &s);
+    s.nagle = !s.nagle;
+    if (r == 0)
+        r = stack_set(e->node->st, e->conn, &s);
+    if (r < 0)
+        check_fail(e->check, "a change of settings gave %d", r);
+}
+
 /* Urgent data reaches further than it did, and no further than the other end has said. */
 static void hear_urgent(struct end *e)
 {
-    uint64_t end = e->read + stack_urgent_left(e->node->st, e->conn);
+    uint32_t left = stack_urgent_left(e->node->st, e->conn);
+    uint64_t end = e->read + left;
 
+    if (left == 0)
+        return; /* a reset came with it, and what could be read is gone */
     if (end > e->other->flow->urgent_to || end < e->urgent_seen)
         check_fail(e->check, "told of urgent data up to %llu, and %llu are",
                    (unsigned long long)end, (unsigned long long)e->other->flow->urgent_to);
@@ -132,6 +151,7 @@ static void run_writer(struct end *e, int64_t now)
         } else {
             e->written += (uint64_t)r;
             call_urgent(e);
+            fiddle(e);
             e->write_at = after_pause(e, now);
         }
     }
@@ -181,6 +201,8 @@ static void release(struct end *e, int64_t now)
 
     if (r < 0)
         check_fail(e->check, "a release gave %d", r);
+    if (e->node->cfg.stack.tcp.conn.linger_ns != TIME_NEVER)
+        e->quitted = true; /* what is not delivered by then never is */
     end_over(e, now, REASON_END_ORDERLY);
 }
 
@@ -238,6 +260,8 @@ static void give_up(struct end *e)
         check_fail(e->check, "node %u: a handle died without a word", e->node->number);
         return;
     }
+    if (e->node->cfg.stack.tcp.conn.keepalive)
+        check_fail(e->check, "node %u: keep-alives did not notice", e->node->number);
     if (s.send_queued > 0 || (s.state != TCP_ESTABLISHED && s.state != TCP_CLOSE_WAIT &&
                               s.state != TCP_FIN_WAIT_2 && s.state != TCP_TIME_WAIT))
         check_fail(e->check, "node %u: in %s with %u bytes to send, and does not time out",
@@ -327,6 +351,7 @@ static bool cut_ends_with(const struct end *e)
     case REASON_END_ABORTED:
         return cut(e);
     case REASON_END_TIMED_OUT:
+    case REASON_END_KEEPALIVE:
         return e->vanished || e->other->vanished;
     default:
         return false;

@@ -35,6 +35,7 @@ struct end_plan {
     uint32_t pause;      /* parts per million: pauses after a write or a read */
     int64_t pause_max;   /* ns */
     int64_t read_after;  /* ns from being connected to the first read */
+    uint32_t fiddle;     /* parts per million: changes a setting after a write */
     uint32_t urgent;     /* parts per million of the writes are urgent */
     int64_t close_delay; /* ns between the last write and the close */
     bool wait_for_eof;   /* close only when the other end has */

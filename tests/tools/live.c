@@ -48,6 +48,8 @@ struct row {
     uint8_t option_len;
     bool bad_checksum;
     uint8_t offset; /* the data offset in words; 0: the right one */
+    bool unstamped; /* no timestamp, where the connection speaks them */
+    uint32_t older; /* ms: so much before the last timestamp */
 };
 
 static const struct row rows[] = {
@@ -65,6 +67,21 @@ static const struct row rows[] = {
     {.what = "SYN far away", REASON_TCP_SYN_CHALLENGED, TCP_SYN, .seq = FAR},
     {.what = "SYN+ACK in place", REASON_TCP_SYN_CHALLENGED, TCP_SYN | TCP_ACK},
     {.what = "SYN+URG with data", REASON_TCP_SYN_CHALLENGED, TCP_SYN | TCP_URG, 1, .data = true},
+    /* RFC 7323 sections 3.2 and 5.3, if the connection speaks timestamps: both judge before the
+     * sequence number */
+    {.what = "data without a timestamp",
+     REASON_TCP_NO_TIMESTAMP,
+     TCP_ACK,
+     .data = true,
+     .unstamped = true},
+    {.what = "FIN without one", REASON_TCP_NO_TIMESTAMP, TCP_ACK | TCP_FIN, FAR, .unstamped = true},
+    {.what = "an old timestamp", REASON_TCP_PAWS, TCP_ACK, .data = true, .older = 1},
+    {.what = "a very old one", REASON_TCP_PAWS, TCP_ACK | TCP_FIN, FAR, .older = FAR},
+    {.what = "RST in the window, without one",
+     REASON_TCP_RST_CHALLENGED,
+     TCP_RST,
+     .seq = 2,
+     .unstamped = true},
     /* the sequence number */
     {.what = "data far ahead", REASON_TCP_SEQUENCE, TCP_ACK | TCP_PSH, FAR, .data = true},
     {.what = "data far behind", REASON_TCP_SEQUENCE, TCP_ACK, -(uint32_t)FAR, .data = true},
@@ -147,7 +164,8 @@ struct conn {
     uint16_t client_port, node_port;
     uint32_t seq, ack;
     uint16_t wnd;
-    bool known;
+    bool known, stamped;
+    uint32_t client_clock, node_clock; /* the last timestamps of both */
 };
 
 static int device; /* a packet socket */
@@ -163,8 +181,11 @@ static void learn_segment(struct conn *c, const struct ip_hdr *ip, const struct 
         c->client_port = tcp->dport;
         c->seq = tcp->ack;
         c->ack = tcp->seq + data_len;
+        c->node_clock = tcp->opt.ts_val;
     } else if (addr_eq(&ip->src, &c->client) && tcp->dport == c->node_port) {
         c->wnd = tcp->wnd;
+        c->stamped = tcp->opt.has_timestamp;
+        c->client_clock = tcp->opt.ts_val;
     }
 }
 
@@ -215,10 +236,27 @@ static bool put(const struct conn *c, uint8_t proto, const uint8_t *l4, size_t l
     return false;
 }
 
+/* The row's options, behind a timestamp where one belongs. Returns their length. */
+static size_t put_row_options(uint8_t *b, const struct conn *c, const struct row *row)
+{
+    static const uint8_t stamp[4] = {TCP_OPT_NOP, TCP_OPT_NOP, TCP_OPT_TIMESTAMP, 10};
+    size_t len = 0;
+
+    if (c->stamped && !row->unstamped) {
+        memcpy(b, stamp, sizeof(stamp));
+        put32(b + 4, c->client_clock - row->older);
+        put32(b + 8, c->node_clock);
+        len = 12;
+    }
+    memcpy(b + len, row->option, row->option_len);
+    return len + row->option_len;
+}
+
 static bool put_row(const struct conn *c, const struct row *row)
 {
     uint8_t b[TCP_HEADER_MAX + DATA] = {0};
-    size_t header = TCP_HEADER_MIN + row->option_len, len = header + (row->data ? DATA : 0);
+    size_t header = TCP_HEADER_MIN + put_row_options(b + TCP_HEADER_MIN, c, row);
+    size_t len = header + (row->data ? DATA : 0);
     uint32_t sum = ip_pseudo_sum(&c->client, &c->node, IP_PROTO_TCP, (uint32_t)len);
 
     put16(b, c->client_port);
@@ -229,7 +267,6 @@ static bool put_row(const struct conn *c, const struct row *row)
     b[13] = row->flags;
     put16(b + 14, row->reason == REASON_NONE ? c->wnd : 0); /* a closed window would be noticed */
     put16(b + 18, row->urg);
-    memcpy(b + TCP_HEADER_MIN, row->option, row->option_len);
     memset(b + header, 'X', len - header);
     put16(b + 16, checksum_finish(checksum_add(sum, b, len)) ^ (row->bad_checksum ? 1 : 0));
     return put(c, IP_PROTO_TCP, b, len);
@@ -254,6 +291,8 @@ static bool put_icmp(const struct conn *c, uint32_t seq)
 static bool strike(const struct conn *c, unsigned expected[REASON_COUNT])
 {
     for (unsigned i = 0; i < ROWS; i++) {
+        if (!c->stamped && (rows[i].unstamped || rows[i].older))
+            continue;
         if (!put_row(c, &rows[i]))
             return false;
         expected[rows[i].reason]++;

@@ -16,6 +16,7 @@ enum {
     EDGE = WND,
     BEFORE = -20000,
     BEHIND = WND + 100,
+    POINTER = 50, /* the urgent pointer, which counts where URG is set */
 };
 
 /* What it acknowledges: SND.NXT + what `ack` says. */
@@ -69,6 +70,11 @@ static const struct row segments[] = {
 {"data across the edge", ACK,    LAST,   10,  0, {"RS",         "-",          "DUP EST o",  "DUP EST o",  "DUP",        "DUP FW2",    "DUP",        "-",          "- TMW c",    "- CLD c",    "-",          "RS"}},
 {"data at the edge",  ACK,       EDGE,    1,  0, {"RS",         "-",          "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "RS"}},
 {"the FIN again",     FIN | ACK, -1,      0,  0, {"RS",         "-",          "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "RS"}},
+{"FIN without ACK outside", FIN,    BEHIND,  0,  0, {"-",          "-",          "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "RA"}},
+{"URG with data exact", ACK | TCP_URG, EXACT, 10,  0, {"RS",         "-",          "LTR EST ogr", "LTR EST ogr", "LTR gr",   "LTR FW2 gr", "LTR gr",     "-",          "- TMW c",    "- CLD c",    "-",          "RS"}},
+{"URG alone, beyond what came", ACK | TCP_URG, EXACT, 0, 0, {"RS",   "-",          "- EST og",   "- EST og",   "- g",        "- FW2 g",    "- g",        "-",          "- TMW c",    "- CLD c",    "-",          "RS"}},
+{"URG outside",       ACK | TCP_URG, BEHIND, 10,  0, {"RS",         "-",          "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "RS"}},
+{"URG without ACK",   TCP_URG,       EXACT,  10,  0, {"-",          "-",          "-",          "-",          "-",          "-",          "-",          "-",          "-",          "-",          "-",          "RA"}},
 {"RST exact",         RST,       EXACT,   0,  0, {"-",          "-",          "- LSN",      "- CLD f",    "- CLD x",    "- CLD x",    "- CLD x",    "- CLD x",    "- CLD x",    "- CLD x",    "-",          "-"}},
 {"RST inside",        RST,       INSIDE,  0,  0, {"-",          "-",          "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "-",          "-"}},
 {"RST at the last number", RST,  LAST,    0,  0, {"-",          "-",          "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "-",          "-"}},
@@ -104,6 +110,7 @@ static const struct row closed_window[] = {
 {"closed window: data beyond", ACK,      1,       1, 0, {"", "", "", "", "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         ""}},
 {"closed window: FIN exact",  FIN | ACK, EXACT,   0, 0, {"", "", "", "", "AK",         "AK FW2",     "AK",         "AK",         "AK TMW",     "- CLD",      "AK",         ""}},
 {"closed window: SYN exact",  SYN,       EXACT,   0, 0, {"", "", "", "", "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         ""}},
+{"closed window: URG exact",  ACK | TCP_URG, EXACT,   1, 0, {"", "", "", "", "AK g",       "AK FW2 g",   "AK g",       "AK",         "AK TMW",     "- CLD",      "AK",         ""}},
 {"closed window: RST exact",  RST,       EXACT,   0, 0, {"", "", "", "", "- CLD x",    "- CLD x",    "- CLD x",    "- CLD x",    "- CLD x",    "- CLD x",    "-",          ""}},
 {"closed window: RST beyond", RST,       1,       0, 0, {"", "", "", "", "-",          "-",          "-",          "-",          "-",          "-",          "-",          ""}},
 };
@@ -147,6 +154,23 @@ static uint32_t acknowledged_by(const struct row *r, enum column col)
     return from + (uint32_t)r->ack;
 }
 
+/* The remote node sends it. */
+static void send(const struct row *r, uint32_t seq, uint32_t ack)
+{
+    struct addr local = LOCAL_ADDR, remote = REMOTE_ADDR;
+    uint8_t data[DEVICE_BUF];
+    struct tcp_hdr hdr = {.sport = flow.remote_port,
+                          .dport = flow.local_port,
+                          .seq = flow.irs + seq,
+                          .ack = r->flags & ACK ? flow.iss + ack : 0,
+                          .wnd = FULL_WND,
+                          .urg = POINTER,
+                          .flags = r->flags};
+
+    pattern_fill(data, seq + (r->flags & SYN ? 1 : 0), r->len);
+    rig_segment(&remote, &local, &hdr, data, r->len);
+}
+
 static void arrive(const struct row *r, enum column col, const struct cell *cell, struct numbers n)
 {
     uint32_t seq = number_of(r, n.rcv_nxt);
@@ -155,7 +179,7 @@ static void arrive(const struct row *r, enum column col, const struct cell *cell
     n.seg_end = seq + r->len + !!(r->flags & (SYN | FIN));
     if (col == SYS) /* nothing is known of the remote numbers: a SYN brings them */
         n.rcv_nxt = seq + 1;
-    rig_inject(r->flags, seq, n.seg_ack, FULL_WND, r->len, NULL);
+    send(r, seq, n.seg_ack);
     check_answer(cell->answer, &n);
     check_after(cell, col);
     end();

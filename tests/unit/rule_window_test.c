@@ -126,6 +126,34 @@ static void large_windows_are_not_negative(void **state)
     }
 }
 
+/* REC-1: with a scale, windows have more than 16 bits in both directions, at every acknowledgment.
+ */
+static void windows_beyond_16_bits(void **state)
+{
+    const struct tcp_options opt = {.has_mss = true, .mss = MSS, .has_wscale = true, .wscale = 4};
+    uint32_t scale, n;
+
+    (void)state;
+    defaults();
+    begin();
+    open_passive_with(&opt, FULL_WND, FULL_WND);
+    scale = tcb()->rcv_wscale;
+    assert_true(rig.cfg.tcp.rcv_buf > 200000 && scale > 0);
+    app_send(1);
+    expect(ACK, 1, 1, 1);
+    inject(ACK, 1, 2, FULL_WND, 0);
+    assert_int_equal(tcb()->snd_wnd, FULL_WND << 4);
+    inject(ACK, 1, 2, 0x1234, 0);
+    assert_int_equal(tcb()->snd_wnd, 0x12340);
+    for (n = 0; n < 150; n++) /* none of it is read */
+        assert_int_equal(inject(ACK, 1 + n * 1000, 2, FULL_WND, 1000), REASON_NONE);
+    advance(SEC);
+    expect(ACK, 2, 1 + n * 1000, 0);
+    assert_true((uint32_t)rig.seg.wnd << scale > FULL_WND);
+    app_read(n * 1000);
+    end();
+}
+
 /* ---- our window ---- */
 
 /* MAY-8: nobody reads for a day; each probe is answered, none is taken, nothing ends. */
@@ -254,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_closed_window_and_a_user_timeout),
         cmocka_unit_test(a_closed_window_in_closing_states),
         cmocka_unit_test(large_windows_are_not_negative),
+        cmocka_unit_test(windows_beyond_16_bits),
         cmocka_unit_test(our_window_stays_closed),
         cmocka_unit_test(small_buffers_open_by_halves),
         cmocka_unit_test(small_sends_are_joined),

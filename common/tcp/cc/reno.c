@@ -25,6 +25,7 @@ static uint32_t half_flight(const struct cc_sample *s)
     return max32(s->in_flight / 2, 2 * s->mss);
 }
 
+/* Slow start up to ssthresh, then congestion avoidance (MUST-19). */
 static void reno_on_ack(struct cc *cc, const struct cc_sample *s)
 {
     if (s->in_recovery || !s->cwnd_limited || cc->cwnd >= CWND_MAX)
