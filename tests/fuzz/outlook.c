@@ -114,6 +114,7 @@ static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len
     FUZZ_CHECK(ip_is_local(&o->n->st->ip, &ip.src), "a packet from somebody else's address");
     FUZZ_CHECK(ip_valid_remote(&o->n->st->ip, &ip.dst), "a packet to nobody");
     FUZZ_CHECK(p->why != REASON_SEND_UNREACHABLE || o->may_error, "an error about an error");
+    ip.dst = ip_route_end(&ip); /* that the checksum is for */
     if (ip.proto == IP_PROTO_TCP) {
         check_segment(o, &ip, b + ip.header_len, l4, p);
     } else if (ip.proto == IP_PROTO_ICMP) {
