@@ -14,6 +14,7 @@
 # and, for check, if the page is not up to date.
 
 set -u
+export LC_ALL=C
 cd "$(dirname "$0")/.." || exit 1
 mode=${1:-check}
 logs=${2:-build/test}

@@ -185,6 +185,7 @@ for script in tests/e2e/*.sh; do
     name=$(basename "$script" .sh)
     [ "$name" = lib ] || loud "$name" 180 bash "$script"
 done
+loud conformance 120 tests/conformance.sh check $logs
 
 echo
 echo "took $((SECONDS - began)) s; logs are in $logs/"

@@ -9,7 +9,7 @@ enum {
     ERRORS_PER_SECOND = 100,
 };
 
-static enum reason echo_reply(struct ip_node *n, const struct ip_hdr *ip,
+static enum reason echo_reply(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
                               const struct icmp_hdr *icmp, struct slice message)
 {
     struct slice asked = slice_sub(message, ICMP_HEADER, message.len - ICMP_HEADER), data;
@@ -22,8 +22,8 @@ static enum reason echo_reply(struct ip_node *n, const struct ip_hdr *ip,
         buf_unref(data.buf);
         return REASON_IP_OUT_FULL;
     }
-    o->src = ip->dst; /* RFC 1122 section 3.2.2.6 */
-    o->dst = ip->src;
+    ip_out_answer(o, ip); /* RFC 1122 section 3.2.2.6 */
+    ip_options_reflect(&o->options, ip, (uint32_t)(now / MSEC));
     o->proto = IP_PROTO_ICMP;
     o->tos = ip->tos & 0xfc;
     o->why = REASON_SEND_ECHO_REPLY;
@@ -47,7 +47,7 @@ static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
         .meaning = icmp_meaning(icmp->type, icmp->code),
         .proto = proto,
         .local = icmp->quote.src,
-        .remote = icmp->quote.dst,
+        .remote = ip_route_end(&icmp->quote),
         .local_port = get16(icmp->quote_l4),
         .remote_port = get16(icmp->quote_l4 + 2),
         .seq = get32(icmp->quote_l4 + 4),
@@ -58,8 +58,8 @@ static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
     return REASON_NONE;
 }
 
-enum reason icmp_input(struct ip_node *n, const struct ip_hdr *ip, struct slice message,
-                       bool *ret_has_error, struct icmp_error *ret_error)
+enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                       struct slice message, bool *ret_has_error, struct icmp_error *ret_error)
 {
     struct icmp_hdr icmp;
     enum reason why = icmp_parse(message.base, message.len, &icmp);
@@ -69,7 +69,7 @@ enum reason icmp_input(struct ip_node *n, const struct ip_hdr *ip, struct slice 
     if (why)
         return why;
     if (icmp.type == ICMP_ECHO)
-        return echo_reply(n, ip, &icmp, message);
+        return echo_reply(n, now, ip, &icmp, message);
     meaning = icmp_meaning(icmp.type, icmp.code);
     if (meaning.class == ICMP_IGNORED)
         return meaning.why;

@@ -14,8 +14,8 @@
  * a packet of ours fills *ret_error and sets *ret_has_error. Returns REASON_NONE or the reason for
  * the drop.
  */
-enum reason icmp_input(struct ip_node *n, const struct ip_hdr *ip, struct slice message,
-                       bool *ret_has_error, struct icmp_error *ret_error);
+enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                       struct slice message, bool *ret_has_error, struct icmp_error *ret_error);
 
 /*
  * Tell the sender of `packet` (a whole IP packet, its header parsed in `ip`) that it could not be

@@ -38,6 +38,35 @@ bool ip_valid_remote(const struct ip_node *n, const struct addr *a)
     return is_unicast(n, a) && !ip_is_local(n, a);
 }
 
+bool ip_valid_route(const struct ip_node *n, const struct ip_route *r)
+{
+    if (r->hops > IP_ROUTE_HOPS_MAX)
+        return false;
+    for (unsigned i = 0; i < r->hops; i++) {
+        struct addr hop = addr_v4(r->hop[i]);
+
+        if (!ip_valid_remote(n, &hop))
+            return false;
+    }
+    return true;
+}
+
+/* RFC 1122 section 3.2.1.8c: a route must end here, and there must be a way back. */
+static enum reason accept_route(const struct ip_node *n, const struct ip_hdr *ip)
+{
+    struct ip_route back;
+    enum reason why;
+
+    if (!ip->at.route)
+        return REASON_NONE;
+    if (!n->accept_source_routes)
+        return REASON_IP_SOURCE_ROUTE;
+    why = ip_route_back(ip, &back);
+    if (why)
+        return why;
+    return ip_valid_route(n, &back) ? REASON_NONE : REASON_IP_ROUTE_ADDRESS;
+}
+
 /* Addresses that are no single host's end here, before any transport sees them (MUST-57, MUST-63).
  */
 enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
@@ -47,7 +76,7 @@ enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
     if (!is_unicast(n, &ip->src))
         return REASON_IP_SOURCE;
     if (ip_is_local(n, &ip->dst))
-        return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : REASON_NONE;
+        return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : accept_route(n, ip);
     return is_unicast(n, &ip->dst) ? REASON_IP_NOT_OURS : REASON_IP_BROADCAST;
 }
 
@@ -60,6 +89,16 @@ struct ip_out *ip_out_push(struct ip_node *n)
     o = &n->out[n->out_tail++ % IP_OUT_RING];
     *o = (struct ip_out){0};
     return o;
+}
+
+void ip_out_answer(struct ip_out *o, const struct ip_hdr *ip)
+{
+    struct ip_route back;
+
+    o->src = ip->dst;
+    o->dst = ip->src;
+    if (ip->at.route && ip_route_back(ip, &back) == REASON_NONE && back.hops)
+        o->dst = ip_options_route(&o->options, &back, &ip->src);
 }
 
 void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len)
@@ -86,11 +125,20 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
     if (n->out_head == n->out_tail)
         return false;
     o = &n->out[n->out_head++ % IP_OUT_RING];
+    ip_options_end(&o->options);
     ip = (struct ip_hdr){
-        .src = o->src, .dst = o->dst, .tos = o->tos, .ttl = o->ttl, .proto = o->proto, .df = o->df};
+        .src = o->src,
+        .dst = o->dst,
+        .tos = o->tos,
+        .ttl = o->ttl,
+        .proto = o->proto,
+        .df = o->df,
+        .options = o->options.b,
+        .options_len = o->options.len,
+    };
     pkt_begin(p, 0);
     pkt_add(p, o->data);
-    memcpy(p->room + IPV4_HEADER_MIN, o->l4, o->l4_len);
+    memcpy(p->room + IPV4_HEADER_MIN + ip.options_len, o->l4, o->l4_len);
     ip_finish(n, p, &ip, o->l4_len);
     p->why = o->why;
     *ret_held = o->data.buf;

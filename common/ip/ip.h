@@ -26,6 +26,7 @@ struct ip_out {
     uint8_t proto, tos, ttl, l4_len; /* ttl 0: the node's */
     bool df;
     uint8_t l4[IP_OUT_L4_MAX];
+    struct ip_options options; /* their end not yet filled up */
 };
 
 struct ip_node {
@@ -33,6 +34,7 @@ struct ip_node {
     unsigned locals;
     uint8_t prefix_len; /* of local[0]'s subnet, bits */
     uint8_t ttl;
+    bool accept_source_routes;
     uint32_t mtu;              /* bytes */
     struct unguessable random; /* identifications, and ports for the floor above */
     struct buf_pool *small;
@@ -49,6 +51,9 @@ bool ip_is_local(const struct ip_node *n, const struct addr *a);
 /* Could `a` be the other end of a connection: unicast, specified, not ours (RFC 9293 MUST-46)? */
 bool ip_valid_remote(const struct ip_node *n, const struct addr *a);
 
+/* Could this be a route of ours: each hop could be such an end? */
+bool ip_valid_route(const struct ip_node *n, const struct ip_route *r);
+
 /*
  * Is a packet with this header sane and for us (RFC 1122 section 3.2.1.3)? Returns REASON_NONE or
  * the reason for the drop.
@@ -60,6 +65,12 @@ enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip);
  * counts or returns REASON_IP_OUT_FULL. The packet leaves when its owner has filled the place in.
  */
 struct ip_out *ip_out_push(struct ip_node *n);
+
+/*
+ * The packet answers one with this header, which was accepted: from its destination to its source,
+ * back by its source route if it has one.
+ */
+void ip_out_answer(struct ip_out *o, const struct ip_hdr *ip);
 
 /*
  * Take the next one out of the ring and put it into the packet. Its payload is the caller's: drop

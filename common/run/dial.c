@@ -61,7 +61,7 @@ void dial_explain(const struct node *n, enum reason why, bool connected)
                      "%s:%u did not answer; is a peer running there, and is the network up? "
                      "%s status",
                      remote, port, netsetup);
-    else if (why == REASON_END_TIMED_OUT)
+    else if (why == REASON_END_TIMED_OUT || why == REASON_END_KEEPALIVE)
         report_error(r,
                      "%s:%u stopped answering; is the peer still running, and the network up? "
                      "%s status",

@@ -77,7 +77,7 @@ void accept_count(struct stack *st, struct conn *c)
         return;
     l = &st->listener[c->listener - 1];
     c->complete = true;
-    l->half_open--;
+    l->half_open -= !c->exempt;
     l->complete++;
     if (c->resting) {
         struct conn *old = &st->conns[c->resting - 1];
@@ -97,14 +97,14 @@ void accept_forget(struct stack *st, struct conn *c)
     if (c->complete)
         l->complete--;
     else
-        l->half_open--;
+        l->half_open -= !c->exempt;
     c->listener = 0;
     c->complete = false;
 }
 
 /* A connection of this listener, in SYN-RECEIVED; the table is not full. */
 static struct conn *accept_new(struct stack *st, struct listener *l, const struct ip_hdr *ip,
-                               const struct tcp_hdr *syn, uint32_t iss)
+                               const struct tcp_hdr *syn, uint32_t iss, bool exempt)
 {
     struct conn *c = flow_add(st, &ip->dst, syn->dport, &ip->src, syn->sport);
 
@@ -113,7 +113,10 @@ static struct conn *accept_new(struct stack *st, struct listener *l, const struc
     c->listener = (uint8_t)(l - st->listener + 1);
     if (l->has_settings)
         flow_set(st, c, &l->settings);
-    l->half_open++;
+    route_settle(st, c);
+    route_take(st, c, ip);
+    c->exempt = exempt;
+    l->half_open += !exempt;
     st->totals.accepted++;
     tcp_accept(&st->tcp, &c->tcb, st->now, iss ? iss : flow_isn(st, &c->tcb), syn);
     return c;
@@ -131,7 +134,7 @@ static void accept_again(struct stack *st, struct listener *l, const struct ip_h
 
     if (rests)
         flow_unhash(st, old);
-    c = accept_new(st, l, ip, syn, iss ? iss : 1);
+    c = accept_new(st, l, ip, syn, iss ? iss : 1, true);
     if (rests)
         flow_rest(st, old, c);
     stack_settle(st, c);
@@ -156,7 +159,7 @@ static enum reason accept_syn(struct stack *st, struct listener *l, const struct
     if (old)
         accept_again(st, l, ip, syn, iss, old);
     else
-        stack_settle(st, accept_new(st, l, ip, syn, 0));
+        stack_settle(st, accept_new(st, l, ip, syn, 0, false));
     return REASON_NONE;
 }
 
@@ -168,7 +171,7 @@ static enum reason accept_cookie(struct stack *st, struct listener *l, const str
 {
     if (flow_full(st) && !flow_recycle(st) && !flow_evict(st, l))
         return REASON_TCP_TABLE_FULL;
-    *ret_conn = accept_new(st, l, ip, syn, ack->ack - 1);
+    *ret_conn = accept_new(st, l, ip, syn, ack->ack - 1, true);
     tcp_note(&st->tcp, &(*ret_conn)->tcb, st->now, REASON_COOKIE_ACCEPTED, 0);
     return REASON_NONE;
 }

@@ -77,8 +77,7 @@ enum reason cookie_answer(struct stack *st, struct listener *l, const struct ip_
     hdr.seq = cookie_of(st, ip, syn, syn->seq, era_of(st->now), memo);
     hdr.sport = syn->dport;
     hdr.dport = syn->sport;
-    o->src = ip->dst;
-    o->dst = ip->src;
+    ip_out_answer(o, ip);
     o->proto = IP_PROTO_TCP;
     o->tos = (uint8_t)(scratch.set->dscp << 2); /* MUST-48, MUST-49 */
     o->ttl = scratch.set->ttl;

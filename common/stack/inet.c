@@ -10,27 +10,31 @@ static uint8_t tos_of(const struct tcp_settings *set)
     return (uint8_t)(set->dscp << 2);
 }
 
-/* A reset that answers a segment; `set` is of the connection that it was for, or NULL. */
-static void push_reset(struct stack *st, const struct addr *src, const struct addr *dst,
-                       const struct tcp_hdr *rst, const struct tcp_settings *set)
+/* A reset that answers a segment with this header, for connection c or, with NULL, for none. */
+static void push_reset(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *rst,
+                       const struct conn *c)
 {
+    const struct ip_route *route = c ? route_of(st, c) : NULL;
     struct ip_out *o = ip_out_push(&st->ip);
 
     if (!o) {
         st->counts[REASON_IP_OUT_FULL]++;
         return;
     }
-    o->src = *src;
-    o->dst = *dst;
+    ip_out_answer(o, ip);
     o->proto = IP_PROTO_TCP;
     o->df = true;
-    if (set) {
-        o->tos = tos_of(set);
-        o->ttl = set->ttl;
+    if (c) {
+        o->tos = tos_of(c->tcb.set);
+        o->ttl = c->tcb.set->ttl;
+    }
+    if (route) {
+        o->options.len = 0;
+        o->dst = ip_options_route(&o->options, route, &ip->src);
     }
     o->why = REASON_SEND_RST_ANSWER;
     o->l4_len = TCP_HEADER_MIN;
-    tcp_build(o->l4, src, dst, rst, 0, NULL, 0);
+    tcp_build(o->l4, &ip->dst, &ip->src, rst, 0, NULL, 0);
 }
 
 /* A segment that belongs to no connection, or to the one that is returned. */
@@ -42,7 +46,7 @@ static struct conn *input_stranger(struct stack *st, const struct ip_hdr *ip,
 
     *ret_why = accept_stranger(st, ip, hdr, data_len, old, &who);
     if (who.reply)
-        push_reset(st, &ip->dst, &ip->src, &who.rst, NULL);
+        push_reset(st, ip, &who.rst, NULL);
     return who.conn;
 }
 
@@ -72,9 +76,11 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
         return why;
     why = tcp_input(&st->tcp, &c->tcb, st->now, &hdr, data, &reply, &rst);
     if (reply)
-        push_reset(st, &ip->dst, &ip->src, &rst, c->tcb.set);
-    if (why == REASON_NONE)
-        c->rcv_tos = ip->tos; /* MAY-9: of segments that were taken, not of forged ones */
+        push_reset(st, ip, &rst, c);
+    if (why == REASON_NONE) { /* of segments that were taken, not of forged ones */
+        c->rcv_tos = ip->tos; /* MAY-9 */
+        route_take(st, c, ip);
+    }
     stack_settle(st, c);
     return why;
 }
@@ -84,7 +90,7 @@ static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct 
     struct icmp_error e;
     bool has_error;
     struct conn *c;
-    enum reason why = icmp_input(&st->ip, ip, message, &has_error, &e);
+    enum reason why = icmp_input(&st->ip, st->now, ip, message, &has_error, &e);
 
     if (!has_error)
         return why;
@@ -136,6 +142,8 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
 static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
 {
     struct tcb *tcb = &c->tcb;
+    const struct ip_route *route = route_of(st, c);
+    struct ip_options options = {0};
     struct ip_hdr ip = {.src = tcb->local, .dst = tcb->remote, .proto = IP_PROTO_TCP, .df = true};
     struct tcp_hdr hdr;
     size_t len;
@@ -147,8 +155,15 @@ static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
     ip.ttl = tcb->set->ttl;
     hdr.sport = tcb->local_port;
     hdr.dport = tcb->remote_port;
-    len = tcp_build(p->room + IPV4_HEADER_MIN, &tcb->local, &tcb->remote, &hdr, 0, p->part + 1,
-                    p->parts - 1);
+    if (route) {
+        ip.dst = ip_options_route(&options, route, &tcb->remote);
+        ip_options_end(&options);
+        ip.options = options.b;
+        ip.options_len = options.len;
+    }
+    /* the checksum is over where the segment goes in the end, not over the first hop */
+    len = tcp_build(p->room + IPV4_HEADER_MIN + options.len, &tcb->local, &tcb->remote, &hdr, 0,
+                    p->part + 1, p->parts - 1);
     ip_finish(&st->ip, p, &ip, (uint32_t)len);
     p->conn = conn_slot(st, c) + 1;
     return true;

@@ -4,6 +4,7 @@
  *
  *   stack.c   making a stack, the doors
  *   flow.c    the table of connections: slots, generations, lookup by addresses and ports
+ *   route.c   source routes of connections
  *   inet.c    packets: from the IP header to the one who is concerned, and back
  *   accept.c  listeners: their queues, and segments that belong to no connection
  *   cookie.c  SYN cookies
@@ -49,7 +50,9 @@ struct conn {
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
     uint8_t listener;    /* number + 1, while it stands in a queue of that listener: ... */
     bool complete : 1;   /* ... the accept queue, not the SYN queue */
+    bool exempt : 1;     /* ... or, half open, in neither: from TIME-WAIT or a cookie */
     bool in_use : 1, hashed : 1;
+    bool routed : 1; /* it has a place in the table of routes */
     uint8_t placed;  /* enum conn_place */
     uint8_t rcv_tos; /* of the last segment that was taken (MAY-9) */
 };
@@ -77,6 +80,7 @@ struct stack {
 
     struct conn *conns;
     struct tcp_settings *settings; /* by slot: of the connections that have their own */
+    struct ip_route *routes;       /* by slot, where source routes are accepted: see route.c */
     uint32_t *buckets;             /* slot + 1, or 0 */
     uint32_t bucket_mask;
     uint32_t free_slot; /* slot + 1, or 0 */
@@ -170,6 +174,15 @@ bool flow_recycle(struct stack *st);
  * round trip; in a flood of SYNs the oldest is most likely nobody's.
  */
 bool flow_evict(struct stack *st, struct listener *l);
+
+/* ---- route.c ---- */
+
+/* The source route of what the connection sends, or NULL. */
+const struct ip_route *route_of(const struct stack *st, const struct conn *c);
+/* The connection's settings are new: its route may be another. */
+void route_settle(const struct stack *st, struct conn *c);
+/* The connection has taken a segment with this header, which may have come by a source route. */
+void route_take(struct stack *st, struct conn *c, const struct ip_hdr *ip);
 
 /* ---- inet.c ---- */
 

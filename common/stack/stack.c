@@ -51,6 +51,12 @@ static size_t settings_bytes(const struct stack_config *cfg)
     return align(cfg->max_conns * sizeof(struct tcp_settings));
 }
 
+/* The same for connections with a route. */
+static size_t routes_bytes(const struct stack_config *cfg)
+{
+    return cfg->accept_source_routes ? align(cfg->max_conns * sizeof(struct ip_route)) : 0;
+}
+
 static size_t buckets_bytes(const struct stack_config *cfg)
 {
     return align(bucket_count(cfg) * sizeof(uint32_t));
@@ -59,7 +65,7 @@ static size_t buckets_bytes(const struct stack_config *cfg)
 size_t stack_bytes(const struct stack_config *cfg)
 {
     return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
-           buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL));
+           routes_bytes(cfg) + buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL));
 }
 
 static bool config_possible(const struct stack_config *cfg)
@@ -80,6 +86,7 @@ static void init_floors(struct stack *st)
         st->ip.local[i] = cfg->local[i];
     st->ip.prefix_len = cfg->prefix_len;
     st->ip.ttl = cfg->ttl;
+    st->ip.accept_source_routes = cfg->accept_source_routes;
     st->ip.mtu = cfg->mtu;
     memcpy(st->ip.random.key, cfg->secret + KEY_NUMBERS, UNGUESSABLE_KEY);
     st->ip.random.count = cfg->seed;
@@ -106,6 +113,8 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     at += conns_bytes(cfg);
     st->settings = (void *)at;
     at += settings_bytes(cfg);
+    st->routes = (void *)at;
+    at += routes_bytes(cfg);
     st->buckets = (void *)at;
     st->bucket_mask = bucket_count(cfg) - 1;
     at += buckets_bytes(cfg);
@@ -153,7 +162,7 @@ static enum conn_place place_of(const struct conn *c)
 {
     if (event_tellable(c))
         return PLACE_EVENT;
-    if (c->tcb.state == TCP_SYN_RECEIVED && c->listener)
+    if (c->tcb.state == TCP_SYN_RECEIVED && c->listener && !c->exempt)
         return PLACE_EMBRYO;
     if (c->tcb.state == TCP_TIME_WAIT && c->tcb.released)
         return PLACE_TIME_WAIT;

@@ -56,6 +56,8 @@ struct stack_config {
     struct buf_pool *small;       /* bufs for copies: of at least 512 bytes each */
     const struct buf_pool *large; /* that the device reads into, so that a connection's share of it
                                    * can be told (tcp/budget.c); NULL: no limit by share */
+    bool accept_source_routes; /* from the network, and answer by their way back (RFC 9293 MUST-53)
+                                */
     struct tcp_config tcp;
 };
 
@@ -138,8 +140,8 @@ struct stack_open {
 
 /*
  * Active OPEN. EV_CONNECTED or EV_CLOSED follows. -EINVAL: the remote address or port cannot be a
- * connection's end (MUST-46); -EADDRNOTAVAIL: local is not ours; -EADDRINUSE: that connection
- * exists, or no port is left; -ENFILE: the table is full.
+ * connection's end (MUST-46), or a setting is out of its range; -EADDRNOTAVAIL: local is not ours;
+ * -EADDRINUSE: that connection exists, or no port is left; -ENFILE: the table is full.
  */
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn);
 

@@ -6,6 +6,11 @@
 #include "stack/internal.h"
 #include "tcp/urgent.h"
 
+static bool settings_valid(const struct stack *st, const struct tcp_settings *s)
+{
+    return tcp_settings_valid(s) && ip_valid_route(&st->ip, &s->route);
+}
+
 /* The source is known before the SYN leaves (MUST-43, MUST-44, MUST-46). */
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn)
 {
@@ -15,7 +20,7 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
 
     if (how->remote_port == 0 || !ip_valid_remote(&st->ip, &how->remote))
         return -EINVAL;
-    if (how->settings && !tcp_settings_valid(how->settings))
+    if (how->settings && !settings_valid(st, how->settings))
         return -EINVAL;
     if (!ip_is_local(&st->ip, local))
         return -EADDRNOTAVAIL;
@@ -29,6 +34,7 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
     c->user = how->user;
     if (how->settings)
         flow_set(st, c, how->settings);
+    route_settle(st, c);
     st->totals.opened++;
     tcp_open(&st->tcp, &c->tcb, st->now, flow_isn(st, &c->tcb));
     *ret_conn = (struct conn_id){conn_slot(st, c), c->generation};
@@ -67,7 +73,7 @@ int stack_listener_set(struct stack *st, int listener, const struct tcp_settings
 {
     if (listener < 0 || listener >= STACK_LISTENERS_MAX || !st->listener[listener].in_use)
         return -EBADF;
-    if (!tcp_settings_valid(settings))
+    if (!settings_valid(st, settings))
         return -EINVAL;
     st->listener[listener].settings = *settings;
     st->listener[listener].has_settings = true;
@@ -210,9 +216,10 @@ int stack_set(struct stack *st, struct conn_id conn, const struct tcp_settings *
 
     if (!c)
         return -EBADF;
-    if (!tcp_settings_valid(settings))
+    if (!settings_valid(st, settings))
         return -EINVAL;
     flow_set(st, c, settings);
+    route_settle(st, c);
     tcp_set(&c->tcb, st->now, c->tcb.set);
     stack_settle(st, c);
     return 0;

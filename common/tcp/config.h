@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/ip_option.h"
+
 struct cc_ops;
 
 /*
@@ -23,6 +25,7 @@ struct tcp_settings {
     uint8_t ttl;           /* of every packet we send (MUST-49); 0: the node's */
     uint8_t r1;            /* report after so many retransmissions in a row (MUST-20, SHLD-10) */
     uint8_t keepalive_max; /* give up after so many unanswered keep-alives; 2 at least (MUST-29) */
+    struct ip_route route; /* of every packet we send (MUST-51, MUST-52); no hops: none */
     int64_t r2_ns;         /* give up after so long without an answer (MUST-20, MUST-21, RFC 5482);
                             * TIME_NEVER: never */
     int64_t r2_syn_ns;     /* the same for a SYN (MUST-22, MUST-23: 3 minutes at least) */

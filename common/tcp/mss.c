@@ -37,7 +37,7 @@ void mss_init(const struct tcp *t, struct tcb *c)
 void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 {
     uint32_t said = syn->opt.has_mss ? max32(syn->opt.mss, MSS_FLOOR) : default_mss(c);
-    uint32_t size = min32(said, mss_announce(t, c)), options = option_always(c);
+    uint32_t size = min32(said, mss_announce(t, c)), options = option_always(c) + c->ip_options;
 
     c->snd_mss = (uint16_t)(size > options ? size - options : 1);
 }
@@ -45,11 +45,19 @@ void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 bool mss_lower(struct tcb *c, uint32_t mtu)
 {
     uint32_t header = addr_is_v4(&c->remote) ? IPV4_HEADER_MIN : IPV4_HEADER_MIN + IPV6_LONGER;
-    uint32_t size = header + TCP_HEADER_MIN + option_always(c);
+    uint32_t size = header + TCP_HEADER_MIN + option_always(c) + c->ip_options;
 
     size = max32(mtu > size ? mtu - size : 0, MSS_FLOOR);
     if (size >= c->snd_mss)
         return false;
     c->snd_mss = (uint16_t)size;
     return true;
+}
+
+void mss_ip_options(struct tcb *c, uint32_t bytes)
+{
+    uint32_t size = (uint32_t)c->snd_mss + c->ip_options;
+
+    c->snd_mss = (uint16_t)(size > bytes ? size - bytes : 1);
+    c->ip_options = (uint8_t)bytes;
 }

@@ -22,4 +22,7 @@ void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
  */
 bool mss_lower(struct tcb *c, uint32_t mtu);
 
+/* From now on each packet that we send has so many bytes of IP options (MUST-16). */
+void mss_ip_options(struct tcb *c, uint32_t bytes);
+
 #endif

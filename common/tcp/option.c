@@ -59,8 +59,8 @@ uint32_t option_text_max(const struct tcb *c)
 void option_take_syn(const struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *syn)
 {
     if (t->cfg.wscale && syn->opt.has_wscale) {
-        c->snd_wscale = syn->opt.wscale;
-        c->rcv_wscale = tcp_window_scale(t->cfg.rcv_buf);
+        c->snd_wscale = syn->opt.wscale & 0x0fu;
+        c->rcv_wscale = tcp_window_scale(t->cfg.rcv_buf) & 0x0fu;
     }
     timestamp_take_syn(t, c, now, syn);
     c->sack_ok = t->cfg.sack && syn->opt.sack_ok;

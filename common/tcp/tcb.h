@@ -51,8 +51,8 @@ struct tcb {
     uint16_t local_port, remote_port;
     uint8_t state; /* enum tcp_state */
 
-    uint8_t snd_wscale, rcv_wscale;
-    uint8_t events; /* of enum tcp_event, not yet told */
+    uint8_t snd_wscale : 4, rcv_wscale : 4; /* at most TCP_WSCALE_MAX */
+    uint8_t events;                         /* of enum tcp_event, not yet told */
 
     bool passive : 1;     /* SYN-RECEIVED was reached from LISTEN (MUST-11) */
     bool released : 1;    /* the application has no more interest */
@@ -84,6 +84,7 @@ struct tcb {
     uint8_t rtx_count;      /* time-outs in a row without an answer */
     uint8_t soft_error;     /* enum reason of the last one since the remote end made progress */
     uint8_t ack_reason;     /* enum reason of the acknowledgment that is owed */
+    uint8_t ip_options;     /* bytes of IP options in each packet we send */
     uint8_t challenges;     /* owed since challenge_window began */
     uint16_t dup_ack_debt;  /* duplicate acknowledgments owed, one per out-of-order segment */
     uint16_t dsack_len;     /* bytes from dsack_start on that came twice and are to be reported */

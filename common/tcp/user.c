@@ -45,8 +45,9 @@ void tcp_config_default(struct tcp_config *cfg)
 
 bool tcp_settings_valid(const struct tcp_settings *s)
 {
-    return s->dscp < 64 && s->r1 > 0 && s->keepalive_max > 1 && s->r2_ns > 0 && s->r2_syn_ns > 0 &&
-           s->keepalive_ns > 0 && s->keepalive_interval_ns > 0 && s->linger_ns >= 0;
+    return s->dscp < 64 && s->route.hops <= IP_ROUTE_HOPS_MAX && s->r1 > 0 &&
+           s->keepalive_max > 1 && s->r2_ns > 0 && s->r2_syn_ns > 0 && s->keepalive_ns > 0 &&
+           s->keepalive_interval_ns > 0 && s->linger_ns >= 0;
 }
 
 /* A new R2 counts at once (MUST-21). */

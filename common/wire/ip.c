@@ -23,13 +23,6 @@ enum {
     FRAG_MASK = 0x1fff, /* in units of 8 bytes */
 };
 
-enum ip_option {
-    OPT_END = 0,
-    OPT_NOP = 1,
-    OPT_LOOSE_ROUTE = 131,
-    OPT_STRICT_ROUTE = 137,
-};
-
 /* Read the fields of the header at b, whose length the caller has checked. */
 static void read_fields(const uint8_t *b, struct ip_hdr *ret_ip)
 {
@@ -52,28 +45,6 @@ static void read_fields(const uint8_t *b, struct ip_hdr *ret_ip)
         .options = b + IPV4_HEADER_MIN,
         .options_len = (uint8_t)(header_len - IPV4_HEADER_MIN),
     };
-}
-
-/*
- * Walk over the options at b[0..len): each must lie inside, and none may be a source route (RFC
- * 7126 sections 4.3 and 4.4). Unknown ones are skipped by their length (RFC 1122 section 3.2.1.8).
- */
-static enum reason check_options(const uint8_t *b, size_t len)
-{
-    size_t i = 0;
-
-    while (i < len && b[i] != OPT_END) {
-        if (b[i] == OPT_NOP) {
-            i++;
-            continue;
-        }
-        if (len - i < 2 || b[i + 1] < 2 || b[i + 1] > len - i)
-            return REASON_IP_OPTION;
-        if (b[i] == OPT_LOOSE_ROUTE || b[i] == OPT_STRICT_ROUTE)
-            return REASON_IP_SOURCE_ROUTE;
-        i += b[i + 1];
-    }
-    return REASON_NONE;
 }
 
 /* Is there a whole header of a version that we speak, and are the lengths in it true? */
@@ -99,6 +70,7 @@ static enum reason check_lengths(const uint8_t *b, size_t len)
 enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
     enum reason why = check_lengths(b, len);
+    struct ip_option_places at;
     size_t header_len;
 
     if (why != REASON_NONE)
@@ -108,10 +80,12 @@ enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
         return REASON_IP_CHECKSUM;
     if (b[8] == 0)
         return REASON_IP_TTL;
-    why = check_options(b + IPV4_HEADER_MIN, header_len - IPV4_HEADER_MIN);
-    if (why == REASON_NONE)
-        read_fields(b, ret_ip);
-    return why;
+    why = ip_options_walk(b + IPV4_HEADER_MIN, header_len - IPV4_HEADER_MIN, &at);
+    if (why != REASON_NONE)
+        return why;
+    read_fields(b, ret_ip);
+    ret_ip->at = at;
+    return REASON_NONE;
 }
 
 bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
@@ -124,6 +98,7 @@ bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     if (header_len < IPV4_HEADER_MIN || header_len > len)
         return false;
     read_fields(b, ret_ip);
+    (void)ip_options_walk(ret_ip->options, ret_ip->options_len, &ret_ip->at);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "wire/addr.h"
+#include "wire/ip_option.h"
 #include "wire/reason.h"
 
 enum ip_proto {
@@ -27,7 +28,6 @@ enum {
     IP_TTL_DEFAULT = 64,
     IPV4_FRAG_UNIT = 8, /* bytes: fragments begin at multiples of it */
     IPV4_MTU_MIN = 68,
-    IPV4_OPTIONS_MAX = 40,
 };
 
 struct ip_hdr {
@@ -43,6 +43,7 @@ struct ip_hdr {
     uint16_t total_len;  /* bytes, header included */
     const uint8_t *options;
     uint8_t options_len; /* bytes */
+    struct ip_option_places at;
 };
 
 /*
@@ -55,7 +56,8 @@ enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip);
 /*
  * Read the header at b[0..len) as an ICMP error quotes it: version and header length are checked,
  * and nothing else, because what stands in a quote is stale (TTL, checksum) and cut (total_len may
- * be more than there is). Returns whether *ret_ip was filled.
+ * be more than there is). Options that are broken are as good as not there. Returns whether *ret_ip
+ * was filled.
  */
 bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip);
 

@@ -82,10 +82,12 @@ function places(id,    list, n, i, path, out, told) {
     for (i = 1; i <= n; i++) {
         path = list[i]; sub(/:.*/, "", path)
         if ((path " " id) in exists) told = 1
+        sub(/\.c$/, ".h", path)
+        if ((path " " id) in exists) told = 1
         if (!(list[i] in exists)) fault("place", id ": " list[i] " does not exist")
         out = out (i > 1 ? "<br>" : "") "`" list[i] "`"
     }
-    if (!told) fault("place", id ": no comment in the file that is named has it")
+    if (!told) fault("place", id ": the file that is named, and its header, do not speak of it")
     return out
 }
 

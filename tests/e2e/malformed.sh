@@ -72,6 +72,12 @@ counters "$WORK/after"
 compare "$WORK/before" "$WORK/after" "$WORK/sent"
 check "there were reasons to count" test "$(wc -l <"$WORK/compared")" -ge 25
 
+# connection FIELD [before]: of the live one, from what was read last, or before the strikes.
+connection()
+{
+    tr '{}' '\n\n' <"$WORK/${2:-after}.json" | grep '"local_port":7,' | tr ',' '\n' | sed -n "s/^\"$1\"://p"
+}
+
 # Strike at the connection itself: right addresses and ports, and numbers learned from its packets.
 check "the counters can be read again" counters "$WORK/before"
 for n in $(seq $strikes); do
@@ -86,20 +92,18 @@ cat "$WORK"/struck.* >"$WORK/sent"
 caught_up()
 {
     counters "$WORK/after" && [ "$(awk '$1 == "drop.icmp.sequence" { print $2 }' "$WORK/after")" -ge \
-        $((3 * strikes)) ]
+        "$(awk '$1 == "drop.icmp.sequence" { n += $2 } END { print n }' "$WORK/sent")" ]
 }
 wait_for 10 caught_up
 counters "$WORK/after"
 compare "$WORK/before" "$WORK/after" "$WORK/sent"
 check "there were reasons to count" test "$(wc -l <"$WORK/compared")" -ge 11
-connection()
-{
-    tr '{}' '\n\n' <"$WORK/after.json" | grep '"local_port":7,' | tr ',' '\n' | sed -n "s/^\"$1\"://p"
-}
 is "the connection is as it was" "$(connection state)" '"ESTABLISHED"'
 is "it took what its client sent, and nothing else" "$(connection bytes_received)" \
     "$(wc -c <"$WORK/live")"
 is "and sent nothing twice" "$(connection retrans)" 0
+is "its segments are as large as before" "$(connection mss)" "$(connection mss before)"
+is "no ICMP error was believed" "$(tr ',{}' '\n\n\n' <"$WORK/after.json" | grep -cE '^"(icmp\.|end\.unreach)')" 0
 
 (echo after >&7)
 wait_for 5 grep -q after "$WORK/live"

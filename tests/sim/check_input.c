@@ -60,7 +60,7 @@ static void books_add(struct flow *f, uint32_t start, uint32_t end)
 
 /* ---- Before ---- */
 
-static void learn(struct arrival *a, int64_t now)
+static void learn(struct arrival *a, int64_t now, bool taken)
 {
     const struct tcp_hdr *tcp = &a->tcp;
     struct flow *me = a->back; /* the flow that the reader sends */
@@ -70,7 +70,8 @@ static void learn(struct arrival *a, int64_t now)
     uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
 
     me->agains = 0;
-    me->heard_at = now;
+    if (taken) /* an old duplicate may be anybody's */
+        me->heard_at = now;
     if (tcp->opt.has_timestamp && (!me->told_ts || seq_gt(tcp->opt.ts_val, me->told_ts)))
         me->told_ts = tcp->opt.ts_val;
     if (!(tcp->flags & TCP_ACK) || (tcp->flags & TCP_RST))
@@ -289,7 +290,7 @@ void check_after(struct check *c, bool corrupted, enum reason said)
     if (!a->known)
         return;
     if (!a->forged)
-        learn(a, c->now);
+        learn(a, c->now, said == REASON_NONE);
     if (!conn)
         return;
     if (a->state >= TCP_ESTABLISHED)

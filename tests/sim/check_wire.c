@@ -264,7 +264,8 @@ static void check_keepalive(struct check *c, unsigned node, const struct flow *f
     if (!set->keepalive)
         check_fail(c, "port %u: a keep-alive that nobody wants", tcp->sport);
     if (tcp->seq + 1 != f->sent_end || len > 1 || f->told_ack != f->sent_end)
-        check_fail(c, "port %u: a keep-alive while something is outstanding", tcp->sport);
+        check_fail(c, "port %u: a keep-alive at %u while %u of %u are acknowledged", tcp->sport,
+                   tcp->seq - f->syn.isn, f->told_ack - f->syn.isn, f->sent_end - f->syn.isn);
     if (c->now - f->heard_at < quiet)
         check_fail(c, "port %u: a keep-alive after %lld ms", tcp->sport,
                    (long long)((c->now - f->heard_at) / MSEC));

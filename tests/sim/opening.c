@@ -23,35 +23,29 @@ static struct stack_open how_to_open(const struct scenario *sc, unsigned i, unsi
     };
 }
 
-/* The door to connection i: an active open on one side, or on both at the same instant. */
-static void open_conn(struct world *w, unsigned i)
+/* An active open of one end. In a simultaneous open the other opens at the same instant. */
+static void open_end(struct world *w, unsigned i, unsigned e)
 {
-    const struct conn_plan *c = &w->sc.conn[i];
+    struct stack_open how = how_to_open(&w->sc, i, e);
+    struct end *end = &w->end[i][e];
+    struct conn_id conn;
+    int r;
 
-    w->open_at[i] = TIME_NEVER;
-    for (unsigned e = 0; e < (c->both_open ? 2U : 1U); e++) {
-        struct stack_open how = how_to_open(&w->sc, i, e);
-        struct end *end = &w->end[i][e];
-        struct conn_id conn;
-        int r;
-
-        if (end->over)
-            continue; /* its node has vanished before */
-        how.user = end;
-        stack_tick(end->node->st, w->now); /* user calls act at the instant a door was told */
-        r = stack_open(end->node->st, &how, &conn);
-        if (r < 0)
-            check_fail(&w->check, "an open gave %d", r);
-        else
-            end_has(end, w->now, conn);
-    }
+    w->open_at[i][e] = TIME_NEVER;
+    how.user = end;
+    r = stack_open(end->node->st, &how, &conn);
+    if (r < 0)
+        check_fail(&w->check, "an open gave %d", r);
+    else
+        end_has(end, w->now, conn);
 }
 
 void open_due(struct world *w, unsigned node)
 {
     for (unsigned i = 0; i < w->sc.conns; i++)
-        if (w->open_at[i] <= w->now && w->sc.conn[i].node[0] == node)
-            open_conn(w, i);
+        for (unsigned e = 0; e < 2; e++)
+            if (w->open_at[i][e] <= w->now && w->sc.conn[i].node[e] == node)
+                open_end(w, i, e);
 }
 
 static void listen_on(struct world *w, struct end *e, uint16_t port)
@@ -81,6 +75,13 @@ struct end *open_accepted(struct world *w, unsigned node, const struct stack_eve
         return NULL;
     }
     e = &w->end[s.remote_port - CHECK_PORT][1];
+    if (e->has_conn) {
+        /* A cookie is good for a minute, so an old duplicate of the segment that completed the
+         * handshake may complete it again when the connection is over. */
+        stack_abort(st, ev->conn);
+        stack_set_user(st, ev->conn, NULL);
+        return NULL;
+    }
     stack_set_user(st, ev->conn, e);
     return e;
 }

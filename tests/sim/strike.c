@@ -184,7 +184,7 @@ static uint32_t forge_error(struct world *w, const struct tcb *t, enum strike_ki
     struct tcp_hdr h = {
         .sport = t->local_port,
         .dport = t->remote_port,
-        .seq = below(w, 2) ? t->snd_nxt + below(w, 1 << 20) : t->snd_una - 1 - below(w, 1 << 20),
+        .seq = below(w, 2) ? t->snd_nxt + beside(w) : t->snd_una - 1 - beside(w),
         .flags = TCP_ACK,
     };
     uint8_t quote[IPV4_HEADER_MIN + TCP_HEADER_MIN];

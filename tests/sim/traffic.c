@@ -118,8 +118,11 @@ static void fiddle(struct end *e)
 /* Urgent data reaches further than it did, and no further than the other end has said. */
 static void hear_urgent(struct end *e)
 {
-    uint64_t end = e->read + stack_urgent_left(e->node->st, e->conn);
+    uint32_t left = stack_urgent_left(e->node->st, e->conn);
+    uint64_t end = e->read + left;
 
+    if (left == 0)
+        return; /* a reset came with it, and what could be read is gone */
     if (end > e->other->flow->urgent_to || end < e->urgent_seen)
         check_fail(e->check, "told of urgent data up to %llu, and %llu are",
                    (unsigned long long)end, (unsigned long long)e->other->flow->urgent_to);

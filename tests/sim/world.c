@@ -76,7 +76,8 @@ static void init_ends(struct world *w)
             w->check.flow[i][e].key = c->end[e].key;
             w->check.node[i][e] = c->node[e];
         }
-        w->open_at[i] = c->on ? w->origin + c->open_at : TIME_NEVER;
+        w->open_at[i][0] = c->on ? w->origin + c->open_at : TIME_NEVER;
+        w->open_at[i][1] = c->both_open ? w->open_at[i][0] : TIME_NEVER;
     }
 }
 
@@ -236,11 +237,9 @@ static int64_t node_due(const struct world *w, unsigned i)
     int64_t next = node_next(n);
 
     for (unsigned k = 0; k < w->sc.conns; k++) {
-        if (w->sc.conn[k].node[0] == i)
-            next = time_min(next, w->open_at[k]);
         for (unsigned e = 0; e < 2; e++)
             if (w->end[k][e].node == n)
-                next = time_min(next, end_next(&w->end[k][e]));
+                next = time_min(next, time_min(w->open_at[k][e], end_next(&w->end[k][e])));
     }
     return next;
 }
@@ -248,7 +247,7 @@ static int64_t node_due(const struct world *w, unsigned i)
 static bool all_over(const struct world *w)
 {
     for (unsigned k = 0; k < w->sc.conns; k++) {
-        if (w->open_at[k] != TIME_NEVER)
+        if (w->open_at[k][0] != TIME_NEVER || w->open_at[k][1] != TIME_NEVER)
             return false;
         for (unsigned e = 0; e < 2; e++)
             if (!w->end[k][e].over && (w->end[k][e].has_conn || !w->end[k][1 - e].over))
@@ -268,11 +267,11 @@ static void vanish(struct world *w)
     world_say(w, w->gone - 1, "vanishes");
     check_forget(&w->check, w->gone - 1);
     for (unsigned k = 0; k < w->sc.conns; k++) {
-        if (w->sc.conn[k].node[0] == w->gone - 1)
-            w->open_at[k] = TIME_NEVER;
         for (unsigned e = 0; e < 2; e++)
-            if (w->end[k][e].node == &w->node[w->gone - 1])
+            if (w->end[k][e].node == &w->node[w->gone - 1]) {
+                w->open_at[k][e] = TIME_NEVER;
                 end_vanish(&w->end[k][e], w->now);
+            }
     }
 }
 

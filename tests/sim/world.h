@@ -28,9 +28,9 @@ struct world {
     int64_t origin, now, calm_at, end_by; /* ns */
     struct node node[NET_NODES];
     struct path path[NET_NODES][NET_NODES];
-    struct end end[CHECK_CONNS][2]; /* [0] at the opener */
-    int64_t open_at[CHECK_CONNS];   /* ns; TIME_NEVER once done */
-    int64_t vanish_at, strike_at;   /* ns; TIME_NEVER */
+    struct end end[CHECK_CONNS][2];  /* [0] at the opener */
+    int64_t open_at[CHECK_CONNS][2]; /* ns; TIME_NEVER once done */
+    int64_t vanish_at, strike_at;    /* ns; TIME_NEVER */
     uint32_t strikes_left;
     unsigned gone; /* number + 1 of the node that has vanished, or 0 */
     struct dice strike_dice;

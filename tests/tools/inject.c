@@ -29,8 +29,10 @@ enum base {
     IP_TCP,     /* 20 + 20 bytes, a SYN to port 8000 */
     IP_TCP_OPT, /* 20 + 24 bytes, with four bytes of NOP */
     IPO_TCP,    /* 24 + 20 bytes, with four bytes of IP NOP */
+    IPO8_TCP,   /* 28 + 20 bytes, with eight */
     IP_UDP,     /* 20 + 8 + 8 bytes, to port 7 */
     IP_ICMP,    /* 20 + 8 + 8 bytes, an echo request */
+    IP_ERROR, /* 20 + 8 + 28 bytes, "port unreachable" about an ICMP message of the destination's */
 };
 
 enum mend {
@@ -73,6 +75,34 @@ static const struct bad {
     {"IP option beyond", REASON_IP_OPTION, IPO_TCP, WHOLE, IP, {{20, 2, 0x0705}}},
     {"loose source route", REASON_IP_SOURCE_ROUTE, IPO_TCP, WHOLE, IP, {{20, 4, 0x83030400}}},
     {"strict source route", REASON_IP_SOURCE_ROUTE, IPO_TCP, WHOLE, IP, {{20, 4, 0x89030400}}},
+    {"route of length 2", REASON_IP_ROUTE, IPO_TCP, WHOLE, IP, {{20, 4, 0x83020000}}},
+    {"route, odd pointer", REASON_IP_ROUTE, IPO_TCP, WHOLE, IP, {{20, 4, 0x89030500}}},
+    {"route, pointer 0", REASON_IP_ROUTE, IPO_TCP, WHOLE, IP, {{20, 4, 0x83030000}}},
+    {"route cut short", REASON_IP_OPTION, IPO_TCP, WHOLE, IP, {{20, 4, 0x83070400}}},
+    {"loose and strict",
+     REASON_IP_ROUTE,
+     IPO8_TCP,
+     WHOLE,
+     IP,
+     {{20, 4, 0x83030489}, {24, 4, 0x03040000}}},
+    {"two loose ones",
+     REASON_IP_ROUTE,
+     IPO8_TCP,
+     WHOLE,
+     IP,
+     {{20, 4, 0x83030483}, {24, 4, 0x03040000}}},
+    {"route that goes on",
+     REASON_IP_SOURCE_ROUTE,
+     IPO8_TCP,
+     WHOLE,
+     IP,
+     {{20, 4, 0x8307040a}, {24, 4, 0x00020100}}},
+    {"finished route",
+     REASON_IP_SOURCE_ROUTE,
+     IPO8_TCP,
+     WHOLE,
+     IP,
+     {{20, 4, 0x8907080a}, {24, 4, 0x00020100}}},
     {"TTL 0", REASON_IP_TTL, IP_TCP, WHOLE, IP, {{8, 1, 0}}},
     {"source loopback", REASON_IP_SOURCE, IP_TCP, WHOLE, IP | L4, {{12, 4, 0x7f000001}}},
     {"source multicast", REASON_IP_SOURCE, IP_TCP, WHOLE, IP | L4, {{12, 4, 0xe0000001}}},
@@ -98,6 +128,32 @@ static const struct bad {
     {"ICMP of 7 bytes", REASON_ICMP_SHORT, IP_ICMP, 27, IP, {{2, 2, 27}}},
     {"bad ICMP checksum", REASON_ICMP_CHECKSUM, IP_ICMP, WHOLE, 0, {{22, 2, 0x1234}}},
     {"an error that quotes 8 bytes", REASON_ICMP_QUOTE, IP_ICMP, WHOLE, L4, {{20, 2, 0x0301}}},
+    {"an error about an error", REASON_ICMP_QUOTE, IP_ERROR, WHOLE, L4, {{0}}},
+    {"an error about nobody's segment", REASON_ICMP_QUOTE, IP_ERROR, WHOLE, L4, {{37, 1, 6}}},
+    {"MTU 0 for nobody's segment",
+     REASON_ICMP_QUOTE,
+     IP_ERROR,
+     WHOLE,
+     L4,
+     {{21, 1, 4}, {37, 1, 6}}},
+    {"an error about others",
+     REASON_ICMP_QUOTE,
+     IP_ERROR,
+     WHOLE,
+     L4,
+     {{37, 1, 6}, {40, 4, 0x0a000106}}},
+    {"a quote with broken options",
+     REASON_ICMP_QUOTE,
+     IP_ERROR,
+     WHOLE,
+     L4,
+     {{28, 1, 0x46}, {48, 4, 0x83000000}}},
+    {"a quoted header beyond", REASON_ICMP_QUOTE, IP_ERROR, WHOLE, L4, {{28, 1, 0x4f}}},
+    {"a quoted fragment", REASON_ICMP_QUOTE, IP_ERROR, WHOLE, L4, {{34, 2, 1}, {37, 1, 6}}},
+    {"an unknown code", REASON_ICMP_TYPE, IP_ERROR, WHOLE, L4, {{21, 1, 77}}},
+    {"source quench", REASON_ICMP_SOURCE_QUENCH, IP_ERROR, WHOLE, L4, {{20, 2, 0x0400}}},
+    {"redirect", REASON_ICMP_TYPE, IP_ERROR, WHOLE, L4, {{20, 2, 0x0501}}},
+    {"echo to broadcast", REASON_IP_BROADCAST, IP_ICMP, WHOLE, IP, {{16, 4, 0x0a0001ff}}},
 
     {"UDP of length 7", REASON_UDP_LENGTH, IP_UDP, WHOLE, 0, {{24, 2, 7}}},
     {"UDP beyond the packet", REASON_UDP_LENGTH, IP_UDP, WHOLE, 0, {{24, 2, 17}}},
@@ -162,11 +218,14 @@ static size_t build_l4(uint8_t *at, const struct ends *ends, enum base base)
 {
     struct tcp_hdr tcp = {.sport = 40000, .dport = 8000, .seq = 1, .flags = TCP_SYN, .wnd = 1000};
     struct udp_hdr udp = {.sport = 40000, .dport = 7, .len = UDP_HEADER + sizeof(zeros)};
+    struct ip_hdr quoted = {.version = 4, .ttl = 64, .proto = IP_PROTO_ICMP, .df = true};
+    struct slice quote;
     size_t n;
 
     switch (base) {
     case IP_TCP:
     case IPO_TCP:
+    case IPO8_TCP:
         return tcp_build(at, &ends->src, &ends->dst, &tcp, 0, NULL, 0);
     case IP_TCP_OPT:
         n = tcp_build(at, &ends->src, &ends->dst, &tcp, 0, NULL, 0);
@@ -181,23 +240,41 @@ static size_t build_l4(uint8_t *at, const struct ends *ends, enum base base)
         icmp_build(at, ICMP_ECHO, 0, 1, &eight, 1);
         memcpy(at + ICMP_HEADER, zeros, sizeof(zeros));
         return ICMP_HEADER + sizeof(zeros);
+    case IP_ERROR:
+        quoted.src = ends->dst;
+        quoted.dst = ends->src;
+        n = ICMP_HEADER + ip_build(at + ICMP_HEADER, &quoted, sizeof(zeros));
+        memcpy(at + n, zeros, sizeof(zeros));
+        n += sizeof(zeros);
+        quote = (struct slice){NULL, at + ICMP_HEADER, (uint32_t)n - ICMP_HEADER};
+        icmp_build(at, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, 0, &quote, 1);
+        return n;
     }
     return 0;
 }
 
+/* Bytes of IP options. */
+static size_t options_of(enum base base)
+{
+    return base == IPO8_TCP ? 8 : base == IPO_TCP ? 4 : 0;
+}
+
+static bool is_icmp(enum base base)
+{
+    return base == IP_ICMP || base == IP_ERROR;
+}
+
 static size_t build(uint8_t out[PACKET_MAX], const struct ends *ends, enum base base)
 {
-    static const uint8_t nops[4] = {1, 1, 1, 1};
+    static const uint8_t nops[8] = {1, 1, 1, 1, 1, 1, 1, 1};
     struct ip_hdr ip = {.version = 4, .ttl = 64, .src = ends->src, .dst = ends->dst};
     uint8_t l4[PACKET_MAX];
     size_t l4_len = build_l4(l4, ends, base);
     size_t n;
 
-    ip.proto = base == IP_UDP ? IP_PROTO_UDP : base == IP_ICMP ? IP_PROTO_ICMP : IP_PROTO_TCP;
-    if (base == IPO_TCP) {
-        ip.options = nops;
-        ip.options_len = sizeof(nops);
-    }
+    ip.proto = base == IP_UDP ? IP_PROTO_UDP : is_icmp(base) ? IP_PROTO_ICMP : IP_PROTO_TCP;
+    ip.options = nops;
+    ip.options_len = (uint8_t)options_of(base);
     n = ip_build(out, &ip, l4_len);
     memcpy(out + n, l4, l4_len);
     return n + l4_len;
@@ -206,11 +283,11 @@ static size_t build(uint8_t out[PACKET_MAX], const struct ends *ends, enum base 
 /* Sum up again what a row has changed: the header of `base`, or what is behind it. */
 static void mend(uint8_t *b, size_t len, const struct bad *bad)
 {
-    size_t ip_len = bad->base == IPO_TCP ? 24 : 20, l4_len = len - ip_len;
+    size_t ip_len = 20 + options_of(bad->base), l4_len = len - ip_len;
     struct addr src = addr_v4_bytes(b + 12), dst = addr_v4_bytes(b + 16);
     uint8_t *l4 = b + ip_len;
-    size_t field = bad->base == IP_ICMP ? 2 : bad->base == IP_UDP ? 6 : 16;
-    uint32_t sum = bad->base == IP_ICMP ? 0 : ip_pseudo_sum(&src, &dst, b[9], (uint32_t)l4_len);
+    size_t field = is_icmp(bad->base) ? 2 : bad->base == IP_UDP ? 6 : 16;
+    uint32_t sum = is_icmp(bad->base) ? 0 : ip_pseudo_sum(&src, &dst, b[9], (uint32_t)l4_len);
 
     if (bad->mend & L4) {
         put16(l4 + field, 0);

@@ -154,8 +154,43 @@ static const struct row rows[] = {
     {.what = "ECE and CWR", REASON_NONE, TCP_ACK | TCP_ECE | TCP_CWR},
 };
 
+/* ICMP errors for the connection, while nothing is in flight; the last is one that is counted. */
+struct error {
+    enum reason reason;
+    uint8_t type, code;
+    uint32_t seq; /* added to the number of what comes next */
+    uint32_t mtu; /* bytes */
+    uint16_t port;
+    uint8_t proto; /* of the quoted packet; 0: TCP */
+    bool others;   /* not sent by the node */
+};
+
+static const struct error errors[] = {
+    {REASON_ICMP_QUOTE, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, .seq = -1u, .port = 1},
+    {REASON_ICMP_QUOTE, ICMP_UNREACHABLE, ICMP_UNREACH_NEEDFRAG, .mtu = 576, .port = 1},
+    {REASON_ICMP_QUOTE, ICMP_UNREACHABLE, ICMP_UNREACH_PROTOCOL, .seq = -1u, .others = true},
+    {REASON_ICMP_QUOTE, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, .proto = IP_PROTO_ICMP},
+    {REASON_ICMP_SOURCE_QUENCH, ICMP_SOURCE_QUENCH, .seq = 0},
+    {REASON_ICMP_TYPE, ICMP_REDIRECT, .code = 1},
+    {REASON_ICMP_TYPE, ICMP_UNREACHABLE, .code = 16},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_HOST, .seq = 0},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_PROTOCOL, .seq = -1u},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, .seq = 0},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, .seq = -1u},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, .seq = FAR},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_NEEDFRAG, .seq = -1u, .mtu = 0},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_NEEDFRAG, .seq = -1u, .mtu = 68},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_NEEDFRAG, .seq = 0, .mtu = 576},
+    {REASON_ICMP_SEQUENCE, ICMP_UNREACHABLE, ICMP_UNREACH_NEEDFRAG, .seq = -(uint32_t)FAR,
+     .mtu = 1},
+    {REASON_ICMP_SEQUENCE, ICMP_TIME_EXCEEDED, .seq = FAR},
+    {REASON_ICMP_SEQUENCE, ICMP_PARAM_PROBLEM, .seq = -1u},
+};
+
 enum {
     ROWS = sizeof(rows) / sizeof(rows[0]),
+    ERRORS = sizeof(errors) / sizeof(errors[0]),
+    SEGMENT = 1500, /* bytes of the packets that errors quote */
 };
 
 /* The connection as its next segment from the client would have it. */
@@ -272,19 +307,27 @@ static bool put_row(const struct conn *c, const struct row *row)
     return put(c, IP_PROTO_TCP, b, len);
 }
 
-/* "Port unreachable", about a segment of the node's that is not in flight. */
-static bool put_icmp(const struct conn *c, uint32_t seq)
+/*
+ * An error about a segment of the node's, which would be believed if what it quotes were in flight,
+ * or were the connection's at all (RFC 5927 section 4).
+ */
+static bool put_icmp(const struct conn *c, const struct error *e)
 {
-    struct ip_hdr ip = {
-        .version = 4, .ttl = 64, .proto = IP_PROTO_TCP, .src = c->node, .dst = c->client};
+    struct ip_hdr ip = {.version = 4,
+                        .ttl = 64,
+                        .proto = e->proto ? e->proto : IP_PROTO_TCP,
+                        .df = true,
+                        .src = e->others ? c->client : c->node,
+                        .dst = c->client};
     uint8_t b[ICMP_HEADER + IPV4_HEADER_MIN + ICMP_QUOTE_MIN];
-    uint8_t *quote = b + ICMP_HEADER, *tcp = quote + ip_build(quote, &ip, TCP_HEADER_MIN);
+    uint8_t *quote = b + ICMP_HEADER,
+            *tcp = quote + ip_build(quote, &ip, SEGMENT - IPV4_HEADER_MIN);
     struct slice message = {NULL, quote, sizeof(b) - ICMP_HEADER};
 
     put16(tcp, c->node_port);
-    put16(tcp + 2, c->client_port);
-    put32(tcp + 4, seq);
-    icmp_build(b, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, 0, &message, 1);
+    put16(tcp + 2, (uint16_t)(c->client_port + e->port));
+    put32(tcp + 4, c->ack + e->seq);
+    icmp_build(b, e->type, e->code, e->mtu, &message, 1);
     return put(c, IP_PROTO_ICMP, b, sizeof(b));
 }
 
@@ -297,8 +340,12 @@ static bool strike(const struct conn *c, unsigned expected[REASON_COUNT])
             return false;
         expected[rows[i].reason]++;
     }
-    expected[REASON_ICMP_SEQUENCE] += 3;
-    return put_icmp(c, c->ack) && put_icmp(c, c->ack - 1) && put_icmp(c, c->ack + FAR);
+    for (unsigned i = 0; i < ERRORS; i++) {
+        if (!put_icmp(c, &errors[i]))
+            return false;
+        expected[errors[i].reason]++;
+    }
+    return true;
 }
 
 static bool open_device(const char *name)

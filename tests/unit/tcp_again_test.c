@@ -121,21 +121,41 @@ static void it_ends_by_itself(void **state)
     end();
 }
 
-/* The half-open connection makes room for another, or its listener closes: it is back as well. */
-static void it_comes_back_whatever_happens(void **state)
+/* It has no place in the SYN queue, takes none from others, and makes none for them. */
+static void it_is_in_no_queue(void **state)
 {
+    const struct listener *l;
+    struct flow anew;
+
     (void)state;
     defaults();
     rig.cfg.tcp.syn_cookies = false;
     rig.cfg.tcp.syn_queue = 1;
     begin_again();
-    flow.remote_port++;
-    assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
-    expect_syn_ack();
-    counted(EMBRYO_EVICTED, 1);
-    flow = old;
-    expect_state(TCP_TIME_WAIT);
+    l = &rig.st->listener[rig.listener];
+    anew = flow;
+    for (unsigned i = 0; i < 3; i++) {
+        flow.remote_port++;
+        assert_int_equal(inject(SYN, 0, 0, FULL_WND, 0), REASON_NONE);
+        expect_syn_ack();
+        counted(EMBRYO_EVICTED, i);
+        assert_int_equal(l->half_open, 1);
+    }
+    flow = anew;
+    expect_state(TCP_SYN_RECEIVED);
+    drain();
+    inject(ACK, 1, 1, FULL_WND, 0);
+    assert_int_equal(l->half_open, 1);
+    assert_int_equal(l->complete, 1);
+    expect_event(EV_ACCEPTED);
+    assert_int_equal(l->complete, 0);
     end();
+}
+
+/* Its listener closes: it is back as well. */
+static void it_comes_back_without_a_listener(void **state)
+{
+    (void)state;
     defaults();
     begin_again();
     assert_int_equal(stack_unlisten(rig.st, rig.listener), 0);
@@ -241,7 +261,8 @@ int main(void)
         cmocka_unit_test(its_time_goes_on),
         cmocka_unit_test(a_handshake_ends_it),
         cmocka_unit_test(it_ends_by_itself),
-        cmocka_unit_test(it_comes_back_whatever_happens),
+        cmocka_unit_test(it_is_in_no_queue),
+        cmocka_unit_test(it_comes_back_without_a_listener),
         cmocka_unit_test(no_queue_holds_it_back),
         cmocka_unit_test(in_a_full_table),
         cmocka_unit_test(with_timestamps),

@@ -216,6 +216,44 @@ static void options_by_timestamp(void **state)
     }
 }
 
+/* RFC 2018, RFC 3168, RFC 4987 3.6: SACK and ECN are agreed on if the SYN asked for them. */
+static void sack_and_ecn(void **state)
+{
+    struct addr local = LOCAL_ADDR, remote = REMOTE_ADDR;
+
+    (void)state;
+    for (unsigned asked = 0; asked < 4; asked++) {
+        bool sack = asked & 1, ecn = asked & 2;
+        struct tcp_hdr syn = {
+            .sport = REMOTE_PORT,
+            .dport = LOCAL_PORT,
+            .seq = REMOTE_ISS,
+            .wnd = FULL_WND,
+            .flags = (uint8_t)(SYN | (ecn ? TCP_ECE | TCP_CWR : 0)),
+            .opt =
+                {.has_mss = true, .mss = MSS, .sack_ok = sack, .has_timestamp = true, .ts_val = 9},
+        };
+
+        defaults();
+        rig.cfg.tcp.timestamps = rig.cfg.tcp.sack = rig.cfg.tcp.ecn = true;
+        rig.cfg.tcp.syn_queue = 0;
+        begin();
+        app_listen(8);
+        assert_int_equal(rig_segment(&remote, &local, &syn, NULL, 0), REASON_NONE);
+        AT(rig_expect_syn((uint8_t)(SYN | ACK | (ecn ? TCP_ECE : 0))));
+        assert_int_equal(rig.seg.opt.sack_ok, sack);
+        AT(rig_inject(ACK, 1, 1, FULL_WND, 0,
+                      &(struct tcp_options){.has_timestamp = true,
+                                            .ts_val = 10,
+                                            .ts_ecr = rig.seg.opt.ts_val}));
+        expect_event(EV_ACCEPTED);
+        assert_int_equal(tcb()->sack_ok, sack);
+        assert_int_equal(tcb()->ecn_ok, ecn);
+        assert_int_equal(tcb()->ts_ok, true);
+        end();
+    }
+}
+
 /* What the listener's connections begin with holds for the answer, too. */
 static void the_listeners_settings(void **state)
 {
@@ -437,6 +475,11 @@ static void only_under_pressure(void **state)
     flow = good;
     inject_drop(REASON_TCP_LISTEN_ACK, ACK, 1, 1, FULL_WND, 0);
     expect(RST, 1, 0, 0);
+    inject(SYN, 0, 0, FULL_WND, 0); /* nor does one of its half-open connections */
+    expect_syn_ack();
+    flow.iss = good.iss;
+    inject_drop(REASON_TCP_SYN_RECEIVED_ACK, ACK, 1, 1, FULL_WND, 0);
+    expect(RST, 1, 0, 0);
     end();
 }
 
@@ -489,6 +532,7 @@ int main(void)
         cmocka_unit_test(no_scale_without_timestamps),
         cmocka_unit_test(what_a_timestamp_keeps),
         cmocka_unit_test(options_by_timestamp),
+        cmocka_unit_test(sack_and_ecn),
         cmocka_unit_test(the_listeners_settings),
         cmocka_unit_test(what_completes),
         cmocka_unit_test(what_does_not_complete),

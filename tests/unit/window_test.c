@@ -22,7 +22,7 @@ static void start(uint32_t rcv_buf, uint8_t scale, uint16_t mss, uint32_t seq)
     small = (struct buf_pool){.count = 1 << 20, .size = 1 << 16};
     tcp.small = &small;
     tcp.cfg.rcv_buf = rcv_buf;
-    tcb.rcv_wscale = scale;
+    tcb.rcv_wscale = scale & 0x0fu;
     tcb.rcv_mss = mss;
     tcb.rcv_nxt = seq;
     tcp_window_init(&tcp, &tcb);
