@@ -144,15 +144,13 @@ static void broken_options(void **state)
         {"overrunning behind a good one", {148, 4, 0, 0, 68, 5, 5, 0}, REASON_IP_OPTION},
         {"a loose route", {131, 7, 4, 10, 0, 0, 1, 0}, REASON_IP_SOURCE_ROUTE},
         {"a strict route", {137, 7, 4, 10, 0, 0, 1, 0}, REASON_IP_SOURCE_ROUTE},
-        {"both", {131, 3, 4, 137, 3, 4, 0, 0}, REASON_IP_SOURCE_ROUTE},
-        {"a route with its pointer behind its end",
-         {131, 7, 8, 10, 0, 0, 7},
-         REASON_IP_SOURCE_ROUTE},
-        {"a route with a pointer of 0", {131, 7, 0, 10, 0, 0, 7}, REASON_IP_SOURCE_ROUTE},
-        {"a route with half an address", {137, 5, 4, 10, 0, 0, 0, 0}, REASON_IP_SOURCE_ROUTE},
+        {"both", {131, 3, 4, 137, 3, 4, 0, 0}, REASON_IP_ROUTE},
+        {"a route that was gone", {131, 7, 8, 10, 0, 0, 7}, REASON_IP_SOURCE_ROUTE},
+        {"a route with a pointer of 0", {131, 7, 0, 10, 0, 0, 7}, REASON_IP_ROUTE},
+        {"a route with half an address", {137, 5, 4, 10, 0, 0, 0, 0}, REASON_IP_ROUTE},
         {"a route cut short", {131, 11, 4, 10, 0, 0, 1, 10}, REASON_IP_OPTION},
         {"a route of length 1", {137, 1}, REASON_IP_OPTION},
-        {"a route, then one cut short", {131, 3, 4, 137, 8, 4}, REASON_IP_SOURCE_ROUTE},
+        {"a route, then one cut short", {131, 3, 4, 137, 8, 4}, REASON_IP_OPTION},
     };
 
     (void)state;
