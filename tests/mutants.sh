@@ -4,7 +4,8 @@
 # of the tree, one at a time, the simulator is built there and plays seeds until one fails. A fault
 # that no seed finds is a hole in the simulator.
 #
-#   tests/mutants.sh [NAME...]      all, or only these; SEEDS=N is how many may be needed (20000)
+#   tests/mutants.sh [NAME...]      all, or only these; SEEDS=N is how many may be needed (20000),
+#                                   SHRINK=1 makes each run that fails small
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -67,6 +68,7 @@ try()
         if [ -n "$seed" ]; then
             echo "ok - $1: $2; seeds needed: $seed"
             sed -n 's/^not ok - seed [0-9]* \(.*\); replay.*/       \1/p' $work/run.log | head -1
+            [ -z "${SHRINK:-}" ] || $work/tree/build/release/sim --seed "$seed" --shrink | grep '^#'
             result=0
         else
             echo "not ok - $1: $2; not found in $seeds seeds"

@@ -177,6 +177,7 @@ export logs
 build
 loud lint 120 tests/lint.sh build/release
 units
+loud valgrind 600 tests/valgrind.sh
 fuzz
 loud sim 180 build/release/sim --seeds 1..10000 --jobs 2
 loud sim-asan 180 build/asan/sim --seeds 1..1000 --jobs 2

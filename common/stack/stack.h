@@ -230,7 +230,7 @@ struct stack_conn_status {
     int64_t timer_left, rto, srtt, rttvar, min_rtt, ato;
     uint8_t backoff, snd_wscale, rcv_wscale;
     uint8_t dscp, rcv_dscp; /* 0 to 63; of the last segment that was taken (MAY-9) */
-    bool ts, cwnd_limited;
+    bool ts, sack, ecn, cwnd_limited;
     uint32_t mss, pmtu, rcv_mss, adv_mss;
     uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd;
     uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;

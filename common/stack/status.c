@@ -94,6 +94,8 @@ static void fill_control(const struct stack *st, const struct tcb *t, struct sta
     s->timer_left = s->timer ? time_max(0, timer_at - st->now) : 0;
     s->backoff = t->rtt.backoff;
     s->ts = t->ts_ok;
+    s->sack = t->sack_ok;
+    s->ecn = t->ecn_ok;
     s->cc = cfg->cc->name;
     s->snd_wscale = t->snd_wscale;
     s->rcv_wscale = t->rcv_wscale;

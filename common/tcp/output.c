@@ -210,7 +210,7 @@ static bool send_probe(struct out *o)
 }
 
 /* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it
- * (MUST-17, MUST-38, MUST-60, SHLD-7, SHLD-28)? */
+ * (MUST-17, MUST-38, MUST-60, SHLD-7, SHLD-28, MAY-16)? */
 static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
 {
     bool idle = c->snd_una == c->snd_nxt, urgent = seq_gt(c->snd_up, c->snd_nxt);

@@ -114,8 +114,8 @@ function count(prefix,    i, id) {
         id = order[i]
         if (id !~ "^(" prefix ")-") continue
         total++
-        if (excused(id)) left++
-        else if (passes(id)) proven++
+        if (passes(id)) proven++
+        else if (excused(id)) left++
     }
 }
 

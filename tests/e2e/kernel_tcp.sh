@@ -28,6 +28,9 @@ head -c $SIZE /dev/urandom >"$WORK/theirs"
 ours=$(sum "$WORK/ours") theirs=$(sum "$WORK/theirs")
 rm -f "$WORK/nothing" && : >"$WORK/nothing"
 
+# Where the kernel's end is: here, or in another namespace behind a router.
+at='' address=10.0.0.1
+
 # passive WORDS OURS THEIRS [OPTION...]: the kernel connects to peer, each side sends its file.
 # Their outcome is in $peer_code, $kernel_code, got.ours and got.theirs.
 passive()
@@ -39,9 +42,9 @@ passive()
     timeout 60 "$BIN/peer" --once --session cat "$@" tun1 10.0.1.1/24 10.0.0.7 \
         <"$from_us" >"$WORK/got.theirs" 2>"$WORK/node.err" &
     peer=$!
-    wait_for 5 grep -q " ready on " "$WORK/node.err"
+    wait_for 5 grep -q ready "$WORK/node.err"
     # shellcheck disable=SC2086
-    timeout 60 "$TOOLS/ksock" connect 10.0.1.5 8000 $words <"$from_them" >"$WORK/got.ours" 2>"$WORK/kernel.err"
+    $at timeout 60 "$TOOLS/ksock" connect 10.0.1.5 8000 $words <"$from_them" >"$WORK/got.ours" 2>"$WORK/kernel.err"
     kernel_code=$?
     wait $peer
     node_code=$?
@@ -55,10 +58,10 @@ active()
 
     rm -f "$WORK"/*.err
     # shellcheck disable=SC2086
-    timeout 60 "$TOOLS/ksock" listen 10.0.0.1 9000 $words <"$from_them" >"$WORK/got.ours" 2>"$WORK/kernel.err" &
+    $at timeout 60 "$TOOLS/ksock" listen $address 9000 $words <"$from_them" >"$WORK/got.ours" 2>"$WORK/kernel.err" &
     kernel=$!
     wait_for 5 grep -q listening "$WORK/kernel.err"
-    timeout 60 "$BIN/host" "$@" --port 9000 tun0 10.0.0.1/24 10.0.0.1 \
+    timeout 60 "$BIN/host" "$@" --port 9000 tun0 10.0.0.1/24 $address \
         <"$from_us" >"$WORK/got.theirs" 2>"$WORK/node.err"
     node_code=$?
     wait $kernel
@@ -80,7 +83,7 @@ judge()
 # kernel_speaks TIMESTAMPS SACK WSCALE: 1 or 0 each.
 kernel_speaks()
 {
-    sysctl -qw net.ipv4.tcp_timestamps="$1" net.ipv4.tcp_sack="$2" net.ipv4.tcp_window_scaling="$3"
+    $at sysctl -qw net.ipv4.tcp_timestamps="$1" net.ipv4.tcp_sack="$2" net.ipv4.tcp_window_scaling="$3"
     wanted=
     case " $speaks " in *" timestamps "*) [ "$1" -eq 1 ] && wanted="$wanted timestamps" ;; esac
     case " $speaks " in *" sack "*) [ "$2" -eq 1 ] && wanted="$wanted sack" ;; esac
@@ -146,21 +149,82 @@ else
     skip "options on the wire" "no tcpdump, or a namespace of one user"
 fi
 
-# One packet in a hundred is lost, both ways.
+# The kernel's end moves behind a router, which is this namespace: there packets can be lost and marked.
+#
+#   ksock (10.9.0.2) --- far1 === far0 --- this namespace forwards --- tun0 or tun1 === host or peer
+#
+go_far()
+{
+    ip netns add far && ip link add far0 type veth peer name far1 && ip link set far1 netns far &&
+        ip addr add 10.9.0.1/24 dev far0 && ip link set far0 up &&
+        ip -n far addr add 10.9.0.2/24 dev far1 && ip -n far link set far1 up &&
+        ip -n far link set far1 gso_max_segs 1 && # each segment is a packet that can be lost
+        ip -n far route add default via 10.9.0.1
+}
+
+if ! go_far 2>"$WORK/far.err"; then
+    skip "lost and marked packets" "no second namespace here: $(head -1 "$WORK/far.err")"
+    finish
+fi
+at="ip netns exec far" address=10.9.0.2
+$at sysctl -qw net.ipv4.tcp_ecn=0
 head -c 8388608 "$WORK/ours" >"$WORK/ours.part"
 head -c 8388608 "$WORK/theirs" >"$WORK/theirs.part"
-lossy=(-m statistic --mode random --probability 0.01 -j DROP)
-if iptables -w -A INPUT -p tcp "${lossy[@]}" 2>"$WORK/iptables.err" && iptables -w -A OUTPUT -p tcp "${lossy[@]}"; then
+
+# blocks ADDRESS: segments from there in the last capture that say what is beyond a gap.
+blocks()
+{
+    tcpdump -nn -r "$WORK/lossy.pcap" tcp 2>/dev/null | grep -cE "IP $1[.0-9]* > .*sack [1-4] \{"
+}
+
+# One packet in a hundred is lost, both ways. Both ends say what they have beyond the gap, if they may.
+lossy=(FORWARD -p tcp -m statistic --mode random --probability 0.01 -j DROP)
+if iptables -w -A "${lossy[@]}" 2>"$WORK/iptables.err"; then
     for role in passive active; do
+        us=10.0.1.5
+        [ $role = active ] && us=10.0.0.7
         for sack in 1 0; do
             kernel_speaks 1 $sack 1
+            can_capture && capture far0 "$WORK/lossy.pcap"
             $role "" "$WORK/ours.part" "$WORK/theirs.part"
             judge "a hundredth is lost, SACK is $sack, we are $role: 8 MiB each way" \
                 "$(sum "$WORK/ours.part")" "$(sum "$WORK/theirs.part")"
+            can_capture || continue
+            sleep 0.2
+            stop $captured INT
+            from_us=$(blocks $us) from_kernel=$(blocks 10.9.0.2)
+            check "with SACK $sack: $from_us segments of ours have blocks, $from_kernel of the kernel's" \
+                test $((from_us > 0)) -eq $sack -a $((from_kernel > 0)) -eq $sack
         done
     done
+    iptables -w -D "${lossy[@]}"
+    rm -f "$WORK/lossy.pcap"
 else
     skip "lost packets" "this kernel has no iptables match 'statistic'"
+fi
+
+# ECN: spoken with the kernel; the router marks one in fifty full packets, and each end tells the other.
+heard()
+{
+    $at awk '/^TcpExt:/ { for (i in h) if (h[i] == "TCPDeliveredCE") n = $i; split($0, h) }
+        END { print n + 0 }' /proc/net/netstat
+}
+
+marks=(FORWARD -p tcp -m length --length 1000: -m statistic --mode random --probability 0.02 -j TOS --set-tos 3/3)
+$at sysctl -qw net.ipv4.tcp_ecn=1
+kernel_speaks 1 1 1
+if iptables -w -t mangle -A "${marks[@]}" 2>"$WORK/iptables.err"; then
+    for role in passive active; do
+        before=$(heard)
+        $role "" "$WORK/ours.part" "$WORK/theirs.part" --json
+        judge "with ECN, we are $role: 8 MiB each way" "$(sum "$WORK/ours.part")" "$(sum "$WORK/theirs.part")"
+        is "with ECN, we are $role: the kernel negotiated" "$(negotiated)" "$wanted ecn"
+        heard=$(($(heard) - before)) reduced=$(told "$WORK/node.err" recovery.ecn)
+        check "the kernel heard of $heard marks from us" test $heard -gt 0
+        check "and told us of marks: we slowed down $reduced times" test "$reduced" -gt 0
+    done
+else
+    skip "marked packets" "this kernel has no iptables target 'TOS'"
 fi
 
 rm -f "$WORK"/got.* "$WORK"/ours* "$WORK"/theirs*

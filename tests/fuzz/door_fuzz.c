@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "tcp/ecn.h"
 #include "tests/fuzz/caller.h"
 #include "tests/fuzz/remote.h"
 
@@ -26,6 +27,7 @@ struct door {
     struct remote remote;
     struct forge f;
     int64_t now;
+    size_t route_len; /* bytes of `way` in the next segment */
     bool abort_at_end;
 };
 
@@ -41,9 +43,14 @@ static void give(uint16_t marks)
     subject_input(&d.n, d.now, d.f.b, len, marks);
 }
 
+/* A loose source route that was followed to its end. */
+static const uint8_t way[] = {131, 11, 12, 10, 0, 2, 1, 10, 0, 3, 1};
+
 static void give_segment(unsigned flow, const struct forge_tcp *t)
 {
     forge_ip(&d.f, remote_addr(flow), remote_local_addr(&d.remote, flow), IP_PROTO_TCP);
+    if (d.route_len)
+        forge_ip_options(&d.f, way, d.route_len);
     forge_tcp(&d.f, t);
     forge_end(&d.f);
 }
@@ -65,7 +72,14 @@ static void op_next(struct script *s)
     t.data = text_len(script_8(s));
     if (how & 8)
         t.seq += t.data + 1 + (how >> 4 & 3) * 100; /* beyond a gap */
+    if ((t.data & 7) == 6)
+        d.route_len = sizeof(way);
     give_segment(flow, &t);
+    d.route_len = 0;
+    if ((t.data & 7) == 5) { /* a router has marked it */
+        d.f.b[1] = ECN_CE;
+        forge_end(&d.f);
+    }
     give(0);
 }
 
@@ -294,7 +308,9 @@ static void op_connect(struct script *s)
         t.flags = TCP_SYN | TCP_ACK;
         t.opt_len = 0;
     }
-    remote_syn_options(&t, how >> 3, script_8(s));
+    remote_syn_options(&t, how >> 3 & 15, script_8(s));
+    if (how & 128)
+        t.flags |= passive ? TCP_ECE | TCP_CWR : TCP_ECE;
     give_segment(flow, &t);
     give(0);
     outlook_drain(&d.out, d.now);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/seq.h"
+
 #include "wire/icmp.h"
 #include "wire/print.h"
 
@@ -44,6 +46,36 @@ void outlook_input(struct outlook *o, const uint8_t *b, uint32_t len)
         o->may_reset = true;
 }
 
+/* What a SACK block names is here: beyond a gap, or in the first one what came a second time. */
+static void check_block(const struct tcb *c, const struct tcp_sack_block *b, bool first)
+{
+    uint32_t fin = c->fin_arrived ? c->rcv_fin : c->rcv_nxt; /* which has a number, too */
+
+    FUZZ_CHECK(seq_lt(b->start, b->end), "an empty SACK block");
+    if (first && (seq_leq(b->end, c->rcv_nxt) || c->fin_arrived))
+        return; /* a FIN may have taken away what came twice */
+    for (const struct reasm_range *g = c->reasm.first; g; g = g->next)
+        if (seq_leq(g->start, b->start) && seq_leq(b->end, g->end + (fin == g->end)))
+            return;
+    if (b->start == fin && b->end == fin + 1)
+        return;
+    FUZZ_CHECK(false, "a SACK block of what is not here");
+}
+
+static void check_options(const struct tcb *c, const struct tcp_hdr *tcp)
+{
+    bool syn = tcp->flags & TCP_SYN;
+
+    FUZZ_CHECK(syn == tcp->opt.has_mss, "MSS stands where it should not");
+    FUZZ_CHECK(syn || (!tcp->opt.has_wscale && !tcp->opt.sack_ok), "an option that is a SYN's");
+    if (!c || syn)
+        return;
+    FUZZ_CHECK(tcp->opt.has_timestamp == c->ts_ok, "timestamps where none are spoken, or none");
+    FUZZ_CHECK(tcp->opt.sack_n == 0 || c->sack_ok, "SACK where it is not spoken");
+    for (unsigned i = 0; i < tcp->opt.sack_n; i++)
+        check_block(c, &tcp->opt.sack[i], i == 0);
+}
+
 static void check_segment(const struct outlook *o, const struct ip_hdr *ip, const uint8_t *b,
                           uint32_t len, const struct pkt *p)
 {
@@ -56,14 +88,14 @@ static void check_segment(const struct outlook *o, const struct ip_hdr *ip, cons
     FUZZ_CHECK(p->why != REASON_SEND_RST_ANSWER || o->may_reset, "a reset that answers nothing");
     FUZZ_CHECK(!(tcp.flags & TCP_RST) || data == 0, "a reset with %u bytes", data);
     FUZZ_CHECK(data == 0 || c, "text that belongs to no connection");
-    FUZZ_CHECK(data == 0 ||
+    FUZZ_CHECK(data == 0 || (p->why == REASON_SEND_KEEPALIVE && data == 1) ||
                    subject_matches(b + tcp.header_len, tcp.seq + !!(tcp.flags & TCP_SYN), data),
                "other bytes than were written, within %u from %u on", data, tcp.seq);
     FUZZ_CHECK(!c || data <= c->snd_mss, "%u bytes where %u may be sent", data, c->snd_mss);
     FUZZ_CHECK(!c || (tcp.sport == c->local_port && tcp.dport == c->remote_port), "other ports");
     FUZZ_CHECK(!c || !(tcp.flags & TCP_ACK) || tcp.ack == c->rcv_nxt, "acknowledges %u, not %u",
                tcp.ack, c->rcv_nxt);
-    FUZZ_CHECK(!!(tcp.flags & TCP_SYN) == tcp.opt.has_mss, "MSS stands where it should not");
+    check_options(c, &tcp);
 }
 
 static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len,
@@ -82,6 +114,7 @@ static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len
     FUZZ_CHECK(ip_is_local(&o->n->st->ip, &ip.src), "a packet from somebody else's address");
     FUZZ_CHECK(ip_valid_remote(&o->n->st->ip, &ip.dst), "a packet to nobody");
     FUZZ_CHECK(p->why != REASON_SEND_UNREACHABLE || o->may_error, "an error about an error");
+    ip.dst = ip_route_end(&ip); /* that the checksum is for */
     if (ip.proto == IP_PROTO_TCP) {
         check_segment(o, &ip, b + ip.header_len, l4, p);
     } else if (ip.proto == IP_PROTO_ICMP) {

@@ -20,7 +20,7 @@
 #include "tests/fuzz/fuzz.h"
 
 enum {
-    FILES_MAX = 4096,
+    FILES_MAX = 1 << 16,
     INPUT_MAX = 4096, /* bytes of a mutation */
 };
 

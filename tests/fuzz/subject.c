@@ -71,6 +71,12 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->tcp.sack = !(off & 2);
     cfg->tcp.ecn = !(off & 4);
     cfg->tcp.syn_cookies = !(off & 8);
+    cfg->tcp.icmp_hard_aborts = off & 16;
+    for (unsigned i = off >> 5 & 3; i > 0; i--)
+        cfg->tcp.cc = cc_next(cfg->tcp.cc) ? cc_next(cfg->tcp.cc) : cc_next(NULL);
+    cfg->accept_source_routes = off & 128;
+    cfg->tcp.conn.keepalive = off & 0x1000;
+    cfg->tcp.conn.keepalive_octet = off & 0x2000;
     cfg->seed = number;
     memset(cfg->secret, 0x5a + (int)number, sizeof(cfg->secret));
     cfg->small = &n->small;
@@ -308,8 +314,9 @@ static void check_conn(struct refs *r, const struct conn *conn)
     const struct tcb *c = &conn->tcb;
 
     FUZZ_CHECK(c->state <= TCP_TIME_WAIT && c->state != TCP_LISTEN, "state %u", c->state);
-    FUZZ_CHECK((c->state == TCP_CLOSED) == !conn->hashed, "%s is in the lookup or is not",
-               tcp_state_name((enum tcp_state)c->state));
+    FUZZ_CHECK(conn->resting ? conn->hashed == (c->state == TCP_SYN_RECEIVED)
+                             : conn->hashed == (c->state != TCP_CLOSED),
+               "%s is in the lookup or is not", tcp_state_name((enum tcp_state)c->state));
     FUZZ_CHECK(!conn->hashed ||
                    flow_find(n->st, &c->local, c->local_port, &c->remote, c->remote_port) == conn,
                "the lookup finds another connection");
@@ -357,7 +364,7 @@ static void check_listeners(const struct stack *st)
 
         if (c->in_use && c->listener && c->complete)
             complete[c->listener - 1]++;
-        else if (c->in_use && c->listener)
+        else if (c->in_use && c->listener && !c->exempt)
             half_open[c->listener - 1]++;
     }
     for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {

@@ -7,8 +7,14 @@
 
 static const uint8_t text[] = "text behind the header";
 
-static void check_legal(const struct tcp_hdr *tcp, size_t len)
+static void check_legal(const struct tcp_hdr *tcp, const uint8_t *b, size_t len)
 {
+    FUZZ_CHECK(tcp->sport == get16(b) && tcp->dport == get16(b + 2) && tcp->seq == get32(b + 4) &&
+                   tcp->ack == get32(b + 8) && tcp->flags == b[13] && tcp->wnd == get16(b + 14) &&
+                   tcp->urg == get16(b + 18),
+               "not what stands there");
+    FUZZ_CHECK(wire_options_fit(b + TCP_HEADER_MIN, (size_t)tcp->header_len - TCP_HEADER_MIN),
+               "an option beyond the header");
     FUZZ_CHECK(tcp->header_len >= TCP_HEADER_MIN && tcp->header_len <= len,
                "a header of %u bytes in %zu", tcp->header_len, len);
     FUZZ_CHECK(tcp->sport && tcp->dport && tcp->flags, "a port or all flags are 0");
@@ -93,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         ip_pseudo_sum(&ip.src, &ip.dst, IP_PROTO_TCP, (uint32_t)s.len));
     why = tcp_parse(&ip, b, s.len, (uint16_t)(how >> WIRE_MARKS_SHIFT & 3), &tcp);
     if (why == REASON_NONE) {
-        check_legal(&tcp, s.len);
+        check_legal(&tcp, b, s.len);
         check_rebuilt(&ip, &tcp);
         check_answer(&ip, &tcp, (uint32_t)(s.len - tcp.header_len));
     } else {

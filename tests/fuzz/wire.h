@@ -65,6 +65,19 @@ static inline void wire_repair_sum(uint8_t *b, size_t len, size_t at, uint32_t s
     put16(b + at, checksum_residue(sum, b, len));
 }
 
+/* Options of IP and TCP have one form: does the walk over those at b[0..len) stay inside? */
+static inline bool wire_options_fit(const uint8_t *b, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && b[i] != 0) {
+        if (b[i] != 1 && (i + 1 >= len || b[i + 1] < 2 || i + b[i + 1] > len))
+            return false;
+        i += b[i] == 1 ? 1 : b[i + 1];
+    }
+    return true;
+}
+
 /* A parser refuses for a reason that is one for dropping. */
 static inline void wire_check_refusal(enum reason why)
 {

@@ -251,6 +251,39 @@ static void check_timestamp(struct check *c, struct flow *f, const struct flow *
     f->ts_ecr = o->ts_ecr;
 }
 
+/* Has this byte of the flow arrived, by the books? Then *ret_end is how far that goes. */
+static bool has_arrived(const struct flow *f, uint32_t at, uint32_t *ret_end)
+{
+    *ret_end = f->nxt;
+    if (seq_lt(at, f->nxt))
+        return true;
+    for (unsigned i = 0; i < f->spans; i++)
+        if (seq_leq(f->span[i].start, at) && seq_lt(at, f->span[i].end)) {
+            *ret_end = f->span[i].end;
+            return true;
+        }
+    *ret_end = at + 1;
+    return f->fin_seen && at == f->fin;
+}
+
+/* What a block says has arrived, has (RFC 2018 section 3, RFC 2883). */
+static void check_sack(struct check *c, const struct flow *back, const struct tcp_hdr *tcp)
+{
+    for (unsigned i = 0; i < tcp->opt.sack_n && back->counting; i++) {
+        const struct tcp_sack_block *b = &tcp->opt.sack[i];
+        uint32_t at = b->start, end;
+
+        if (seq_geq(b->start, b->end) || (i > 0 && seq_leq(b->start, tcp->ack)))
+            check_fail(c, "port %u: a block from %u to %u", tcp->sport, b->start - back->syn.isn,
+                       b->end - back->syn.isn);
+        for (; seq_lt(at, b->end) && has_arrived(back, at, &end); at = end)
+            continue;
+        if (seq_lt(at, b->end))
+            check_fail(c, "port %u: a block says %u to %u have arrived, but not %u", tcp->sport,
+                       b->start - back->syn.isn, b->end - back->syn.isn, at - back->syn.isn);
+    }
+}
+
 /*
  * A keep-alive asks at a number that is acknowledged already, with one octet at most, and only when
  * nothing is outstanding and nothing was heard for long enough (RFC 9293 section 3.8.4, MUST-26).
@@ -306,6 +339,7 @@ static void check_segment(struct check *c, unsigned node, const struct tcp_hdr *
     own->dups_owed -= (tcp->flags & TCP_ACK) && own->dups_owed;
     check_urgent(c, own, tcp);
     check_timestamp(c, own, back, tcp);
+    check_sack(c, back, tcp);
     if (why == REASON_SEND_ACK_CHALLENGE)
         check_challenge(c, own, tcp);
     if (why == REASON_SEND_KEEPALIVE)

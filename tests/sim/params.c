@@ -239,6 +239,16 @@ void params_name(const struct scenario *sc, size_t i, char *out, size_t size)
     snprintf(out, size, "%s%s", at.prefix, at.p->name);
 }
 
+bool params_idle(const struct scenario *sc, size_t i)
+{
+    struct place at = place_of(sc, i);
+    unsigned conn;
+
+    if (strcmp(at.p->name, "on") == 0 || sscanf(at.prefix, "c%u", &conn) != 1)
+        return at.p->off == offsetof(struct scenario, listed) && at.prefix[0] == '\0';
+    return !sc->conn[conn].on;
+}
+
 /* ---- As text ---- */
 
 static bool apply_value(struct scenario *sc, const char *word)
@@ -347,7 +357,8 @@ static size_t print_values(const struct scenario *sc, const struct scenario *bas
 
     out[0] = '\0';
     for (size_t i = 0; i < params_count(sc) && at < size; i++) {
-        if (params_get(sc, i) == params_get(base, i))
+        if (params_get(sc, i) == params_get(base, i) ||
+            (params_idle(sc, i) && i >= COUNT(of_scenario)))
             continue;
         params_name(sc, i, name, sizeof(name));
         at += (size_t)snprintf(out + at, size - at, " %s=%" PRId64, name, params_get(sc, i));

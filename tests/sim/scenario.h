@@ -73,6 +73,8 @@ int64_t params_get(const struct scenario *sc, size_t i);
 void params_set(struct scenario *sc, size_t i, int64_t value);
 /* The value that does least: no fault, no pause, a switch as stacks have it. */
 int64_t params_plain(const struct scenario *sc, size_t i);
+/* Does value i do nothing: one of a connection that takes no part? */
+bool params_idle(const struct scenario *sc, size_t i);
 /* "NAME" of value i, to out[size]. */
 void params_name(const struct scenario *sc, size_t i, char *out, size_t size);
 

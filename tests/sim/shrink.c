@@ -152,34 +152,28 @@ static bool is_switch_of_conn(const struct scenario *sc, size_t i)
     return name[0] == 'c' && len > 3 && strcmp(name + len - 3, ".on") == 0;
 }
 
-/* Values that do nothing where their connection takes no part. */
-static bool is_idle(const struct scenario *sc, size_t i)
-{
-    char name[64];
-    unsigned conn;
-
-    params_name(sc, i, name, sizeof(name));
-    if (strcmp(name, "listed") == 0)
-        return true;
-    return sscanf(name, "c%u", &conn) == 1 && conn < sc->conns && !sc->conn[conn].on;
-}
-
 /* Take connections out; first all but one, which is what most failures need. */
-static void fewer_connections(struct attempt *a)
+static bool fewer_connections(struct attempt *a)
 {
+    bool better = false;
+
     for (unsigned only = 0; only < a->sc->conns && may_play(a); only++) {
         struct scenario one = *a->sc;
+        unsigned others = 0;
 
-        for (unsigned i = 0; i < one.conns; i++)
+        for (unsigned i = 0; i < one.conns; i++) {
+            others += one.conn[i].on && i != only;
             one.conn[i].on = one.conn[i].on && i == only;
-        if (one.conn[only].on && still_fails(a, &one, a->faults)) {
+        }
+        if (others && one.conn[only].on && still_fails(a, &one, a->faults)) {
             *a->sc = one;
-            return;
+            return true;
         }
     }
     for (size_t i = 0; i < params_count(a->sc) && may_play(a); i++)
-        if (is_switch_of_conn(a->sc, i) && params_get(a->sc, i))
-            try_value(a, i, 0);
+        if (is_switch_of_conn(a->sc, i) && params_get(a->sc, i) && try_value(a, i, 0))
+            better = true;
+    return better;
 }
 
 static bool plainer_values(struct attempt *a)
@@ -187,7 +181,7 @@ static bool plainer_values(struct attempt *a)
     bool better = false;
 
     for (size_t i = 0; i < params_count(a->sc) && may_play(a); i++)
-        if (!is_switch_of_conn(a->sc, i) && !is_idle(a->sc, i) && flatten(a, i))
+        if (!is_switch_of_conn(a->sc, i) && !params_idle(a->sc, i) && flatten(a, i))
             better = true;
     return better;
 }
@@ -256,6 +250,7 @@ unsigned shrink(struct scenario *sc, struct faults *faults, struct world_result 
     while (may_play(&a)) {
         bool better = fewer_faults(&a);
 
+        better = fewer_connections(&a) || better;
         better = plainer_values(&a) || better;
         if (!better)
             break;

@@ -107,7 +107,7 @@ static int64_t bound(const struct scenario *sc)
     for (unsigned i = 0; i < sc->nodes; i++)
         slowest = time_max(slowest, sc->node[i].stack.tcp.msl_ns);
     for (unsigned i = 0; i < sc->conns; i++)
-        for (unsigned e = 0; e < 2; e++) {
+        for (unsigned e = 0; e < 2 && sc->conn[i].on; e++) {
             const struct end_plan *p = &sc->conn[i].end[e];
 
             most += (int64_t)p->total * MSEC;

@@ -136,6 +136,37 @@ static void a_listener_of_one_address(void **state)
     end();
 }
 
+/* MUST-57: whatever the segment, and whoever listens: what was sent to many is answered by none. */
+static void segments_to_many_get_no_answer(void **state)
+{
+    static const uint32_t many[] = {0xffffffff, 0xe0000001, 0xefffffff, 0x0a0001ff, 0x0a000100};
+    static const uint8_t flags[] = {SYN, SYN | ACK, ACK, FIN | ACK, FIN, RST, RST | ACK, PSH};
+    struct addr remote = REMOTE_ADDR;
+
+    (void)state;
+    defaults();
+    begin();
+    open_passive();
+    for (unsigned i = 0; i < 5; i++)
+        for (unsigned f = 0; f < 8; f++)
+            for (uint16_t other = 0; other < 2; other++) { /* of the connection, of a stranger */
+                struct addr dst = addr_v4(many[i]);
+                struct tcp_hdr hdr = {.sport = (uint16_t)(REMOTE_PORT + other),
+                                      .dport = LOCAL_PORT,
+                                      .seq = flow.irs + 1,
+                                      .ack = flow.iss + 1,
+                                      .wnd = FULL_WND,
+                                      .flags = flags[f]};
+
+                assert_int_equal(rig_segment(&remote, &dst, &hdr, (const uint8_t *)"x", 1),
+                                 REASON_IP_BROADCAST);
+            }
+    expect_nothing();
+    expect_no_event();
+    expect_state(TCP_ESTABLISHED);
+    end();
+}
+
 /* What was asked of a connection that is refused, or never answered, fails, and is let go. */
 static void sends_and_receives_fail_with_the_opening(void **state)
 {
@@ -193,6 +224,7 @@ int main(void)
         cmocka_unit_test(an_open_from_anywhere),
         cmocka_unit_test(a_listener_answers_from_the_address_asked),
         cmocka_unit_test(a_listener_of_one_address),
+        cmocka_unit_test(segments_to_many_get_no_answer),
         cmocka_unit_test(sends_and_receives_fail_with_the_opening),
         cmocka_unit_test(calls_before_the_end_is_told),
     };

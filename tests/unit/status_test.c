@@ -68,6 +68,9 @@ static void what_was_sent_is_told(void **state)
     is(min_rtt, 7 * MSEC);
     is(srtt, 7875 * USEC);
     is(send_rate, (uint64_t)now_is().cwnd * 8 * 1000000 / 7875);
+    advance(9 * MSEC);
+    inject(ACK, 1, 1 + MSS + 10, FULL_WND, 0);
+    is(min_rtt, 7 * MSEC); /* that was a longer one */
     end();
 }
 
@@ -135,6 +138,8 @@ static void what_arrived_is_told(void **state)
     begin();
     open_passive();
     is(data_segs_in, 0);
+    advance(5 * MSEC);
+    is(last_received, 5 * MSEC);
     inject(ACK, 1, 1, FULL_WND, 100);
     inject(ACK, 201, 1, FULL_WND, 50);
     advance(3 * MSEC);

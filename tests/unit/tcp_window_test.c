@@ -188,7 +188,7 @@ static void fill_window(void)
     expect_nothing();
 }
 
-/* 3.10.7.4: with a window of zero only the exact number is acceptable, without data. */
+/* MUST-66: 3.10.7.4: with a window of zero only the exact number is acceptable, without data. */
 static void zero_window_edges(void **state)
 {
     (void)state;
