@@ -215,7 +215,7 @@ static void wrong_checksums(void **state)
 static void broken_options(void **state)
 {
     static const char *const opts[] = {
-        "\x08\x00\x01\x01", "\x08\x01\x01\x01", "\x08\x0a\x01\x01", "\xfe\xff\x01\x01",
+        "\x08\x00\x01\x01", "\xfd\x01\x01\x01", "\x08\x0a\x01\x01", "\xfe\xff\x01\x01",
         "\x01\x01\x01\x05", "\x05\x04\x01\x01", "\x02\x03\x05\xb4", "\xfd\x00\x01\x01",
     };
     static const uint8_t flags[] = {RST, RST | ACK, SYN, SYN | ACK, ACK, FIN | ACK};
