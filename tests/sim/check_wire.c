@@ -218,7 +218,8 @@ static void check_space(struct check *c, struct flow *f, const struct flow *back
 static void check_urgent(struct check *c, const struct flow *f, const struct tcp_hdr *tcp)
 {
     uint32_t end = f->syn.isn + 1 + (uint32_t)f->urgent_to;
-    bool due = f->urgent_to > 0 && seq_lt(tcp->seq, end) && !(tcp->flags & TCP_SYN);
+    bool acked = f->told && seq_geq(f->told_ack, end); /* so says a keep-alive nothing of it */
+    bool due = f->urgent_to > 0 && seq_lt(tcp->seq, end) && !(tcp->flags & TCP_SYN) && !acked;
 
     if (due != !!(tcp->flags & TCP_URG))
         check_fail(c, "port %u: URG is %s", tcp->sport, due ? "missing" : "set for nothing");

