@@ -218,12 +218,13 @@ static void check_space(struct check *c, struct flow *f, const struct flow *back
 static void check_urgent(struct check *c, const struct flow *f, const struct tcp_hdr *tcp)
 {
     uint32_t end = f->syn.isn + 1 + (uint32_t)f->urgent_to;
+    bool may = f->urgent_to > 0 && seq_lt(tcp->seq, end) && !(tcp->flags & TCP_SYN);
     bool acked = f->told && seq_geq(f->told_ack, end); /* so says a keep-alive nothing of it */
-    bool due = f->urgent_to > 0 && seq_lt(tcp->seq, end) && !(tcp->flags & TCP_SYN) && !acked;
+    bool says = tcp->flags & TCP_URG;
 
-    if (due != !!(tcp->flags & TCP_URG))
-        check_fail(c, "port %u: URG is %s", tcp->sport, due ? "missing" : "set for nothing");
-    else if (due && tcp->urg != UINT16_MAX && tcp->seq + tcp->urg != end)
+    if (says ? !may : may && !acked)
+        check_fail(c, "port %u: URG is %s", tcp->sport, says ? "set for nothing" : "missing");
+    else if (says && tcp->urg != UINT16_MAX && tcp->seq + tcp->urg != end)
         check_fail(c, "port %u: the urgent pointer says %u of %u", tcp->sport,
                    tcp->seq + tcp->urg - f->syn.isn, end - f->syn.isn);
 }
