@@ -187,6 +187,7 @@ for script in tests/e2e/*.sh; do
     [ "$name" = lib ] || loud "$name" 180 bash "$script"
 done
 loud conformance 120 tests/conformance.sh check $logs
+loud hostile 60 tests/conformance/hostile.sh $logs
 
 echo
 echo "took $((SECONDS - began)) s; logs are in $logs/"
