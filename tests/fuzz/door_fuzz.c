@@ -174,8 +174,8 @@ static void op_raw(struct script *s, bool with_header)
 }
 
 /*
- * An ICMP error about something that we sent, or did not: most often "unreachable", with a code that
- * has a meaning and an MTU that could be one; else no path would ever be found too narrow.
+ * An ICMP error about something that we sent, or did not: most often "unreachable", with a code
+ * that has a meaning and an MTU that could be one; else no path would ever be found too narrow.
  */
 static void op_icmp_error(struct script *s)
 {
