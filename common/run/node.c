@@ -98,6 +98,9 @@ static int node_options_check(const struct program *prog, struct node_options *o
         return usage_error(prog, "--local is the kernel's own address on the TUN; take another");
     if (addr_eq(&opt->local, &opt->remote))
         return usage_error(prog, "the remote node has this node's own address");
+    if (addr_is_multicast(&opt->via) || addr_is_loopback(&opt->via) ||
+        addr_is_limited_broadcast(&opt->via) || addr_eq(&opt->via, &opt->local))
+        return usage_error(prog, "--via needs the address of a router on the way");
     if (opt->json && opt->verbose)
         return usage_error(prog, "--json and --verbose do not go together: packet lines are no "
                                  "JSON; --pcap FILE keeps the packets");
@@ -183,6 +186,10 @@ static void node_settings(const struct node_options *opt, struct tcp_config *cfg
     conn->nagle = !opt->no_nagle;
     conn->dscp = (uint8_t)opt->dscp;
     conn->ttl = (uint8_t)opt->ttl;
+    if (!addr_is_unspecified(&opt->via)) {
+        conn->route.hops = 1;
+        conn->route.hop[0] = addr_v4_value(&opt->via);
+    }
     if (opt->connect_timeout)
         conn->r2_syn_ns = opt->connect_timeout;
     if (opt->user_timeout)
@@ -207,6 +214,7 @@ static int node_stack(struct node *n)
     cfg.mtu = n->dev->mtu;
     cfg.small = &n->small;
     cfg.large = &n->packets;
+    cfg.accept_source_routes = n->opt->accept_source_routes || !addr_is_unspecified(&n->opt->via);
     node_settings(n->opt, &cfg.tcp);
     randombytes_buf(cfg.secret, sizeof(cfg.secret));
     randombytes_buf(&cfg.seed, sizeof(cfg.seed));

@@ -40,6 +40,8 @@ struct node_options {
     bool status;  /* ask a running node, and be none */
     uint32_t mss; /* bytes; 0: what the MTU gives */
     bool urgent, no_nagle, no_delayed_ack, no_timestamps, no_sack, no_wscale, no_ecn;
+    bool accept_source_routes;
+    struct addr via; /* of a source route for all we send; unspecified: none */
     int64_t connect_timeout, user_timeout, keepalive; /* ns; 0: the stack's default */
     uint32_t dscp, ttl;                               /* ttl 0: the stack's default */
 };
@@ -128,6 +130,18 @@ struct node_options {
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(no_ecn),                                                            \
          .help = "Without congestion notification (RFC 3168)."},                                   \
+        {.name = "via",                                                                            \
+         .arg = "ADDR",                                                                            \
+         .kind = OPTION_ADDR4,                                                                     \
+         .offset = NODE_OPTION(via),                                                               \
+         .help = "Send everything by way of this router (loose source route, RFC 791 3.1), and "   \
+                 "take answers that come so. Few routers and nodes take such packets unless they " \
+                 "are told to."},                                                                  \
+        {.name = "accept-source-routes",                                                           \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(accept_source_routes),                                              \
+         .help = "Take packets that come by a source route, and answer by the same way back; "     \
+                 "without it they are dropped, because their senders can be forged."},             \
         {.name = "keepalive",                                                                      \
          .arg = "SECONDS",                                                                         \
          .kind = OPTION_SECONDS,                                                                   \

@@ -124,7 +124,7 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     list_init(&st->event);
     list_init(&st->time_wait);
     init_floors(st);
-    return st;
+    return ip_valid_route(&st->ip, &cfg->tcp.conn.route) ? st : NULL;
 }
 
 /* Time only goes forward, and what the last packet referred to has been written by now. */
