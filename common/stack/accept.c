@@ -176,9 +176,13 @@ static enum reason accept_cookie(struct stack *st, struct listener *l, const str
     return REASON_NONE;
 }
 
-/* An acknowledgment for a listener that may have sent cookies. */
+/*
+ * An acknowledgment for a listener that may have sent cookies. One without a good cookie is not
+ * reset, though LISTEN asks for it: it may be an honest client's later segment, whose first, which
+ * has the cookie, was lost or overtaken and comes again; a reset would end the client's connection.
+ */
 static enum reason accept_ack(struct stack *st, struct listener *l, const struct ip_hdr *ip,
-                              const struct tcp_hdr *ack, uint32_t data_len, struct conn **ret_conn)
+                              const struct tcp_hdr *ack, struct conn **ret_conn)
 {
     struct tcp_hdr syn;
 
@@ -188,9 +192,7 @@ static enum reason accept_ack(struct stack *st, struct listener *l, const struct
         return REASON_TCP_ACCEPT_QUEUE;
     if (cookie_check(st, l, ip, ack, &syn))
         return accept_cookie(st, l, ip, ack, &syn, ret_conn);
-    /* What the first segment, which has the cookie, was lost before is not forged: it comes again
-     */
-    return data_len || (ack->flags & TCP_FIN) ? REASON_TCP_COOKIE_LATER : REASON_TCP_COOKIE;
+    return REASON_TCP_COOKIE;
 }
 
 enum reason accept_stranger(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
@@ -205,8 +207,8 @@ enum reason accept_stranger(struct stack *st, const struct ip_hdr *ip, const str
     if (why == REASON_TCP_LISTEN_OTHER)
         return why;
     if (why == REASON_TCP_LISTEN_ACK)
-        why = accept_ack(st, l, ip, hdr, data_len, &ret->conn);
-    if (why != REASON_TCP_LISTEN_ACK && why != REASON_TCP_NO_CONNECTION && why != REASON_TCP_COOKIE)
+        why = accept_ack(st, l, ip, hdr, &ret->conn);
+    if (why != REASON_TCP_LISTEN_ACK && why != REASON_TCP_NO_CONNECTION)
         return why;
     if (!tcp_reset_for(hdr, data_len, &ret->rst))
         return REASON_TCP_RST_NO_CONNECTION;

@@ -166,7 +166,7 @@ uint32_t stack_send_space(const struct stack *st, struct conn_id conn);
  * SEND by reference: on success the caller's reference on s.buf passes to the stack, and the bytes
  * must not change until it is dropped. A slice is taken whole or not at all.
  * -EAGAIN: the queue is full, EV_WRITABLE follows; -EPIPE: closed for sending; -EBADF; -ENOBUFS:
- * the budget of chunks is used up, EV_WRITABLE follows when it is not.
+ * the budget of chunks is used up, EV_WRITABLE follows when it is not; -EMSGSIZE: over 16 MiB.
  */
 int stack_send(struct stack *st, struct conn_id conn, struct slice s);
 

@@ -70,15 +70,21 @@ static enum reason in_order(struct seg *s)
     return kept == s->data.len ? REASON_NONE : REASON_NO_BUFFER;
 }
 
+/* RFC 5681 section 4.2: a duplicate ACK for each segment out of order, however late they leave. */
+static void owe_duplicate(struct tcb *c)
+{
+    if (c->dup_ack_debt < UINT16_MAX)
+        c->dup_ack_debt++;
+    c->output_due = true;
+}
+
 /* Kept for later, and answered by a duplicate ACK (SHLD-31, MAY-13). */
 static enum reason out_of_order(struct seg *s)
 {
     struct tcb *c = s->c;
     struct reasm_mem mem = {s->t->cells, s->t->small};
 
-    if (c->dup_ack_debt < UINT16_MAX)
-        c->dup_ack_debt++; /* RFC 5681 section 4.2: one for each, however late they leave */
-    c->output_due = true;
+    owe_duplicate(c);
     if (!tcp_budget_out_of_order(s->t, s->data) || !reasm_insert(&c->reasm, &mem, s->seq, s->data))
         return REASON_TCP_REASSEMBLY;
     return REASON_NONE;
@@ -95,10 +101,8 @@ static void note_fin(struct seg *s)
     c->fin_arrived = true;
     c->rcv_fin = s->seq + s->data.len;
     reasm_cut(&c->reasm, s->t->cells, c->rcv_fin);
-    if (c->rcv_fin != c->rcv_nxt && s->data.len == 0) {
-        c->dup_ack_debt++;
-        c->output_due = true;
-    }
+    if (c->rcv_fin != c->rcv_nxt && s->data.len == 0)
+        owe_duplicate(c);
 }
 
 enum reason text_step(struct seg *s)

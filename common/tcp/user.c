@@ -8,6 +8,10 @@
 #include "tcp/mss.h"
 #include "tcp/urgent.h"
 
+enum {
+    SEND_SLICE_MAX = 1 << 24, /* bytes of one send: a queue holds little more than its limit */
+};
+
 /* Some defaults have bounds: MUST-23, MUST-25, MUST-28, SHLD-10, SHLD-11. */
 void tcp_config_default(struct tcp_config *cfg)
 {
@@ -148,6 +152,8 @@ int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
         buf_unref(s.buf);
         return 0;
     }
+    if (s.len > SEND_SLICE_MAX)
+        return -EMSGSIZE;
     if (!tcp_budget_send_cells(t->cells) || !chunkq_push(&c->snd_q, t->cells, s)) {
         c->want_space = true;
         return -ENOBUFS;

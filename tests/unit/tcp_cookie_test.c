@@ -328,7 +328,7 @@ static void what_does_not_complete(void **state)
     end();
 }
 
-/* Any bit wrong, other numbers, another port, another address: a reset as for any stray ACK. */
+/* Any bit wrong, other numbers, another port, another address: nothing, not even an answer. */
 static void forged(void **state)
 {
     struct addr local = LOCAL_ADDR, other = addr_v4(0x0a000008);
@@ -341,13 +341,13 @@ static void forged(void **state)
         uint32_t ack = (flow.iss + 1) ^ UINT32_C(1) << bit;
 
         inject_drop(REASON_TCP_COOKIE, ACK, 1, ack - flow.iss, FULL_WND, 0);
-        expect(RST, ack - flow.iss, 0, 0);
+        expect_nothing();
         inject_drop(REASON_TCP_COOKIE, ACK, 1 ^ UINT32_C(1) << bit, 1, FULL_WND, 0);
-        expect(RST, 1, 0, 0);
+        expect_nothing();
         if (bit < 16) {
             flow.remote_port ^= (uint16_t)(1 << bit);
             inject_drop(REASON_TCP_COOKIE, ACK, 1, 1, FULL_WND, 0);
-            expect(RST, 1, 0, 0);
+            expect_nothing();
             flow.remote_port ^= (uint16_t)(1 << bit);
         }
     }
@@ -357,11 +357,11 @@ static void forged(void **state)
                            .ack = flow.iss + 1,
                            .flags = ACK};
     assert_int_equal(rig_segment(&other, &local, &hdr, NULL, 0), REASON_TCP_COOKIE);
-    assert_true(rig_take());
+    expect_nothing();
     hdr.opt = (struct tcp_options){.has_timestamp = true, .ts_ecr = MEMO_NO_WSCALE};
     other = REMOTE_ADDR; /* an echo of what was never sent */
     assert_int_equal(rig_segment(&other, &local, &hdr, NULL, 0), REASON_TCP_COOKIE);
-    expect(RST, 1, 0, 0);
+    expect_nothing();
     counted(COOKIE_ACCEPTED, 0);
     assert_int_equal(stack_totals(rig.st)->conns, 0);
     end();
@@ -396,8 +396,9 @@ static void the_first_segment_is_lost(void **state)
     (void)state;
     begin_pressed();
     take_cookie();
-    inject_drop(REASON_TCP_COOKIE_LATER, ACK, 101, 1, FULL_WND, 100);
-    inject_drop(REASON_TCP_COOKIE_LATER, ACK | FIN, 201, 1, FULL_WND, 0);
+    inject_drop(REASON_TCP_COOKIE, ACK, 101, 1, FULL_WND, 100);
+    inject_drop(REASON_TCP_COOKIE, ACK, 201, 1, FULL_WND, 0);
+    inject_drop(REASON_TCP_COOKIE, ACK | FIN, 201, 1, FULL_WND, 0);
     expect_nothing();
     inject(ACK, 1, 1, FULL_WND, 100);
     expect_event(EV_ACCEPTED);
@@ -454,7 +455,7 @@ static void an_old_one_stays_bad(void **state)
         if (i == 0)
             continue;
         inject_drop(REASON_TCP_COOKIE, ACK, 1, 1, FULL_WND, 0);
-        expect(RST, 1, 0, 0);
+        expect_nothing();
     }
     end();
 }

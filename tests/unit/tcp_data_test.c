@@ -477,6 +477,23 @@ static void more_pieces_than_a_packet_has_parts(void **state)
     end();
 }
 
+/* A slice so long that sequence numbers could not tell its ends apart is nobody's to send. */
+static void an_endless_slice(void **state)
+{
+    static const uint8_t byte = 'x';
+
+    (void)state;
+    defaults();
+    begin();
+    open_passive();
+    for (uint32_t len = UINT32_MAX; len > 1 << 24; len /= 2)
+        assert_int_equal(stack_send(rig.st, flow.id, (struct slice){NULL, &byte, len}), -EMSGSIZE);
+    expect_nothing();
+    app_send(100);
+    expect(ACK, 1, 1, 100);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +519,7 @@ int main(void)
         cmocka_unit_test(references_until_acknowledged),
         cmocka_unit_test(gathered_from_pieces),
         cmocka_unit_test(more_pieces_than_a_packet_has_parts),
+        cmocka_unit_test(an_endless_slice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
