@@ -187,11 +187,11 @@ static bool takes_text(unsigned state)
  * One acknowledgment for each segment that came out of order (RFC 5681 section 4.2); what they
  * would repeat is old when RCV.NXT moves.
  */
-static void note_order(struct arrival *a, const struct conn *conn)
+static void note_order(struct arrival *a, const struct conn *conn, bool kept)
 {
     if (conn->tcb.rcv_nxt != a->rcv_nxt)
         a->back->dups_owed = 0;
-    else if (seq_gt(a->tcp.seq, a->rcv_nxt))
+    else if (kept && seq_gt(a->tcp.seq, a->rcv_nxt))
         a->back->dups_owed++;
 }
 
@@ -201,15 +201,16 @@ static void check_arrived(struct check *c, const struct conn *conn, enum reason 
     struct arrival *a = &c->arrival;
     struct flow *f = a->own;
     const struct tcb *t = &conn->tcb;
+    bool counts = f->counting && said == REASON_NONE;
 
     if (is_over(conn))
         return;
-    if (!f->counting || said != REASON_NONE) {
+    if (a->len > 0 && takes_text(a->state) && !a->released)
+        note_order(a, conn, counts);
+    if (!counts) {
         books_begin(f, t);
         return;
     }
-    if (a->len > 0 && takes_text(a->state) && !a->released)
-        note_order(a, conn);
     if (a->len > 0 && takes_text(a->state) && !a->released)
         books_add(f, seq_max(a->tcp.seq, f->nxt), seq_min(a->tcp.seq + a->len, a->rcv_adv));
     if (f->counting && t->rcv_nxt - fin_taken(t) != f->nxt)

@@ -65,6 +65,9 @@ static void check_ack(struct check *c, struct flow *f, struct flow *back, const 
     unsigned shift =
         !(tcp->flags & TCP_SYN) && f->syn.has_wscale && back->syn.has_wscale ? f->syn.wscale : 0;
     uint32_t edge = tcp->ack + ((uint32_t)tcp->wnd << shift);
+    /* the window of a SYN-ACK that is sent again has no scale, whatever an ACK has said meanwhile
+     */
+    bool unsayable = (tcp->flags & TCP_SYN) && tcp->wnd == UINT16_MAX;
 
     if (!f->acked && back->cookies > 0)
         choose_cookie(back, tcp->ack);
@@ -74,7 +77,7 @@ static void check_ack(struct check *c, struct flow *f, struct flow *back, const 
     if (f->acked && seq_lt(tcp->ack, f->ack))
         check_fail(c, "port %u: the acknowledgment went back to %u from %u", tcp->sport,
                    tcp->ack - back->syn.isn, f->ack - back->syn.isn);
-    if (f->acked && seq_lt(edge + (1U << shift) - 1, f->right_edge))
+    if (f->acked && !unsayable && seq_lt(edge + (1U << shift) - 1, f->right_edge))
         check_fail(c, "port %u: the window's right edge went back to %u from %u", tcp->sport,
                    edge - back->syn.isn, f->right_edge - back->syn.isn);
     f->right_edge = f->acked ? seq_max(f->right_edge, edge) : edge;
