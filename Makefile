@@ -15,7 +15,9 @@
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
 #   make units, lint, bench, format, conformance                     parts of the work on it
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
-#   make mutants      faults put into the stack on purpose, each found by the simulator
+#   make mutants      faults put into the stack on purpose, each found by the simulator;
+#                     ONLY=NAME tries one
+#   make fuzz         libFuzzer (clang) for RUNS executions, a million; FUZZ=NAME is one fuzzer
 #
 #   BUILD=release (the default), debug, or asan: each has its own folder under build/; V=1 shows
 #   each command whole. `build` and `clean` never touch the network.

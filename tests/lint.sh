@@ -149,6 +149,20 @@ check_words()
     verdict "nothing is left to be done later"
 }
 
+# The documents tell to run each of these by its name, and testing.md has a row for each.
+check_scripts()
+{
+    local script name
+
+    for script in tests/e2e/*.sh; do
+        name=$(basename "$script")
+        [ "$name" != lib.sh ] || continue
+        [ -x "$script" ] || echo "$script cannot be executed"
+        grep -q "^| \`$name\`" docs/testing.md || echo "$script has no row in docs/testing.md"
+    done >"$tmp/out"
+    verdict "each end-to-end script can be run and is described"
+}
+
 check_cppcheck()
 {
     if ! command -v cppcheck >/dev/null; then
@@ -171,5 +185,6 @@ check_symbols
 check_format
 check_length
 check_words
+check_scripts
 check_cppcheck
 exit $failed

@@ -14,6 +14,16 @@ seeds=${SEEDS:-20000}
 work=build/mutants
 failed=0
 
+for name in "$@"; do
+    if ! grep -q "^\[$name\]" $list; then
+        echo "not ok - $name: no such fault in $list"
+        exit 2
+    fi
+done
+# Two runs in one tree would take each other's copy away.
+mkdir -p build || exit 1
+exec 9>build/mutants.lock
+flock -n 9 || { echo "not ok - mutants: it runs already in this tree"; exit 1; }
 rm -rf $work
 mkdir -p $work/tree/build || exit 1
 # Objects that are up to date stay so: one file is compiled for each fault.

@@ -335,10 +335,12 @@ static int set_seconds(const struct program *prog, const struct option_spec *o, 
     int64_t max = o->max ? o->max : INT64_MAX;
     char wanted[120];
     int64_t ns = 0;
+    int r = parse_seconds(value, &ns);
 
-    if (parse_seconds(value, &ns) < 0)
+    if (r < 0 && r != -ERANGE)
         return bad_value(prog, o, value, "a time such as 5, 0.5 (seconds) or 200ms");
-    if (ns < o->min || ns > max) {
+    /* what does not fit is a time all the same, only too long a one */
+    if (r < 0 || ns < o->min || ns > max) {
         snprintf(wanted, sizeof(wanted), "a time from %g to %g seconds", (double)o->min / 1e9,
                  (double)max / 1e9);
         return bad_value(prog, o, value, wanted);

@@ -28,7 +28,7 @@ status "nobody runs on tun0: exit 1, and what to do" 1 \
     "^host: no node runs on tun0 .*: $BIN/host tun0 10.0.0.1/24 10.0.1.5$" $BIN/host --status
 status "nobody runs on tun1: exit 1, and what to do" 1 \
     "^peer: no node runs on tun1 .*: $BIN/peer tun1 10.0.1.1/24 10.0.0.7$" $BIN/peer --status
-status "the same as JSON" 1 '^\{"event":"error","program":"host","text":"no node runs on tun7' \
+status "the same as JSON" 1 '^\{"event":"error","program":"host","text":"no node runs on tun7 in this network namespace"' \
     $BIN/host --status --json tun7
 status "a name that no TUN can have" 2 "needs the name of a TUN" $BIN/host --status tun0123456789abcd
 status "an operand too many" 2 "one operand too many" $BIN/host --status tun0 10.0.0.1/24 10.0.1.5 more

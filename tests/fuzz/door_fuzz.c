@@ -173,7 +173,10 @@ static void op_raw(struct script *s, bool with_header)
     give(0);
 }
 
-/* An ICMP error about something that we sent, or did not. */
+/*
+ * An ICMP error about something that we sent, or did not: most often "unreachable", with a code
+ * that has a meaning and an MTU that could be one; else no path would ever be found too narrow.
+ */
 static void op_icmp_error(struct script *s)
 {
     unsigned how = script_8(s), type = script_8(s), code = script_8(s);
@@ -188,6 +191,11 @@ static void op_icmp_error(struct script *s)
     if (how & 32 && len > 0)
         quote[script_8(s) % len] ^= script_8(s);
     forge_ip(&d.f, remote_addr(how >> 6), remote_local_addr(&d.remote, 0), IP_PROTO_ICMP);
+    if (type & 128) {
+        type = ICMP_UNREACHABLE;
+        code &= 7;
+        rest &= 0x7ff;
+    }
     forge_icmp(&d.f, (uint8_t)(type & 15), (uint8_t)code, rest, quote, len);
     forge_end(&d.f);
     give(0);

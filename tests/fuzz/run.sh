@@ -182,6 +182,11 @@ short)
     each short_job | run_jobs
     ;;
 long)
+    [[ ${2:-} =~ ^[1-9][0-9]{0,14}$ ]] || { echo "not ok - fuzz: RUNS is '${2:-}', not a number"; exit 2; }
+    if [ -n "${3:-}" ] && [ ! -f "tests/fuzz/${3}_fuzz.c" ]; then
+        echo "not ok - fuzz: there is no fuzzer '$3'"
+        exit 2
+    fi
     why=$(have_libfuzzer) || { echo "skip - fuzz: libFuzzer # $why"; exit 77; }
     build_fuzzers fuzz && build_fuzzers fuzz-fast || exit 1
     each long_jobs "$2" "${3:-}" | run_jobs

@@ -80,6 +80,31 @@ static void test_option_lengths(void **state)
     }
 }
 
+/* MUST-6, MUST-68: also an option that nobody has thought of yet has a length, which is obeyed. */
+static void test_every_kind_but_two_has_a_length(void **state)
+{
+    (void)state;
+    for (unsigned kind = 2; kind < 256; kind++) {
+        const uint8_t none[4] = {1, 1, 1, (uint8_t)kind}, zero[4] = {(uint8_t)kind, 0};
+        const uint8_t one[4] = {(uint8_t)kind, 1};
+        const uint8_t hides_mss[12] = {(uint8_t)kind, 6, 2, 4, 1, 1, 3, 3, 7, 0};
+        struct tcp_hdr tcp;
+
+        expect_reason("no length", parse_options("no length", none, 4, TCP_SYN, &tcp),
+                      REASON_TCP_OPTION);
+        expect_reason("length 0", parse_options("length 0", zero, 4, TCP_SYN, &tcp),
+                      REASON_TCP_OPTION);
+        expect_reason("length 1", parse_options("length 1", one, 4, TCP_SYN, &tcp),
+                      REASON_TCP_OPTION);
+        if (kind <= TCP_OPT_SACK || kind == TCP_OPT_TIMESTAMP)
+            continue; /* these have lengths of their own */
+        expect_reason("unknown", parse_options("unknown", hides_mss, 12, TCP_SYN, &tcp),
+                      REASON_NONE);
+        assert_false(tcp.opt.has_mss);
+        expect_number("behind it", tcp.opt.wscale, 7);
+    }
+}
+
 static void test_window_scale_counts_as_14_at_most(void **state)
 {
     (void)state;
@@ -177,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_option_lengths),
+        cmocka_unit_test(test_every_kind_but_two_has_a_length),
         cmocka_unit_test(test_window_scale_counts_as_14_at_most),
         cmocka_unit_test(test_any_mss_is_a_value),
         cmocka_unit_test(test_options_need_no_alignment),

@@ -214,6 +214,20 @@ static void zero_window_edges(void **state)
     end();
 }
 
+/* MUST-66, SHLD-2: a reset counts though it carries data, for which there is no room. */
+static void zero_window_takes_resets_with_data(void **state)
+{
+    (void)state;
+    begin_small();
+    fill_window();
+    inject_drop(REASON_TCP_SEQUENCE, RST | ACK, RCV + 2, 1, 0, 10);
+    expect_nothing();
+    expect_state(TCP_ESTABLISHED);
+    inject(RST | ACK, RCV + 1, 1, 0, 10);
+    expect_state(TCP_CLOSED);
+    end();
+}
+
 /* MUST-66: the ACK of a segment whose data finds no room counts. */
 static void zero_window_takes_acks(void **state)
 {
@@ -395,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_segment_larger_than_the_window),
         cmocka_unit_test(a_fin_beyond_the_window),
         cmocka_unit_test(zero_window_edges),
+        cmocka_unit_test(zero_window_takes_resets_with_data),
         cmocka_unit_test(zero_window_takes_acks),
         cmocka_unit_test(probes_are_not_duplicate_acks),
         cmocka_unit_test(the_right_edge_never_retreats),
