@@ -107,13 +107,16 @@ libfuzz()
 export -f libfuzz
 export kept learnt
 
-# A share that ends by itself: the same seed, and what it learns is thrown away.
+# A share that ends by itself: the same seed, and what it learns goes to a directory of its own, not
+# into the corpus (libFuzzer writes into the first it is given).
 short_job()
 {
-    local name=$1 len=$2 seconds=1
+    local name=$1 len=$2 seconds=1 new=$kept/$1-new
 
     case $name in door | pair) seconds=5 ;; esac
-    echo "libfuzz fuzz $name $len 1 -max_total_time=$seconds tests/fuzz/corpus/$name"
+    rm -rf "$new"
+    mkdir "$new"
+    echo "libfuzz fuzz $name $len 1 -max_total_time=$seconds $new tests/fuzz/corpus/$name"
 }
 
 # Pieces of it, so that all cores have something to do until the end; each has its own seed.
