@@ -3,7 +3,9 @@
 # The release build's units under valgrind's memcheck: no byte is read before it was written, none
 # outside a block or behind its end, and nothing is lost. The sanitizers see the first only in part.
 #
-#   tests/valgrind.sh [NAME...]       default: all but those named below
+#   tests/valgrind.sh                 all but those named below: a minute on two cores
+#   tests/valgrind.sh long            those that would double it, too
+#   tests/valgrind.sh NAME...
 #
 # A line for each; on all cores, the longest first.
 
@@ -17,6 +19,8 @@ mkdir -p $logs
 #   outlet        readers that are slow, against an alarm clock
 #   capture_pipe  readers of captures, by the hundred thousand
 elsewhere=' exec outlet capture_pipe '
+# The same many times over, which takes half a minute each.
+long='tcp_sack teller hostile_storm'
 longest='reasm chunk wheel'
 
 one()
@@ -34,14 +38,15 @@ one()
 export -f one
 export logs
 
+# names FIRST...: these, and all others but those that are long or not for here.
 names()
 {
     local t name
 
-    printf '%s\n' $longest
+    printf '%s\n' "$@"
     for t in build/release/unit/*_test; do
         name=$(basename "$t" _test)
-        case " $longest $elsewhere " in *" $name "*) ;; *) echo "$name" ;; esac
+        case " $long $longest $elsewhere " in *" $name "*) ;; *) echo "$name" ;; esac
     done
 }
 
@@ -49,6 +54,10 @@ if ! command -v valgrind >/dev/null; then
     echo "skip - valgrind: the units # valgrind is not installed"
     exit 77
 fi
-if [ $# -gt 0 ]; then printf '%s\n' "$@"; else names; fi |
+case ${1:-} in
+'') names $longest ;;
+long) names $long $longest ;;
+*) printf '%s\n' "$@" ;;
+esac |
     xargs -P "$(nproc)" -I NAME bash -c 'one NAME' | tee $logs/all
 ! grep -q '^not ok' $logs/all
