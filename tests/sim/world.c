@@ -83,15 +83,15 @@ static void init_ends(struct world *w)
 
 static void init_path(struct world *w, unsigned from, unsigned to)
 {
-    struct path *p = &w->path[from][to];
+    struct lane *l = &w->lane[from][to];
 
-    path_init(p, &w->sc.path[from][to], dice_for(w->sc.seed, 10 + from * NET_NODES + to));
-    p->from = (uint8_t)from;
-    p->to = (uint8_t)to;
-    p->origin = w->origin;
-    p->inbox = &w->node[to].inbox;
-    p->script = w->sc.listed ? w->how.script : NULL;
-    p->record = w->how.record;
+    path_init(&l->path, &w->sc.path[from][to], dice_for(w->sc.seed, 10 + from * NET_NODES + to));
+    l->path.origin = w->origin;
+    l->from = (uint8_t)from;
+    l->to = (uint8_t)to;
+    l->inbox = &w->node[to].inbox;
+    l->script = w->sc.listed ? w->how.script : NULL;
+    l->record = w->how.record;
 }
 
 /* How long an application pauses while it moves so many bytes in pieces: more than it will. */
@@ -183,8 +183,8 @@ void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, 
     }
     if (w->gone == to + 1)
         return;
-    if (path_send(&w->path[from][to], w->now, b, len) == PATH_TOO_LARGE)
-        strike_too_large(w, &w->path[from][to], b, len);
+    if (lane_send(&w->lane[from][to], w->now, b, len) == LANE_TOO_LARGE)
+        strike_too_large(w, &w->lane[from][to], b, len);
 }
 
 static void drain(struct world *w, unsigned from)
@@ -290,7 +290,7 @@ static void run_fate(struct world *w)
     if (w->now >= w->calm_at)
         for (unsigned i = 0; i < w->sc.nodes; i++)
             for (unsigned j = 0; j < w->sc.nodes; j++)
-                path_calm(&w->path[i][j]);
+                path_calm(&w->lane[i][j].path);
     if (w->now >= w->vanish_at)
         vanish(w);
     if (w->now >= w->strike_at) {
