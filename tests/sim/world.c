@@ -168,6 +168,7 @@ static unsigned node_at(const struct world *w, const uint8_t *b)
 void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
 {
     unsigned to = node_at(w, b);
+    struct lane *lane;
     char line[PRINT_LINE_MAX];
 
     world_hash(w, (uint64_t)(w->now - w->origin));
@@ -183,8 +184,12 @@ void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, 
     }
     if (w->gone == to + 1)
         return;
-    if (lane_send(&w->lane[from][to], w->now, b, len) == LANE_TOO_LARGE)
-        strike_too_large(w, &w->lane[from][to], b, len);
+    if (w->how.watch && w->how.watch->leaves &&
+        !w->how.watch->leaves(w->how.watch->arg, w, from, b, len, why))
+        return;
+    lane = &w->lane[w->sc.funnel && to == 1 ? 0 : from][to];
+    if (lane_send(lane, w->now, b, len) == LANE_TOO_LARGE)
+        strike_too_large(w, lane, b, len);
 }
 
 static void drain(struct world *w, unsigned from)
@@ -235,6 +240,8 @@ static void run_node(struct world *w, unsigned i)
     drain(w, i);
     check_node(&w->check, i, w->now);
     n->woken = w->now;
+    if (w->how.watch && w->how.watch->ran)
+        w->how.watch->ran(w->how.watch->arg, w, i);
 }
 
 /* ---- Time ---- */
@@ -335,6 +342,11 @@ static void step(struct world *w)
 
 /* ---- The end ---- */
 
+static bool cut_short(const struct world *w)
+{
+    return w->how.watch && w->now - w->origin >= w->how.watch->until;
+}
+
 static void verify(struct world *w)
 {
     for (unsigned k = 0; k < w->sc.conns; k++)
@@ -352,9 +364,9 @@ void world_play(const struct scenario *sc, const struct world_options *how,
 
     world_init(&w, sc, how);
     open_listen_all(&w);
-    while (!w.check.failed && !all_over(&w))
+    while (!w.check.failed && !all_over(&w) && !cut_short(&w))
         step(&w);
-    if (!w.check.failed)
+    if (!w.check.failed && !cut_short(&w))
         verify(&w);
     *ret_result = (struct world_result){
         .failed = w.check.failed,

@@ -16,10 +16,24 @@
 #include "tests/sim/scenario.h"
 #include "wire/print.h"
 
+struct world;
+
+/* For whoever plays a world to measure something (lab.h). Either function may be NULL. */
+struct world_watch {
+    void *arg;
+    /* A packet leaves a node: false makes it disappear on its way. */
+    bool (*leaves)(void *arg, struct world *w, unsigned from, const uint8_t *b, uint32_t len,
+                   enum reason why);
+    /* A node has run. */
+    void (*ran)(void *arg, struct world *w, unsigned node);
+    int64_t until; /* ns since the start: the end, whatever is unfinished then; or TIME_NEVER */
+};
+
 struct world_options {
-    bool verbose;                /* each packet is a line on standard output */
-    const struct faults *script; /* with sc->listed: what goes wrong */
-    struct faults *record;       /* or NULL: write down what goes wrong */
+    bool verbose;                    /* each packet is a line on standard output */
+    const struct faults *script;     /* with sc->listed: what goes wrong */
+    struct faults *record;           /* or NULL: write down what goes wrong */
+    const struct world_watch *watch; /* or NULL */
 };
 
 struct world {
