@@ -167,7 +167,7 @@ static void lost_repair(struct verdict *v)
  */
 static void hold_up(struct lab *l, unsigned node)
 {
-    struct path *p = &l->world->path[LAB_A][LAB_B];
+    struct path *p = &l->world->lane[LAB_A][LAB_B].path;
     struct stack_conn_status s;
 
     if (node == LAB_A && lab_status(l, 0, &s)) {
