@@ -16,6 +16,7 @@
 #include "run/memory.h"
 #include "run/netlink.h"
 #include "run/self.h"
+#include "run/trace_join.h"
 
 enum {
     PACKET_BUF = 65536, /* bytes: the largest packet of any TUN */
@@ -106,6 +107,8 @@ static int node_options_check(const struct program *prog, struct node_options *o
                                  "JSON; --pcap FILE keeps the packets");
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
+    if (opt->trace && strcmp(opt->trace, "-") == 0)
+        return usage_error(prog, "--trace needs a file: standard output is for data");
     return NODE_GO_ON;
 }
 
@@ -126,6 +129,17 @@ static int node_ask(const struct program *prog, const struct node_options *opt, 
     return ask_status(&report, tun);
 }
 
+/* --trace-join: the operands are files. */
+static int node_join(const struct program *prog, const struct node_options *opt, int operands,
+                     char **operand)
+{
+    const struct report report = {.program = prog->name, .json = opt->json, .out = &said};
+
+    if (operands == 0)
+        return usage_error(prog, "--trace-join needs the files that --trace has written");
+    return trace_join(&report, operand + 1, operands, stdout);
+}
+
 int node_options_parse(const struct program *prog, struct node_options *opt, uint32_t host_number,
                        int argc, char **argv)
 {
@@ -136,6 +150,8 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
         return code;
     if (opt->status)
         return node_ask(prog, opt, operands, argv);
+    if (opt->trace_join)
+        return node_join(prog, opt, operands, argv);
     if (operands < 3)
         return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
                            operands);
@@ -222,6 +238,8 @@ static int node_stack(struct node *n)
     mem = memory_reserve(bytes);
     n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
     sodium_memzero(cfg.secret, sizeof(cfg.secret));
+    if (n->st && n->trace_file)
+        trace_watch(&n->trace, n->st);
     if (n->st)
         return NODE_GO_ON;
     report_error(&n->report, "no address space for the stack; see ulimit -v");
@@ -340,8 +358,47 @@ static int node_open_capture(struct node *n)
     return NODE_GO_ON;
 }
 
+static int node_open_trace(struct node *n)
+{
+    int r;
+
+    n->trace_file = NULL;
+    if (!n->opt->trace)
+        return NODE_GO_ON;
+    r = trace_file_open(&n->own_trace, n->opt->trace);
+    if (r < 0) {
+        report_error(&n->report, "%s: cannot write the trace: %s", n->opt->trace, strerror(-r));
+        return EXIT_FAILED;
+    }
+    n->trace_file = &n->own_trace;
+    return NODE_GO_ON;
+}
+
+static int node_open_files(struct node *n)
+{
+    int code = node_open_capture(n);
+
+    return code == NODE_GO_ON ? node_open_trace(n) : code;
+}
+
+static int node_wrap_trace(struct node *n)
+{
+    char local[ADDR_TEXT_MAX], process[ADDR_TEXT_MAX + 2 * IFNAMSIZ + 16];
+
+    if (!n->trace_file)
+        return NODE_GO_ON;
+    snprintf(process, sizeof(process), "%s %s %s", n->report.program, addr_format(&n->local, local),
+             n->opt->tun);
+    if (trace_init(&n->trace, n->dev, n->trace_file, process, &n->local, clock_now) < 0) {
+        report_error(&n->report, "no address space for the trace; see ulimit -v");
+        return EXIT_FAILED;
+    }
+    n->dev = &n->trace.dev;
+    return NODE_GO_ON;
+}
+
 /* Put the wrappers that were asked for around n->dev. */
-static void node_wrap(struct node *n)
+static int node_wrap(struct node *n)
 {
     if (n->opt->verbose) {
         outlet_widen(&said);
@@ -352,6 +409,7 @@ static void node_wrap(struct node *n)
         capture_init(&n->capture, n->dev, n->file);
         n->dev = &n->capture.dev;
     }
+    return node_wrap_trace(n);
 }
 
 /* Let others ask. A node that cannot be asked works all the same. */
@@ -382,11 +440,11 @@ int node_open(struct node *n, const struct program *prog, const struct node_opti
     if (code == NODE_GO_ON)
         code = node_attach(n);
     if (code == NODE_GO_ON)
-        code = node_open_capture(n);
-    if (code != NODE_GO_ON)
-        return code;
-    node_wrap(n);
-    code = node_stack(n);
+        code = node_open_files(n);
+    if (code == NODE_GO_ON)
+        code = node_wrap(n);
+    if (code == NODE_GO_ON)
+        code = node_stack(n);
     return code == NODE_GO_ON ? node_listen(n) : code;
 }
 
@@ -406,7 +464,7 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
     if (code == NODE_GO_ON)
         code = node_crypto(a);
     if (code == NODE_GO_ON)
-        code = node_open_capture(a);
+        code = node_open_files(a);
     if (code != NODE_GO_ON)
         return code;
     mem = memory_reserve(wire_pair_bytes(&cfg));
@@ -419,11 +477,14 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
         return EXIT_FAILED;
     }
     b->file = a->file;
+    b->trace_file = a->trace_file;
     a->dev = &w->side[0].dev;
     b->dev = &w->side[1].dev;
-    node_wrap(a);
-    node_wrap(b);
-    code = node_stack(a);
+    code = node_wrap(a);
+    if (code == NODE_GO_ON)
+        code = node_wrap(b);
+    if (code == NODE_GO_ON)
+        code = node_stack(a);
     return code == NODE_GO_ON ? node_stack(b) : code;
 }
 
@@ -442,6 +503,12 @@ void node_complain(struct node *n, int write_error)
     if (error < 0) {
         n->told_capture = true;
         report_error(&n->report, "the capture %s ended: %s; the node goes on", n->opt->pcap,
+                     strerror(-error));
+    }
+    error = n->trace_file && !n->told_trace ? trace_file_error(n->trace_file) : 0;
+    if (error < 0) {
+        n->told_trace = true;
+        report_error(&n->report, "the trace %s ended: %s; the node goes on", n->opt->trace,
                      strerror(-error));
     }
 }
@@ -465,13 +532,35 @@ static void node_tell_missed(struct node *n)
                      n->printer.dropped);
 }
 
+/* The end of the trace. Returns whether it is whole. */
+static bool node_close_trace(struct node *n)
+{
+    struct trace_file *f = n->trace_file;
+    int error;
+
+    if (f != &n->own_trace)
+        return true;
+    error = trace_file_close(f, n->trace.pid, clock_now());
+    if (error < 0)
+        report_error(&n->report, "the trace %s is not whole: %s", n->opt->trace, strerror(-error));
+    else if (f->lost || f->unread)
+        report_error(&n->report,
+                     "the trace %s is not whole: its reader was too slow for %" PRIu64
+                     " events and the last %zu bytes; write a file instead",
+                     n->opt->trace, f->lost, f->unread);
+    return error == 0 && !n->told_trace && f->lost == 0 && f->unread == 0;
+}
+
 int node_close(struct node *n, int code)
 {
     bool own = n->file == &n->own_file, whole = !n->told_capture;
     int error;
 
     teller_close(&n->teller);
+    if (n->trace_file)
+        trace_finish(&n->trace);
     device_close(n->dev);
+    whole = node_close_trace(n) && whole;
     error = own ? capture_file_close(n->file) : 0;
     if (error < 0)
         report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
