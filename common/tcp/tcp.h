@@ -23,6 +23,7 @@
  *   budget.c   how much of the buffers one connection may have
  *   urgent.c   urgent data, both ways
  *   keepalive.c  is a quiet connection still alive?
+ *   config.c   defaults, and what can be switched off
  *   report.c   soft errors, as the application is told of them
  */
 #ifndef TCP_TCP_H
