@@ -15,8 +15,8 @@
 #include "run/exit.h"
 #include "run/memory.h"
 #include "run/netlink.h"
+#include "run/node_trace.h"
 #include "run/self.h"
-#include "run/trace_join.h"
 
 enum {
     PACKET_BUF = 65536, /* bytes: the largest packet of any TUN */
@@ -129,17 +129,6 @@ static int node_ask(const struct program *prog, const struct node_options *opt, 
     return ask_status(&report, tun);
 }
 
-/* --trace-join: the operands are files. */
-static int node_join(const struct program *prog, const struct node_options *opt, int operands,
-                     char **operand)
-{
-    const struct report report = {.program = prog->name, .json = opt->json, .out = &said};
-
-    if (operands == 0)
-        return usage_error(prog, "--trace-join needs the files that --trace has written");
-    return trace_join(&report, operand + 1, operands, stdout);
-}
-
 int node_options_parse(const struct program *prog, struct node_options *opt, uint32_t host_number,
                        int argc, char **argv)
 {
@@ -151,7 +140,7 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
     if (opt->status)
         return node_ask(prog, opt, operands, argv);
     if (opt->trace_join)
-        return node_join(prog, opt, operands, argv);
+        return node_trace_join(prog, opt, operands, argv, &said);
     if (operands < 3)
         return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
                            operands);
@@ -238,10 +227,10 @@ static int node_stack(struct node *n)
     mem = memory_reserve(bytes);
     n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
     sodium_memzero(cfg.secret, sizeof(cfg.secret));
-    if (n->st && n->trace_file)
-        trace_watch(&n->trace, n->st);
-    if (n->st)
+    if (n->st) {
+        node_trace_watch(n);
         return NODE_GO_ON;
+    }
     report_error(&n->report, "no address space for the stack; see ulimit -v");
     return EXIT_FAILED;
 }
@@ -358,43 +347,11 @@ static int node_open_capture(struct node *n)
     return NODE_GO_ON;
 }
 
-static int node_open_trace(struct node *n)
-{
-    int r;
-
-    n->trace_file = NULL;
-    if (!n->opt->trace)
-        return NODE_GO_ON;
-    r = trace_file_open(&n->own_trace, n->opt->trace);
-    if (r < 0) {
-        report_error(&n->report, "%s: cannot write the trace: %s", n->opt->trace, strerror(-r));
-        return EXIT_FAILED;
-    }
-    n->trace_file = &n->own_trace;
-    return NODE_GO_ON;
-}
-
 static int node_open_files(struct node *n)
 {
     int code = node_open_capture(n);
 
-    return code == NODE_GO_ON ? node_open_trace(n) : code;
-}
-
-static int node_wrap_trace(struct node *n)
-{
-    char local[ADDR_TEXT_MAX], process[ADDR_TEXT_MAX + 2 * IFNAMSIZ + 16];
-
-    if (!n->trace_file)
-        return NODE_GO_ON;
-    snprintf(process, sizeof(process), "%s %s %s", n->report.program, addr_format(&n->local, local),
-             n->opt->tun);
-    if (trace_init(&n->trace, n->dev, n->trace_file, process, &n->local, clock_now) < 0) {
-        report_error(&n->report, "no address space for the trace; see ulimit -v");
-        return EXIT_FAILED;
-    }
-    n->dev = &n->trace.dev;
-    return NODE_GO_ON;
+    return code == NODE_GO_ON ? node_trace_open(n) : code;
 }
 
 /* Put the wrappers that were asked for around n->dev. */
@@ -409,7 +366,7 @@ static int node_wrap(struct node *n)
         capture_init(&n->capture, n->dev, n->file);
         n->dev = &n->capture.dev;
     }
-    return node_wrap_trace(n);
+    return node_trace_wrap(n);
 }
 
 /* Let others ask. A node that cannot be asked works all the same. */
@@ -505,12 +462,7 @@ void node_complain(struct node *n, int write_error)
         report_error(&n->report, "the capture %s ended: %s; the node goes on", n->opt->pcap,
                      strerror(-error));
     }
-    error = n->trace_file && !n->told_trace ? trace_file_error(n->trace_file) : 0;
-    if (error < 0) {
-        n->told_trace = true;
-        report_error(&n->report, "the trace %s ended: %s; the node goes on", n->opt->trace,
-                     strerror(-error));
-    }
+    node_trace_complain(n);
 }
 
 int64_t node_say_on(int64_t now)
@@ -532,35 +484,15 @@ static void node_tell_missed(struct node *n)
                      n->printer.dropped);
 }
 
-/* The end of the trace. Returns whether it is whole. */
-static bool node_close_trace(struct node *n)
-{
-    struct trace_file *f = n->trace_file;
-    int error;
-
-    if (f != &n->own_trace)
-        return true;
-    error = trace_file_close(f, n->trace.pid, clock_now());
-    if (error < 0)
-        report_error(&n->report, "the trace %s is not whole: %s", n->opt->trace, strerror(-error));
-    else if (f->lost || f->unread)
-        report_error(&n->report,
-                     "the trace %s is not whole: its reader was too slow for %" PRIu64
-                     " events and the last %zu bytes; write a file instead",
-                     n->opt->trace, f->lost, f->unread);
-    return error == 0 && !n->told_trace && f->lost == 0 && f->unread == 0;
-}
-
 int node_close(struct node *n, int code)
 {
     bool own = n->file == &n->own_file, whole = !n->told_capture;
     int error;
 
     teller_close(&n->teller);
-    if (n->trace_file)
-        trace_finish(&n->trace);
+    node_trace_finish(n);
     device_close(n->dev);
-    whole = node_close_trace(n) && whole;
+    whole = node_trace_close(n) && whole;
     error = own ? capture_file_close(n->file) : 0;
     if (error < 0)
         report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
