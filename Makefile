@@ -6,7 +6,8 @@
 # The lab on this machine, for two terminals (`network` asks for root through sudo):
 #   make network      TUNs, addresses, forwarding and rules; clean_network undoes it
 #   make run-peer     in one terminal, and
-#   make run-host     in another; trace-host adds a line per packet and a capture
+#   make run-host     in another; trace-host adds a line per packet, a capture
+#                     in build/host.pcapng, and a trace in build/host.json for ui.perfetto.dev
 #   make view_network what is up, and what of it is ours
 #   make preroute, clean_preroute, forwarding, clean_forwarding      only that part
 #
@@ -200,7 +201,7 @@ run-host: build
 run-peer: build
 	$(BIN)/peer tun1 10.0.1.1/24 10.0.0.7
 trace-host: build
-	$(BIN)/host -v --pcap build/host.pcapng tun0 10.0.0.1/24 10.0.1.5
+	$(BIN)/host -v --pcap build/host.pcapng --trace build/host.json tun0 10.0.0.1/24 10.0.1.5
 
 # The DNS tool owns the name `host`, hence the prefix.
 PREFIX ?= /usr/local
