@@ -21,6 +21,7 @@ void flight_begin(struct tcp *t, struct tcb *c)
     assert(f); /* there is one for each connection */
     board_init(&f->board, t->ranges, c->snd_nxt);
     recovery_init(&f->recovery, c->snd_nxt - 1); /* a loss at once is one */
+    f->response = (struct response){0};
     f->sack = c->sack_ok;
     for (unsigned i = 0; i < FLIGHT_TIMERS; i++)
         f->timer[i] = TIME_NEVER;

@@ -16,6 +16,7 @@
 
 #include "tcp/recovery/board.h"
 #include "tcp/recovery/recovery.h"
+#include "tcp/response.h"
 
 struct tcp;
 struct tcb;
@@ -29,6 +30,7 @@ enum flight_timer {
 struct flight {
     struct board board;
     struct recovery recovery;
+    struct response response;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
 };
