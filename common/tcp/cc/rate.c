@@ -51,6 +51,7 @@ void rate_on_lost(struct rate *r, struct rate_sample *s, const struct rate_mark 
     uint64_t since;
 
     r->lost += len;
+    s->losses++;
     since = r->lost - m->lost;
     /* since / tx_in_flight is at least what it was for the worst so far */
     if (since * s->loss_tx_in_flight < s->loss_since * m->tx_in_flight)

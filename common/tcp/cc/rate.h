@@ -57,6 +57,7 @@ struct rate_sample {
     uint64_t loss_since;        /* bytes lost since it was sent, it included; 0: nothing was lost */
     uint32_t loss_tx_in_flight; /* bytes in flight when it was sent */
     uint32_t loss_size;         /* bytes of it */
+    uint32_t losses;            /* ranges */
 
     /* between rate_on_delivered and rate_finish */
     bool taken;
