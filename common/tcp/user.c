@@ -30,7 +30,6 @@ static void tcb_init(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         c->timer[i] = TIME_NEVER;
     rtt_init(&c->rtt, &t->cfg);
-    recovery_init(&c->recovery, iss);
     tcp_window_init(t, c);
     c->send_syn = true;
     c->output_due = true;
