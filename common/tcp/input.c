@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 
+#include "base/bytes.h"
 #include "base/seq.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
@@ -155,6 +156,8 @@ void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hd
     option_take_syn(t, c, now, syn);
     ecn_take_syn(t, c, syn);
     t->cfg.cc->init(&c->cc, c->snd_mss);
+    if (t->cfg.initial_window)
+        c->cc.cwnd = min32(t->cfg.initial_window, CC_WINDOW_MAX / c->snd_mss) * c->snd_mss;
     tcp_window_init(t, c);
 }
 
