@@ -29,6 +29,15 @@ struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
     };
 }
 
+void control_init(const struct tcp *t, struct tcb *c)
+{
+    uint32_t segments = min32(t->cfg.initial_window, (uint32_t)CC_WINDOW_MAX / c->snd_mss);
+
+    t->cfg.cc->init(&c->cc, c->snd_mss);
+    if (segments)
+        c->cc.cwnd = segments * c->snd_mss;
+}
+
 void control_on_undo(struct tcp *t, struct tcb *c, const struct cc_sample *s)
 {
     if (t->cfg.cc->on_undo)

@@ -14,6 +14,9 @@
 #include "tcp/flight.h"
 #include "tcp/tcp.h"
 
+/* The size of a segment is known: the initial window. */
+void control_init(const struct tcp *t, struct tcb *c);
+
 /* What congestion control is told, in the order of cc.h. There is a flight. */
 void control_on_undo(struct tcp *t, struct tcb *c, const struct cc_sample *s);
 void control_on_recovered(struct tcp *t, struct tcb *c, const struct cc_sample *s);

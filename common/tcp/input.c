@@ -9,8 +9,8 @@
  */
 #include <assert.h>
 
-#include "base/bytes.h"
 #include "base/seq.h"
+#include "tcp/control.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
 #include "tcp/option.h"
@@ -155,9 +155,7 @@ void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hd
     c->rcv_nxt = c->last_ack = c->rcv_up = syn->seq + 1;
     option_take_syn(t, c, now, syn);
     ecn_take_syn(t, c, syn);
-    t->cfg.cc->init(&c->cc, c->snd_mss);
-    if (t->cfg.initial_window)
-        c->cc.cwnd = min32(t->cfg.initial_window, CC_WINDOW_MAX / c->snd_mss) * c->snd_mss;
+    control_init(t, c);
     tcp_window_init(t, c);
 }
 
