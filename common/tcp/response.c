@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/seq.h"
-#include "base/time.h"
+#include "tcp/control.h"
 #include "tcp/recovery/limited.h"
 #include "tcp/tcp.h"
 #include "tcp/timestamp.h"
@@ -14,15 +14,6 @@ static uint32_t outstanding(const struct tcb *c)
 
 /* ---- a reduction ---- */
 
-static void begin(struct tcb *c, bool timeout)
-{
-    struct response *r = &c->flight->response;
-
-    r->prior_cwnd = c->cc.cwnd;
-    r->prior_ssthresh = c->cc.ssthresh;
-    undo_begin(&r->undo, c->snd_una, c->snd_nxt, timeout);
-}
-
 void response_loss(struct tcp *t, struct tcb *c, bool reduces)
 {
     struct response *r = &c->flight->response;
@@ -30,7 +21,7 @@ void response_loss(struct tcp *t, struct tcb *c, bool reduces)
     frto_end(&r->frto);
     undo_end(&r->undo);
     if (t->cfg.undo && reduces)
-        begin(c, false);
+        undo_begin(&r->undo, c->snd_una, c->snd_nxt, false);
 }
 
 /* What is on the board is what the ACK that began the recovery has left there. */
@@ -80,31 +71,16 @@ void response_timeout(struct tcp *t, struct tcb *c)
     if (repairing)
         undo_extend(&r->undo, c->snd_nxt);
     else if (t->cfg.undo)
-        begin(c, true);
+        undo_begin(&r->undo, c->snd_una, c->snd_nxt, true);
 }
 
 /* ---- it was for nothing ---- */
 
 /*
- * RFC 4015 step 6 asks for what flies and an initial window, and slow start up to where cwnd was;
- * but what the path delivered meanwhile shows that it carries cwnd, so cwnd is what it was.
- */
-static void restore(const struct tcp *t, struct tcb *c, const struct cc_sample *cs)
-{
-    const struct response *r = &c->flight->response;
-
-    if (t->cfg.cc->on_undo) {
-        t->cfg.cc->on_undo(&c->cc, cs);
-        return;
-    }
-    c->cc.ssthresh = max32(c->cc.ssthresh, r->prior_ssthresh);
-    c->cc.cwnd = max32(c->cc.cwnd, r->prior_cwnd);
-}
-
-/*
  * RFC 4015 section 3.2. What was taken for lost flies again, so that new data follows (step 5);
- * congestion control has what it had (step 6); RTO will learn from the first round trip of what was
- * not sent before the timeout (step 8).
+ * congestion control has what it had (step 6: without slow start up to there, for what the path has
+ * delivered meanwhile shows that it carries as much); RTO will learn from the first round trip of
+ * what was not sent before the timeout (step 8).
  */
 static void take_back(struct tcp *t, struct tcb *c, const struct ack_sample *s, struct cc_sample cs,
                       enum reason why, bool reduced)
@@ -121,7 +97,7 @@ static void take_back(struct tcp *t, struct tcb *c, const struct ack_sample *s, 
     cs.in_flight = outstanding(c);
     cs.pipe = recovery_pipe(f, s->mss);
     if (reduced)
-        restore(t, c, &cs);
+        control_on_undo(t, c, &cs);
 }
 
 /* F-RTO's word: was the timeout spurious? */

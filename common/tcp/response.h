@@ -37,10 +37,9 @@ struct response {
     struct prr prr;
     struct frto frto;
     struct undo undo;
-    int64_t srtt_prev, rttvar_prev;      /* ns: before the timeout (RFC 4015 step 0) */
-    uint32_t prior_cwnd, prior_ssthresh; /* bytes: before the reduction */
-    uint32_t adapt_from;                 /* an acknowledgment beyond it lets RTO learn ... */
-    bool adapt_due;                      /* ... once (RFC 4015 step 8) */
+    int64_t srtt_prev, rttvar_prev; /* ns: before the timeout (RFC 4015 step 0) */
+    uint32_t adapt_from;            /* an acknowledgment beyond it lets RTO learn ... */
+    bool adapt_due;                 /* ... once (RFC 4015 step 8) */
 };
 
 /*

@@ -16,6 +16,7 @@
  *   icmp.c     what ICMP errors do to a connection
  *   user.c     the user calls
  *   state.c    changes of state, and how a connection ends
+ *   control.c  what congestion control is told, and pacing
  *   option.c   which options a segment carries, and their negotiation
  *   timestamp.c  clocks shown and echoed: round trips, old duplicates
  *   mss.c      segment sizes
@@ -175,7 +176,7 @@ void tcp_restart_rtx(struct tcb *c, int64_t now);
 bool tcp_has_new(const struct tcb *c);
 /* icmp.c: RTX expired: is there no hope, because silence confirms a hard error? */
 bool tcp_icmp_hopeless(const struct tcb *c);
-/* ack.c: congestion control's view of the connection. */
+/* control.c: congestion control's view of the connection. */
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now);
 
 #endif
