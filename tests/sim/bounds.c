@@ -161,6 +161,52 @@ static void lost_repair(struct verdict *v)
         (unsigned)lab_timeouts(&lab, LAB_A), (unsigned)lab_again(&lab, LAB_A));
 }
 
+/* The TCP checksum of bytes whose sum changes with these two words (RFC 1624). */
+static void change32(uint8_t *tcp, uint8_t *at, uint32_t value)
+{
+    uint32_t old = get32(at), sum = 0xffffU & ~(uint32_t)get16(tcp + 16);
+
+    sum += (0xffffU & ~old) + (0xffffU & ~(old >> 16)) + (value & 0xffffU) + (value >> 16);
+    for (; sum >> 16; sum = (sum & 0xffffU) + (sum >> 16))
+        continue;
+    put16(tcp + 16, (uint16_t)~sum);
+    put32(at, value);
+}
+
+/*
+ * Two neighbours get lost, and B says of the second that it has it: as if it had been there and was
+ * thrown away. The words of B are two NOPs with timestamps, two NOPs, and SACK with its blocks.
+ */
+static bool take_back(struct lab *l, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
+{
+    uint8_t copy[256], *tcp = copy + 20, *sack = tcp + 32;
+    bool has = from == LAB_B && len <= sizeof(copy) && len >= 20 + 20 + 12 + 12;
+
+    if (has) {
+        memcpy(copy, b, len);
+        has = sack[2] == TCP_OPT_SACK && get32(sack + 4) == get32(tcp + 8) + 2 * LAB_MSS;
+    }
+    if (!has)
+        return lose_numbers(l, from, b, len, why);
+    l->state[2]++;
+    change32(tcp, sack + 4, get32(sack + 4) - LAB_MSS);
+    lane_send(&l->world->lane[LAB_B][LAB_A], l->world->now, copy, len);
+    return false;
+}
+
+static void reneging(struct verdict *v)
+{
+    window_of(100);
+    lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
+    lab.leaves = take_back;
+    lab.state[0] = 1500;
+    lab.state[1] = 1501;
+    lab_play(&lab);
+    say(v, lab.state[2] > 0 && lab_again(&lab, LAB_A) >= 2 && lab_timeouts(&lab, LAB_A) <= 1,
+        "%u false reports, %u segments sent again, %u timeouts", (unsigned)lab.state[2],
+        (unsigned)lab_again(&lab, LAB_A), (unsigned)lab_timeouts(&lab, LAB_A));
+}
+
 /*
  * At 3 s the path is late by 1.5 s for a while: nothing is lost, and the timer expires. state[0]:
  * cwnd before; [1]: cwnd once the late acknowledgments are in.
@@ -326,6 +372,8 @@ static const struct bound bounds[] = {
     {"displaced", "a fifth displaced by up to a quarter round trip: nothing is sent again",
      displaced, "RACK"},
     {"lost_repair", "a lost retransmission is repaired without a timeout", lost_repair, "RACK"},
+    {"reneging", "what B reported and takes back is sent again, after a timeout at most", reneging,
+     NULL},
     {"spurious_timeout", "a spurious timeout is undone (timestamps)", spurious_timeout, "undo"},
     {"spurious_timeout_frto", "and without timestamps (F-RTO)", spurious_timeout_frto, "F-RTO"},
     {"heavy_loss", "30% loss each way still delivers", heavy_loss, "RACK"},
