@@ -29,6 +29,7 @@ struct bound {
 };
 
 static struct lab lab;
+static bool talk;
 
 static void say(struct verdict *v, bool holds, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -64,6 +65,12 @@ static void window_of(uint32_t n)
     lab.sc.path[LAB_A][LAB_B].queue = 10 * n * LAB_MSS;
 }
 
+static void play(void)
+{
+    lab.verbose = talk;
+    lab_play(&lab);
+}
+
 /* ---- Repairs ---- */
 
 /* lab.state[0], [1]: the first and the last packet with payload that get lost, from 1 */
@@ -85,7 +92,7 @@ static void one_loss(struct verdict *v)
     lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
     lab.leaves = lose_numbers;
     lab.state[0] = lab.state[1] = 1500;
-    lab_play(&lab);
+    play();
     say(v, lab_timeouts(&lab, LAB_A) == 0 && lab_again(&lab, LAB_A) == 1,
         "%u timeouts, %u segment sent again", (unsigned)lab_timeouts(&lab, LAB_A),
         (unsigned)lab_again(&lab, LAB_A));
@@ -99,7 +106,7 @@ static void one_loss_newreno(struct verdict *v)
     lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
     lab.leaves = lose_numbers;
     lab.state[0] = lab.state[1] = 1500;
-    lab_play(&lab);
+    play();
     say(v, lab_timeouts(&lab, LAB_A) == 0 && lab_again(&lab, LAB_A) == 1,
         "%u timeouts, %u segment sent again", (unsigned)lab_timeouts(&lab, LAB_A),
         (unsigned)lab_again(&lab, LAB_A));
@@ -114,7 +121,7 @@ static void lost_tail_of(struct verdict *v, unsigned lost)
     lab.leaves = lose_numbers;
     lab.state[0] = 41 - lost;
     lab.state[1] = 40;
-    lab_play(&lab);
+    play();
     say(v, lab_timeouts(&lab, LAB_A) == 0 && lab_probes(&lab, LAB_A) == 1,
         "%u probe, %u timeouts; delivered after %.0f ms", (unsigned)lab_probes(&lab, LAB_A),
         (unsigned)lab_timeouts(&lab, LAB_A), (double)lab.done_at / (double)MSEC);
@@ -136,7 +143,7 @@ static void displaced(struct verdict *v)
     lab_flow(&lab, LAB_A, 20000 * LAB_MSS, 0);
     lab.sc.path[LAB_A][LAB_B].reorder = 200000;
     lab.sc.path[LAB_A][LAB_B].reorder_by = rtt / 4;
-    lab_play(&lab);
+    play();
     say(v, lab_again(&lab, LAB_A) == 0, "%u of %u segments sent again",
         (unsigned)lab_again(&lab, LAB_A), (unsigned)lab.data_packets);
 }
@@ -156,7 +163,7 @@ static void lost_repair(struct verdict *v)
     lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
     lab.leaves = lose_repair;
     lab.state[0] = lab.state[1] = 1500;
-    lab_play(&lab);
+    play();
     say(v, lab_timeouts(&lab, LAB_A) == 0, "%u timeouts, %u segments sent again",
         (unsigned)lab_timeouts(&lab, LAB_A), (unsigned)lab_again(&lab, LAB_A));
 }
@@ -201,7 +208,7 @@ static void reneging(struct verdict *v)
     lab.leaves = take_back;
     lab.state[0] = 1500;
     lab.state[1] = 1501;
-    lab_play(&lab);
+    play();
     say(v, lab.state[2] > 0 && lab_again(&lab, LAB_A) >= 2 && lab_timeouts(&lab, LAB_A) <= 1,
         "%u false reports, %u segments sent again, %u timeouts", (unsigned)lab.state[2],
         (unsigned)lab_again(&lab, LAB_A), (unsigned)lab_timeouts(&lab, LAB_A));
@@ -231,7 +238,7 @@ static void spurious_timeout_with(struct verdict *v, bool timestamps)
     lab_tcp(&lab, LAB_A)->timestamps = timestamps;
     lab_flow(&lab, LAB_A, 20000 * LAB_MSS, 0);
     lab.ran = hold_up;
-    lab_play(&lab);
+    play();
     say(v,
         lab_timeouts(&lab, LAB_A) >= 1 && lab_again(&lab, LAB_A) <= 4 &&
             lab.state[1] >= lab.state[0] * 9 / 10,
@@ -255,7 +262,7 @@ static void heavy_loss(struct verdict *v)
     lab_init(&lab, fast, rtt, 500000);
     lab_flow(&lab, LAB_A, 300000, 0);
     lab.sc.path[LAB_A][LAB_B].loss = lab.sc.path[LAB_B][LAB_A].loss = 300000;
-    lab_play(&lab);
+    play();
     say(v, lab.done_at != TIME_NEVER && lab.done_at < 120 * SEC, "300 kB after %.1f s, %u timeouts",
         (double)lab.done_at / (double)SEC, (unsigned)lab_timeouts(&lab, LAB_A));
 }
@@ -276,7 +283,7 @@ static void zero_window_with(struct verdict *v, bool lost)
     lab_flow(&lab, LAB_A, 200 * LAB_MSS, 0);
     lab.sc.conn[0].end[1].read_after = 3600 * SEC;
     lab.leaves = lost ? lose_update : NULL;
-    lab_play(&lab);
+    play();
     late = lab.done_at - 3600 * SEC;
     say(v, lab.done_at != TIME_NEVER && late < (lost ? 61 : 1) * SEC,
         "all read %.1f s after it opened, %u probes before", (double)late / (double)SEC,
@@ -308,7 +315,7 @@ static void share(struct verdict *v, const char *one, const char *other, uint64_
     lab_flow(&lab, LAB_C, UINT32_MAX, 2 * SEC);
     lab.count_from = 10 * SEC;
     lab.until = 60 * SEC;
-    lab_play(&lab);
+    play();
     a = lab_goodput(&lab, 0);
     b = lab_goodput(&lab, 1);
     jain = (a + b) * (a + b) / (2 * (a * a + b * b));
@@ -337,7 +344,7 @@ static void fill(struct verdict *v, const char *cc, uint32_t queue, uint32_t los
     lab_flow(&lab, LAB_A, UINT32_MAX, 0);
     lab.sc.path[LAB_A][LAB_B].loss = loss;
     lab.until = 20 * SEC;
-    lab_play(&lab);
+    play();
     got = 100 * lab_goodput(&lab, 0) / full;
     say(v, got >= least, "%.1f%%, %u timeouts", got, (unsigned)lab_timeouts(&lab, LAB_A));
 }
@@ -389,10 +396,11 @@ static const struct bound bounds[] = {
     {"lossy_bbr", "with a tenth of a BDP and 1% loss BBR fills 85%", lossy_bbr, "BBR"},
 };
 
-int bounds_run(const char *only)
+int bounds_run(const char *only, bool verbose)
 {
     bool failed = false, found = !only;
 
+    talk = verbose;
     for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
         const struct bound *b = &bounds[i];
         struct verdict v = {0};
