@@ -144,6 +144,7 @@ bool lab_is_repair(enum reason why)
     case REASON_SEND_RTO:
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
+    case REASON_SEND_SACK:
         return true;
     default:
         return false;
