@@ -140,7 +140,16 @@ static void loop_flush(struct loop *l)
 
 /* ---- The clock ---- */
 
-/* The instant of the next turn. With steps every one is gone through, but for a long absence. */
+/* With steps: is all done that was to be done at this instant? */
+static bool loop_is_settled(const struct loop *l)
+{
+    return l->step && l->settled == l->now;
+}
+
+/*
+ * The instant of the next turn. With steps each one is gone through, and to its end, but for a long
+ * absence.
+ */
 static int64_t loop_clock(const struct loop *l)
 {
     int64_t t = clock_now();
@@ -148,9 +157,9 @@ static int64_t loop_clock(const struct loop *l)
     if (l->step == 0)
         return t;
     t -= t % l->step;
-    if (t > l->now + l->step && t - l->now < LATE_MAX * SEC)
-        return l->now + l->step;
-    return t;
+    if (t - l->now > LATE_MAX * SEC)
+        return t;
+    return loop_is_settled(l) ? time_min(t, l->now + l->step) : l->now;
 }
 
 void loop_start(struct loop *l)
@@ -164,12 +173,6 @@ void loop_start(struct loop *l)
     if (l->step)
         l->now -= l->now % l->step;
     l->settled = l->now - 1;
-}
-
-/* With steps: is all done that was to be done at this instant? */
-static bool loop_is_settled(const struct loop *l)
-{
-    return l->step && l->settled == l->now;
 }
 
 /* ---- Sleep ---- */

@@ -15,6 +15,8 @@
 #include "run/exit.h"
 #include "run/memory.h"
 #include "run/netlink.h"
+#include "run/node_lab.h"
+#include "run/node_trace.h"
 #include "run/self.h"
 
 enum {
@@ -27,8 +29,6 @@ enum {
     WIRE_MTU = 1500,
     WIRE_QUEUE = 512,         /* packets: what a TUN's queue holds */
     STDERR_BUF = 1024 * 1024, /* bytes that may wait for the reader of standard error */
-    FLUSH_MAX = 5,            /* s that delayed packets may still take at the end */
-    SUMMARY_MAX = 512,        /* bytes of a line about an impairment */
     STDERR_RETRY = 20,        /* ms after which it is tried again */
 };
 
@@ -89,33 +89,6 @@ static int node_operands(const struct program *prog, struct node_options *opt, c
     return NODE_GO_ON;
 }
 
-/* --impair, --seed and --step. */
-static int node_options_lab(const struct program *prog, struct node_options *opt)
-{
-    char why[RULES_WHY];
-
-    if (opt->impair && rules_parse(opt->impair, &opt->rules, why) < 0)
-        return usage_error(prog, "--impair: %s", why);
-    if (!opt->impair && rules_parse("delay 0s", &opt->rules, why) < 0)
-        return EXIT_FAILED;
-    if (opt->step != NODE_NO_STEP && opt->seed == NODE_NO_SEED)
-        return usage_error(prog, "--step goes with --seed");
-    if (opt->step == NODE_NO_STEP)
-        opt->step = opt->seed == NODE_NO_SEED ? 0 : NODE_STEP * MSEC;
-    return NODE_GO_ON;
-}
-
-/* --impair help */
-static int node_list_rules(void)
-{
-    const char *help, *usage;
-
-    puts("--impair RULE[, RULE]...[; SECTION]...    a section may begin with 'out:' or 'in:'\n");
-    for (unsigned i = 0; (usage = rules_usage(i, &help)) != NULL; i++)
-        printf("  %s\n      %s\n", usage, help);
-    return EXIT_DONE;
-}
-
 /* Checks that concern several options or operands at once. */
 static int node_options_check(const struct program *prog, struct node_options *opt,
                               uint32_t host_number)
@@ -132,13 +105,15 @@ static int node_options_check(const struct program *prog, struct node_options *o
     if (addr_is_multicast(&opt->via) || addr_is_loopback(&opt->via) ||
         addr_is_limited_broadcast(&opt->via) || addr_eq(&opt->via, &opt->local))
         return usage_error(prog, "--via needs the address of a router on the way");
-    if (node_options_lab(prog, opt) != NODE_GO_ON)
+    if (node_lab_options(prog, opt) != NODE_GO_ON)
         return EXIT_USAGE;
     if (opt->json && opt->verbose)
         return usage_error(prog, "--json and --verbose do not go together: packet lines are no "
                                  "JSON; --pcap FILE keeps the packets");
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
+    if (opt->trace && strcmp(opt->trace, "-") == 0)
+        return usage_error(prog, "--trace needs a file: standard output is for data");
     return NODE_GO_ON;
 }
 
@@ -168,9 +143,11 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
     if (code != NODE_GO_ON)
         return code;
     if (opt->impair && strcmp(opt->impair, "help") == 0)
-        return node_list_rules();
+        return node_lab_rules();
     if (opt->status)
         return node_ask(prog, opt, operands, argv);
+    if (opt->trace_join)
+        return node_trace_join(prog, opt, operands, argv, &said);
     if (operands < 3)
         return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
                            operands);
@@ -236,25 +213,6 @@ static void node_settings(const struct node_options *opt, struct tcp_config *cfg
     }
 }
 
-/* What others must not guess; with a seed they can, because that is all there is behind it. */
-static void node_secrets(const struct node *n, struct stack_config *cfg)
-{
-    unsigned char seed[randombytes_SEEDBYTES] = {0};
-    uint64_t again;
-
-    if (n->opt->seed == NODE_NO_SEED) {
-        randombytes_buf(cfg->secret, sizeof(cfg->secret));
-        randombytes_buf(&cfg->seed, sizeof(cfg->seed));
-        return;
-    }
-    memcpy(seed, &n->opt->seed, sizeof(n->opt->seed));
-    memcpy(seed + sizeof(n->opt->seed), &n->local, sizeof(n->local));
-    randombytes_buf_deterministic(cfg->secret, sizeof(cfg->secret), seed);
-    memcpy(&again, cfg->secret, sizeof(again));
-    cfg->seed = again;
-    cfg->isn_still = true;
-}
-
 static int node_stack(struct node *n)
 {
     struct stack_config cfg;
@@ -270,13 +228,15 @@ static int node_stack(struct node *n)
     cfg.large = &n->packets;
     cfg.accept_source_routes = n->opt->accept_source_routes || !addr_is_unspecified(&n->opt->via);
     node_settings(n->opt, &cfg.tcp);
-    node_secrets(n, &cfg);
+    node_lab_secrets(n, &cfg);
     bytes = stack_bytes(&cfg);
     mem = memory_reserve(bytes);
     n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
     sodium_memzero(cfg.secret, sizeof(cfg.secret));
-    if (n->st)
+    if (n->st) {
+        node_trace_watch(n);
         return NODE_GO_ON;
+    }
     report_error(&n->report, "no address space for the stack; see ulimit -v");
     return EXIT_FAILED;
 }
@@ -393,46 +353,15 @@ static int node_open_capture(struct node *n)
     return NODE_GO_ON;
 }
 
-/* The dice: from --seed, or from others that are told, for there may be a reason to see them fall
- * again. */
-static uint32_t node_dice(const struct node *n)
+static int node_open_files(struct node *n)
 {
-    const struct node_options *opt = n->opt;
-    uint32_t seed = opt->seed;
+    int code = node_open_capture(n);
 
-    if (seed == NODE_NO_SEED)
-        seed = randombytes_uniform(NODE_NO_SEED);
-    if (opt->impair)
-        report_line(&n->report, "impaired: %s; the dice are those of --seed %" PRIu32, opt->impair,
-                    seed);
-    return seed;
-}
-
-/* Put an impairment around n->dev: as asked for, or only to hold what comes until the next step. */
-static int node_impair(struct node *n)
-{
-    void *mem;
-
-    n->step = n->opt->seed == NODE_NO_SEED ? 0 : n->opt->step;
-    if (!n->opt->impair && !n->step)
-        return NODE_GO_ON;
-    mem = memory_reserve(impair_bytes());
-    if (!mem) {
-        report_error(&n->report, "no address space for packets in flight; see ulimit -v");
-        return EXIT_FAILED;
-    }
-    if (impair_init(&n->impair, n->dev, &n->opt->rules, node_dice(n), mem, &n->packets, n->step) <
-        0) {
-        report_error(&n->report, "no buffer for the impairment; raise the buffer budget");
-        return EXIT_FAILED;
-    }
-    n->dev = &n->impair.dev;
-    n->impaired = true;
-    return NODE_GO_ON;
+    return code == NODE_GO_ON ? node_trace_open(n) : code;
 }
 
 /* Put the wrappers that were asked for around n->dev. */
-static void node_wrap(struct node *n)
+static int node_wrap(struct node *n)
 {
     const struct verdict *verdict = n->impaired ? &n->impair.verdict : NULL;
 
@@ -447,6 +376,7 @@ static void node_wrap(struct node *n)
         n->capture.verdict = verdict;
         n->dev = &n->capture.dev;
     }
+    return node_trace_wrap(n);
 }
 
 /* Let others ask. A node that cannot be asked works all the same. */
@@ -477,13 +407,13 @@ int node_open(struct node *n, const struct program *prog, const struct node_opti
     if (code == NODE_GO_ON)
         code = node_attach(n);
     if (code == NODE_GO_ON)
-        code = node_open_capture(n);
+        code = node_open_files(n);
     if (code == NODE_GO_ON)
-        code = node_impair(n);
-    if (code != NODE_GO_ON)
-        return code;
-    node_wrap(n);
-    code = node_stack(n);
+        code = node_lab_open(n);
+    if (code == NODE_GO_ON)
+        code = node_wrap(n);
+    if (code == NODE_GO_ON)
+        code = node_stack(n);
     return code == NODE_GO_ON ? node_listen(n) : code;
 }
 
@@ -503,7 +433,7 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
     if (code == NODE_GO_ON)
         code = node_crypto(a);
     if (code == NODE_GO_ON)
-        code = node_open_capture(a);
+        code = node_open_files(a);
     if (code != NODE_GO_ON)
         return code;
     mem = memory_reserve(wire_pair_bytes(&cfg));
@@ -516,14 +446,16 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
         return EXIT_FAILED;
     }
     b->file = a->file;
+    b->trace_file = a->trace_file;
     a->dev = &w->side[0].dev;
     b->dev = &w->side[1].dev;
-    code = node_impair(a);
-    if (code != NODE_GO_ON)
-        return code;
-    node_wrap(a);
-    node_wrap(b);
-    code = node_stack(a);
+    code = node_lab_open(a);
+    if (code == NODE_GO_ON)
+        code = node_wrap(a);
+    if (code == NODE_GO_ON)
+        code = node_wrap(b);
+    if (code == NODE_GO_ON)
+        code = node_stack(a);
     return code == NODE_GO_ON ? node_stack(b) : code;
 }
 
@@ -544,6 +476,7 @@ void node_complain(struct node *n, int write_error)
         report_error(&n->report, "the capture %s ended: %s; the node goes on", n->opt->pcap,
                      strerror(-error));
     }
+    node_trace_complain(n);
 }
 
 int64_t node_say_on(int64_t now)
@@ -565,40 +498,16 @@ static void node_tell_missed(struct node *n)
                      n->printer.dropped);
 }
 
-/* What is delayed on its way out still leaves, the last acknowledgment for one. */
-static void node_flush(struct node *n)
-{
-    int64_t end = clock_now() + FLUSH_MAX * SEC, at;
-
-    while (n->impaired && (at = impair_flush(&n->impair, clock_now())) < end) {
-        int64_t left = time_max(0, at - clock_now());
-        struct timespec ts = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
-
-        nanosleep(&ts, NULL);
-    }
-}
-
-static void node_tell_impairment(const struct node *n)
-{
-    static const char *const way[] = {[IMPAIR_OUT] = "out", [IMPAIR_IN] = "in"};
-    char text[SUMMARY_MAX];
-
-    if (!n->opt->impair || !n->impaired)
-        return;
-    for (unsigned i = 0; i < IMPAIR_DIRECTIONS; i++)
-        report_line(&n->report, "impaired, %s: %s", way[i],
-                    impair_summary(&n->impair, (enum impair_direction)i, text, sizeof(text)));
-}
-
 int node_close(struct node *n, int code)
 {
     bool own = n->file == &n->own_file, whole = !n->told_capture;
     int error;
 
     teller_close(&n->teller);
-    node_flush(n);
-    node_tell_impairment(n);
+    node_lab_finish(n);
+    node_trace_finish(n);
     device_close(n->dev);
+    whole = node_trace_close(n) && whole;
     error = own ? capture_file_close(n->file) : 0;
     if (error < 0)
         report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));
