@@ -95,6 +95,7 @@ static void answer_too_large(struct impair *m, unsigned way, int64_t now, const 
     uint8_t packet[IPV4_HEADER_MIN + ICMP_HEADER + IPV4_HEADER_MAX + ICMP_QUOTE_MIN];
     struct ip_hdr of, ip = {.version = 4, .ttl = ROUTER_TTL, .proto = IP_PROTO_ICMP};
     struct slice quote = {.base = bytes};
+    struct path_packet *k;
     uint32_t n;
 
     if (ip_parse(bytes, len, &of) != REASON_NONE || !of.df || of.proto == IP_PROTO_ICMP)
@@ -108,7 +109,9 @@ static void answer_too_large(struct impair *m, unsigned way, int64_t now, const 
                m->side[way].path.cfg.mtu, &quote, 1);
     memcpy(packet + IPV4_HEADER_MIN + ICMP_HEADER, bytes, quote.len);
     n = (uint32_t)ip_build(packet, &ip, ICMP_HEADER + quote.len) + ICMP_HEADER + quote.len;
-    inbox_put(&back->inbox, now + time_max(back->path.cfg.delay, back->at_least), packet, n);
+    k = inbox_put(&back->inbox, now + time_max(back->path.cfg.delay, back->at_least), packet, n);
+    if (k)
+        k->sent = now;
 }
 
 /* ---- Onto the path ---- */
@@ -158,6 +161,24 @@ static bool launch(struct impair *m, struct impair_side *s, int64_t now, const s
     if (f->corrupt)
         decided(m, s, REASON_IMPAIR_CORRUPTED);
     return true;
+}
+
+/*
+ * A packet that is lost on its way in waits all the same, to be shown in its turn: in lock-step it
+ * is not known in which order packets are read from the device within a step. True if it does not
+ * wait.
+ */
+static bool show_now(struct impair *m, int64_t now, const struct pkt *p)
+{
+    struct impair_side *s = &m->side[IMPAIR_IN];
+    int64_t late = time_max(s->path.cfg.delay, s->at_least);
+    struct path_packet *k;
+
+    k = late > 0 ? inbox_put(&s->inbox, now + late, p->part[0].base, p->len) : NULL;
+    if (!k)
+        return true;
+    k->why = (uint16_t)m->verdict.why[0];
+    return false;
 }
 
 /* Send the packet p, whose bytes are bytes[p->len], on its way. False if it is lost. */
@@ -221,8 +242,8 @@ int64_t impair_flush(struct impair *m, int64_t now)
     return inbox_due(&s->inbox);
 }
 
-/* Hand out a packet that has come in, and say what happened to it. */
-static void arrive(struct impair *m, int64_t now, struct path_packet *k, struct pkt *ret_pkt)
+/* Hand out a packet that has come in, and say what happened to it. What a read returns for it. */
+static int arrive(struct impair *m, int64_t now, struct path_packet *k, struct pkt *ret_pkt)
 {
     uint32_t room;
 
@@ -230,6 +251,10 @@ static void arrive(struct impair *m, int64_t now, struct path_packet *k, struct 
     intake_take(&m->intake, k->len, ret_pkt);
     ret_pkt->marks = k->marks;
     m->verdict = (struct verdict){.bit = k->bit};
+    if (k->why != REASON_NONE) {
+        tell(m, (enum reason)k->why);
+        return DEVICE_LOST;
+    }
     tell_late(m, now - k->sent);
     if (k->flags & FLIGHT_REORDERED)
         tell(m, REASON_IMPAIR_REORDERED);
@@ -239,6 +264,7 @@ static void arrive(struct impair *m, int64_t now, struct path_packet *k, struct 
         tell(m, REASON_IMPAIR_CORRUPTED);
     if (k->flags & FLIGHT_DUPLICATED)
         tell(m, REASON_IMPAIR_DUPLICATED);
+    return DEVICE_PACKET;
 }
 
 /* ---- The device ---- */
@@ -248,26 +274,28 @@ static int impair_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     struct impair *m = (struct impair *)d;
     struct impair_side *s = &m->side[IMPAIR_IN];
     struct path_packet *k;
+    int r;
 
     impair_flush(m, now);
     for (unsigned i = 0; i < PUMP_MAX; i++) {
-        int r = device_read(m->inner, now, ret_pkt);
-
+        r = device_read(m->inner, now, ret_pkt);
         d->mtu = m->inner->mtu;
         if (r < 0)
             return r;
         if (r == 0)
             break;
-        if (r == DEVICE_LOST || !carry(m, IMPAIR_IN, now, ret_pkt, ret_pkt->part[0].base))
+        if (r == DEVICE_LOST)
+            return r;
+        if (!carry(m, IMPAIR_IN, now, ret_pkt, ret_pkt->part[0].base) && show_now(m, now, ret_pkt))
             return DEVICE_LOST;
         buf_unref(ret_pkt->part[0].buf);
     }
     k = inbox_take(&s->inbox, now);
     if (!k)
         return 0;
-    arrive(m, now, k, ret_pkt);
+    r = arrive(m, now, k, ret_pkt);
     inbox_give(&s->inbox, k);
-    return 1;
+    return r;
 }
 
 static int impair_write(struct device *d, int64_t now, const struct pkt *p)

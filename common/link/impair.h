@@ -6,8 +6,9 @@
  *
  * It stands right above the device, so a capture and the packet lines show what the node sends when
  * it sends it, and what it receives when it receives it. What was decided about the packet is in
- * `verdict` then, for whoever shows packets. What is lost on its way in is shown, too: for such a
- * packet read returns DEVICE_LOST, and it goes no further than to those who show it.
+ * `verdict` then, for whoever shows packets. What is lost on its way in is shown, too, when it
+ * would have come without jitter and queue: for such a packet read returns DEVICE_LOST, and it goes
+ * no further than to those who show it.
  *
  * The same seed is the same dice: they are thrown for each packet anew, from the seed and from who
  * the packet is (link/identity.h), so no packet's fate depends on when others come. What the queue

@@ -24,6 +24,7 @@ struct path_packet {
     uint8_t from; /* the node that sent it */
     uint8_t flags;
     uint16_t marks; /* of enum pkt_marks */
+    uint16_t why;   /* an enum reason: it is here only to be shown as lost */
     uint32_t bit;   /* that was turned */
     int64_t sent;   /* ns: when it was put in */
     uint8_t bytes[];

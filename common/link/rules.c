@@ -353,7 +353,7 @@ static const struct rule rules[] = {
     {"drop", "drop KIND FIRST[-LAST]",
      "these of a kind are lost, counted from 1; KIND is syn, syn-ack, rst, fin, data or ack",
      rule_drop},
-    {"down", "down FROM UNTIL", "all are lost between these times since the node's start",
+    {"down", "down FROM UNTIL", "all are lost between these times since the first packet",
      rule_down},
     {"mtu", "mtu BYTES [silent]",
      "larger ones are lost, and answered as a router does, unless silent", rule_mtu},

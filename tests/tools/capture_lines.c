@@ -6,7 +6,8 @@
  *
  * the direction, the headers, a hash over the rest, and the comments. In the headers of TCP both
  * values of the timestamps option are zeros, and the checksum, which covers them. With --v4 in
- * front of FILE, what is not IPv4 is left out: the kernel sends some IPv6 of its own, when it likes.
+ * front of FILE, what is not IPv4 is left out: the kernel sends some IPv6 of its own, when it
+ * likes.
  */
 #include <inttypes.h>
 #include <stdio.h>
