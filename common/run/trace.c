@@ -81,7 +81,7 @@ static bool timer_end(struct trace *t, struct trace_conn *c, unsigned i, const c
 
     begin(t, c, TRACE_TRACK_TIMER + i, name, TRACE_END, name, now);
     trace_arg_text(t->file, "end", expired ? "expired" : "cleared");
-    if (expired)
+    if (expired && c->expired)
         trace_reason_args(t->file, c->expired);
     trace_arg_number(t->file, "moved", shown->moved);
     if (!put(t, c, TRACE_NEEDED, now))
@@ -103,14 +103,16 @@ static void timer_begin(struct trace *t, struct trace_conn *c, unsigned i,
 
 /*
  * A slice lasts from armed to expired or cleared. One that is put off goes on, or there would be a
- * slice for each acknowledgment; but one that expired and was armed anew at once is two.
+ * slice for each acknowledgment; but one that expired and was armed anew at once is two. Not each
+ * that expires is noted: one that is over its time and was not ended by a segment has expired, too.
  */
 static void show_timer(struct trace *t, struct trace_conn *c, unsigned i,
                        const struct stack_timer *timer, int64_t now)
 {
     struct trace_timer *shown = &c->timer[i];
     bool runs = timer->at != TIME_NEVER;
-    bool expired = c->expired != REASON_NONE && shown->at <= c->expired_at;
+    bool noted = c->expired != REASON_NONE && shown->at <= c->expired_at;
+    bool expired = noted || (shown->at <= now && !t->in.pending);
 
     if (shown->open && (!runs || (expired && timer->at != shown->at)))
         timer_end(t, c, i, timer->name, expired, now);

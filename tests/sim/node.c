@@ -140,4 +140,7 @@ void node_verify(const struct node *n, struct check *c)
                    n->tx.in_use, n->small.in_use);
     if (n->st->cells.in_use > 0)
         check_fail(c, "node %u keeps %u cells", n->number, n->st->cells.in_use);
+    if (n->st->flights.in_use + n->st->ranges.in_use > 0)
+        check_fail(c, "node %u keeps %u flights with %u ranges", n->number, n->st->flights.in_use,
+                   n->st->ranges.in_use);
 }
