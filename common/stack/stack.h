@@ -243,6 +243,7 @@ struct stack_conn_status {
     uint32_t send_urgent, receive_urgent;
     enum reason soft_error; /* the last since the remote node made progress, or REASON_NONE */
     uint64_t send_rate;     /* bit/s */
+    uint64_t pacing_rate;   /* bit/s; 0: it does not pace */
     int64_t last_sent, last_received, last_ack; /* since then, in whole ms */
     int64_t opened_at, age;
 };
