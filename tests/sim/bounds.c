@@ -257,14 +257,26 @@ static void spurious_timeout_frto(struct verdict *v)
     spurious_timeout_with(v, false);
 }
 
+/* Ten times, with other losses each time; the slowest counts. */
 static void heavy_loss(struct verdict *v)
 {
-    lab_init(&lab, fast, rtt, 500000);
-    lab_flow(&lab, LAB_A, 300000, 0);
-    lab.sc.path[LAB_A][LAB_B].loss = lab.sc.path[LAB_B][LAB_A].loss = 300000;
-    play();
-    say(v, lab.done_at != TIME_NEVER && lab.done_at < 120 * SEC, "300 kB after %.1f s, %u timeouts",
-        (double)lab.done_at / (double)SEC, (unsigned)lab_timeouts(&lab, LAB_A));
+    int64_t slowest = 0;
+    unsigned timeouts = 0;
+    bool good = true;
+
+    for (unsigned i = 0; i < 10 && good; i++) {
+        lab_init(&lab, fast, rtt, 500000);
+        lab.sc.seed = i + 1;
+        lab_flow(&lab, LAB_A, 300000, 0);
+        lab.sc.path[LAB_A][LAB_B].loss = lab.sc.path[LAB_B][LAB_A].loss = 300000;
+        play();
+        slowest = time_max(slowest, lab.done_at);
+        timeouts += (unsigned)lab_timeouts(&lab, LAB_A);
+        good = !lab.result.failed;
+    }
+    say(v, good && slowest < 300 * SEC,
+        "300 kB ten times, the slowest in %.1f s, %u timeouts in all",
+        (double)slowest / (double)SEC, timeouts);
 }
 
 /* The word that the window is open gets lost; only a probe can find it out. */
@@ -408,8 +420,7 @@ static const struct bound bounds[] = {
     {"fair_cubic", "two CUBIC flows share: Jain at least 0.95", fair_cubic, "CUBIC"},
     {"fair_cubic_reno", "CUBIC and Reno share a small BDP: Jain at least 0.95", fair_cubic_reno,
      "CUBIC"},
-    {"fill_reno", "100 Mbit/s, 40 ms, a BDP of buffer: Reno fills 95%", fill_reno,
-     "repair by SACK"},
+    {"fill_reno", "100 Mbit/s, 40 ms, a BDP of buffer: Reno fills 95%", fill_reno, NULL},
     {"fill_cubic", "CUBIC fills 95%", fill_cubic, "CUBIC"},
     {"fill_bbr", "BBR fills 95%", fill_bbr, "BBR"},
     {"lossy_bbr", "with a tenth of a BDP and 1% loss BBR fills 85%", lossy_bbr, "BBR"},
