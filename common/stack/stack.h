@@ -55,6 +55,8 @@ struct stack_config {
     uint8_t ttl;                  /* of what we send */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* where port and identification numbers begin */
+    bool isn_still; /* initial sequence numbers without the clock: the same in a run that is to be
+                     * repeated, and no protection (MUST-8 is what this gives up) */
     struct buf_pool *small;       /* bufs for copies: of at least 512 bytes each */
     const struct buf_pool *large; /* that the device reads into, so that a connection's share of it
                                    * can be told (tcp/budget.c); NULL: no limit by share */
