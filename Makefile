@@ -15,6 +15,7 @@
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
 #   make units, lint, bench, format, conformance                     parts of the work on it
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
+#   make matrix       tests/sim/matrix.txt anew: simulated goodput, which `make test` compares
 #   make mutants      faults put into the stack on purpose, each found by the simulator;
 #                     ONLY=NAME tries one
 #   make fuzz         libFuzzer (clang) for RUNS executions, a million; FUZZ=NAME is one fuzzer
@@ -163,6 +164,9 @@ soak: $(O)/sim
 # Faults put into the stack on purpose, each of which the simulator must find.
 mutants:
 	@tests/mutants.sh $(ONLY)
+# tests/sim/matrix.txt: simulated goodput, with which each test run compares
+matrix: $(O)/sim
+	@$(O)/sim --matrix >build/matrix.new && mv build/matrix.new tests/sim/matrix.txt
 # docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it
 conformance:
 	@$(MAKE) --no-print-directory BUILD=release tests-build
@@ -209,6 +213,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build help tests-build units deps demo test bench lint soak mutants format conformance network \
+.PHONY: all build help tests-build units deps demo test bench lint soak mutants matrix format conformance network \
         clean_network preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
         trace-host install uninstall clean

@@ -163,6 +163,13 @@ check_scripts()
     verdict "each end-to-end script can be run and is described"
 }
 
+# A fault whose text has changed or stands twice can no longer be put in.
+check_mutants()
+{
+    tests/mutants.sh --check >"$tmp/out" 2>&1
+    verdict "each fault of tests/mutants/list.txt can be put into the stack"
+}
+
 check_cppcheck()
 {
     if ! command -v cppcheck >/dev/null; then
@@ -186,5 +193,6 @@ check_format
 check_length
 check_words
 check_scripts
+check_mutants
 check_cppcheck
 exit $failed

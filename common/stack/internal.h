@@ -75,7 +75,7 @@ struct stack {
     struct ip_node ip;
     struct udp udp;
     struct wheel wheel;
-    struct pool cells;
+    struct pool cells, flights, ranges;
     int64_t now; /* the latest instant that a door was told */
 
     struct conn *conns;

@@ -2,8 +2,9 @@
  * Making a stack, and its doors.
  *
  * The memory that stack_create is given is laid out once: the stack itself, the connections, the
- * buckets of their table, the cells of all queues. Because it comes filled with zeros, and zero
- * means "none" everywhere, nothing of it has to be touched before it is used.
+ * buckets of their table, the cells of all queues, what connections have in flight. Because it
+ * comes filled with zeros, and zero means "none" everywhere, nothing of it has to be touched before
+ * it is used.
  */
 #include <string.h>
 
@@ -20,6 +21,7 @@ void stack_config_default(struct stack_config *cfg)
         .mtu = 1500,
         .max_conns = 16384,
         .max_chunks = 262144,
+        .max_ranges = 65536,
         .ttl = IP_TTL_DEFAULT,
     };
     tcp_config_default(&cfg->tcp);
@@ -62,10 +64,22 @@ static size_t buckets_bytes(const struct stack_config *cfg)
     return align(bucket_count(cfg) * sizeof(uint32_t));
 }
 
+/* Touched only for connections that send. */
+static size_t flights_bytes(const struct stack_config *cfg)
+{
+    return align(pool_bytes(cfg->max_conns, sizeof(struct flight)));
+}
+
+static size_t ranges_bytes(const struct stack_config *cfg)
+{
+    return align(pool_bytes(cfg->max_ranges, sizeof(struct range)));
+}
+
 size_t stack_bytes(const struct stack_config *cfg)
 {
     return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
-           routes_bytes(cfg) + buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL));
+           routes_bytes(cfg) + buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL)) +
+           flights_bytes(cfg) + ranges_bytes(cfg);
 }
 
 static bool config_possible(const struct stack_config *cfg)
@@ -95,6 +109,8 @@ static void init_floors(struct stack *st)
     st->tcp.cfg = cfg->tcp;
     st->tcp.mtu_mss = (uint16_t)(cfg->tcp.mss && cfg->tcp.mss < mss ? cfg->tcp.mss : mss);
     st->tcp.cells = &st->cells;
+    st->tcp.flights = &st->flights;
+    st->tcp.ranges = &st->ranges;
     st->tcp.small = cfg->small;
     st->tcp.large = cfg->large;
     st->tcp.counts = st->counts;
@@ -119,6 +135,12 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     st->bucket_mask = bucket_count(cfg) - 1;
     at += buckets_bytes(cfg);
     pool_init(&st->cells, at, pool_bytes(cfg->max_chunks, REASM_CELL), REASM_CELL);
+    at += align(pool_bytes(cfg->max_chunks, REASM_CELL));
+    pool_init(&st->flights, at, pool_bytes(cfg->max_conns, sizeof(struct flight)),
+              sizeof(struct flight));
+    at += flights_bytes(cfg);
+    pool_init(&st->ranges, at, pool_bytes(cfg->max_ranges, sizeof(struct range)),
+              sizeof(struct range));
     wheel_init(&st->wheel, 0);
     list_init(&st->output);
     list_init(&st->event);

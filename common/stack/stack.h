@@ -50,6 +50,8 @@ struct stack_config {
     uint32_t mtu;                 /* bytes of an IP packet that the device takes */
     uint32_t max_conns;           /* connections in all states together */
     uint32_t max_chunks;          /* slices queued in all connections together */
+    uint32_t max_ranges;          /* pieces in flight in all connections; beyond that they are
+                                   * told apart less well (tcp/recovery/board.h) */
     uint8_t ttl;                  /* of what we send */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* where port and identification numbers begin */

@@ -69,7 +69,7 @@ static void fill_flow(const struct stack *st, const struct tcb *t, struct stack_
     s->receive_urgent = urgent_left(t);
     s->unacked = outstanding(t);
     s->not_sent = not_sent(t);
-    s->lost = t->recovery.lost_end - t->recovery.lost_start;
+    s->lost = t->flight ? t->flight->board.lost : 0;
     s->out_of_order = t->reasm.ranges;
     s->bytes_sent = t->bytes_sent;
     s->bytes_retrans = t->bytes_sent - t->bytes_acked - s->unacked;

@@ -96,8 +96,8 @@ static bool update_send_window(struct seg *s, bool acks_new)
     c->max_snd_wnd = max32(c->max_snd_wnd, s->wnd);
     if (was_closed && c->snd_wnd > 0) {
         rtt_reset_backoff(&c->rtt, &s->t->cfg);
-        if (c->snd_una != c->snd_nxt)
-            recovery_reopened(&c->recovery, c->snd_una, c->snd_nxt);
+        if (c->flight)
+            recovery_reopened(c->flight);
         tcp_restart_rtx(c, s->now); /* what is sent now must not wait for a late probe's timer */
     }
     return was_closed || c->snd_wnd == 0;
@@ -143,7 +143,7 @@ struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
         .in_flight = c->snd_nxt - c->snd_una,
         .mss = c->snd_mss,
         .cwnd_limited = c->cwnd_limited,
-        .in_recovery = c->recovery.phase == RECOVERY_FAST,
+        .in_recovery = flight_phase(c->flight) == RECOVERY_FAST,
     };
 }
 
@@ -156,66 +156,71 @@ static void mark_seen(struct seg *s, const struct cc_sample *cs)
     ecn_reduced(s->c);
 }
 
-/* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
-static void feed_recovery(struct seg *s, uint32_t acked, bool duplicate, struct cc_sample cs)
+/* A loss was detected: one reduction for all that is lost of one window. */
+static void loss_detected(struct seg *s, const struct cc_sample *cs)
 {
     struct tcb *c = s->c;
-    struct ack_sample as = {
-        .una = c->snd_una,
-        .nxt = c->snd_nxt,
-        .acked = acked,
-        .mss = c->snd_mss,
-        .duplicate = duplicate,
-    };
+
+    tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
+    if (!ecn_was_reduced(c, c->snd_una))
+        s->t->cfg.cc->on_loss(&c->cc, cs);
+    ecn_reduced(c);
+    rtt_cancel(&c->rtt);
+}
+
+/* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
+static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_sample cs)
+{
+    struct tcb *c = s->c;
+    struct recovery_verdict v;
     bool demanded = ecn_demands(c, s->hdr);
 
-    switch (recovery_on_ack(&c->recovery, &as)) {
-    case RECOVERY_ENTERED:
-        tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
-        if (!ecn_was_reduced(c, c->snd_una))
-            s->t->cfg.cc->on_loss(&c->cc, &cs);
-        ecn_reduced(c);
-        rtt_cancel(&c->rtt);
-        break;
-    case RECOVERY_FINISHED:
+    recovery_on_ack(c->flight, as, &v);
+    cs.acked = v.delivered;
+    if (v.reneged)
+        tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
+    if (v.finished) {
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
         cs.in_flight = c->snd_nxt - c->snd_una;
         s->t->cfg.cc->on_recovered(&c->cc, &cs);
-        break;
-    case RECOVERY_NONE:
-        if (demanded)
-            mark_seen(s, &cs);
-        else if (acked && !ecn_echoed(c, s->hdr))
-            s->t->cfg.cc->on_ack(&c->cc, &cs);
-        break;
     }
+    if (v.entered)
+        loss_detected(s, &cs);
+    else if (demanded && !v.finished)
+        mark_seen(s, &cs);
+    else if (cs.acked && !v.finished && !ecn_echoed(c, s->hdr))
+        s->t->cfg.cc->on_ack(&c->cc, &cs);
 }
 
 void ack_process(struct seg *s)
 {
     struct tcb *c = s->c;
-    bool again = sack_arrived(s->t, c, s->now, s->hdr); /* what arrived twice is no loss */
-    bool duplicate = is_duplicate(s) && !again;
+    struct ack_sample as = {.now = s->now, .nxt = c->snd_nxt, .mss = c->snd_mss};
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
     struct cc_sample cs = tcp_cc_sample(c, s->now);
     bool probed = false;
 
+    sack_arrived(s->t, c, s->now, s->hdr, &as);
+    as.duplicate = is_duplicate(s) && !as.dsack; /* what arrived twice is no loss */
+    as.acked = acked;
     c->acked_ms = tcb_ms(s->now);
     keepalive_heard(c, s->now);
     if (acked) {
         advance_una(s);
-        cs.acked = acked;
         cs.rtt = round_trip(s, cs.in_flight);
         if (cs.rtt)
             note_rtt(s, cs.rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
-    feed_recovery(s, acked, duplicate, cs);
+    as.una = c->snd_una;
+    if (c->flight)
+        feed_recovery(s, &as, cs);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
     if (probed)
         probe_answered(c, s->now);
+    flight_settle(c, s->now);
     c->output_due = true;
 }
 

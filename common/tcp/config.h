@@ -6,6 +6,7 @@
 #define TCP_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "wire/ip_option.h"
@@ -42,6 +43,16 @@ struct tcp_config {
     bool wscale;              /* offer and accept window scaling (RFC 7323 section 2) */
     bool timestamps;          /* offer and accept timestamps (RFC 7323 section 3) */
     bool sack;                /* offer and accept selective acknowledgments (RFC 2018) */
+    bool dsack;               /* report what came twice (RFC 2883), and undo by such reports */
+    bool rack;                /* find losses by time (RFC 8985); off: by duplicates (RFC 6675) */
+    bool tlp;                 /* tail loss probes (RFC 8985 section 7) */
+    bool prr;                 /* proportional rate reduction (RFC 9937) */
+    bool frto;                /* is a time-out spurious (RFC 5682)? */
+    bool undo;                /* take a spurious reduction back (RFC 4015) */
+    bool limited_transmit;    /* new data on the first two duplicates (RFC 3042) */
+    bool hystart;             /* end slow start by the round trip (RFC 9406) */
+    bool pacing;              /* spread what leaves over the round trip, see tcp/cc/cc.h */
+    bool cwv;                 /* shrink a window that was not used (RFC 7661) */
     bool ecn;                 /* offer and accept explicit congestion notification (RFC 3168) */
     bool syn_cookies;         /* answer SYNs without memory when the SYN queue is full (RFC 4987) */
     uint32_t syn_queue;       /* half-open connections that each listener may have */
@@ -62,5 +73,22 @@ struct tcp_config {
 bool tcp_settings_valid(const struct tcp_settings *s);
 
 void tcp_config_default(struct tcp_config *cfg);
+
+/* A mechanism that can be switched off, see switch.def. */
+struct tcp_switch {
+    const char *name;
+    size_t offset; /* of a bool in struct tcp_config */
+    const char *rfc;
+    const char *sentence;
+};
+
+/* Row i of the table, or NULL behind the last one. */
+const struct tcp_switch *tcp_switch_at(unsigned i);
+
+/* The switch whose name is these `len` bytes, or NULL. */
+const struct tcp_switch *tcp_switch_find(const char *name, size_t len);
+
+/* Where it stands in a configuration. */
+bool *tcp_switch_of(const struct tcp_switch *s, struct tcp_config *cfg);
 
 #endif

@@ -68,7 +68,8 @@ static enum reason too_big(struct tcp *t, struct tcb *c, int64_t now, const stru
     mtu = e->mtu ? e->mtu : plateau_under(e->size);
     if (!mss_lower(c, mtu))
         return REASON_ICMP_MTU;
-    recovery_too_big(&c->recovery, c->snd_una, c->snd_nxt);
+    if (c->flight)
+        recovery_too_big(c->flight, c->snd_nxt);
     tcp_restart_rtx(c, now);
     c->output_due = true;
     tcp_note(t, c, now, REASON_ICMP_PMTU, mtu);

@@ -131,19 +131,22 @@ static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reaso
 /* What waits behind a gap for its acknowledgment says nothing of the path; the echo does better. */
 static bool may_time(const struct tcb *c)
 {
-    return !c->ts_ok || c->recovery.phase == RECOVERY_OPEN;
+    return !c->ts_ok || flight_phase(c->flight) == RECOVERY_OPEN;
 }
 
 /* The same for sequence space that leaves for the first time. */
 static bool send_new(struct out *o, uint32_t len, enum reason why)
 {
     struct tcb *c = o->c;
+    uint32_t start = c->snd_nxt;
 
-    if (c->snd_nxt == c->snd_una) {
+    flight_begin(o->t, c);
+    if (start == c->snd_una) {
         c->progress_at = o->now;
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
-    c->snd_nxt += send_space(o, c->snd_nxt, len, why);
+    c->snd_nxt += send_space(o, start, len, why);
+    board_sent(&c->flight->board, o->now, start, c->snd_nxt);
     if (why == REASON_SEND_DATA)
         ecn_new_text(c, o->hdr, o->p);
     if (why != REASON_SEND_PROBE && may_time(c))
@@ -160,24 +163,27 @@ static uint32_t window_from(const struct tcb *c, uint32_t seq)
     return seq_gt(edge, seq) ? edge - seq : 0;
 }
 
-/* What was sent may be sent again within the window (SHLD-16), and within cwnd after a timeout. */
+/* What was sent may be sent again within the window (SHLD-16) and cwnd. */
 static bool send_lost(struct out *o)
 {
     struct tcb *c = o->c;
-    struct recovery *r = &c->recovery;
-    uint32_t len, pipe = recovery_pipe(r, c->snd_una, c->snd_nxt, c->snd_mss);
+    struct flight *f = c->flight;
+    uint32_t start, end, len;
+    enum reason why;
 
-    len = min32(min32(r->lost_end - r->lost_start, option_text_max(c)),
-                window_from(c, r->lost_start));
+    if (!recovery_next(f, &start, &end, &why))
+        return false;
+    len = min32(min32(end - start, option_text_max(c)), window_from(c, start));
     if (len == 0)
         return false;
-    if (r->phase == RECOVERY_RTO && pipe > 0 && pipe + len > c->cc.cwnd) {
+    if (!recovery_may_send(f, len, c->cc.cwnd, c->snd_mss)) {
         c->cwnd_limited = true;
         return false;
     }
     rtt_cancel(&c->rtt);
     c->retransmits++;
-    recovery_sent(r, send_space(o, r->lost_start, len, r->why));
+    len = send_space(o, start, len, why);
+    recovery_sent(f, o->now, start, start + len);
     return true;
 }
 
@@ -200,7 +206,8 @@ static bool send_probe(struct out *o)
 
     c->probe_due = false;
     if (c->snd_una != c->snd_nxt) {
-        send_space(o, c->snd_una, 1, REASON_SEND_PROBE);
+        recovery_sent(c->flight, o->now, c->snd_una,
+                      c->snd_una + send_space(o, c->snd_una, 1, REASON_SEND_PROBE));
         return true;
     }
     if (!waiting)
@@ -228,7 +235,7 @@ static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
     uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
-    uint32_t pipe = recovery_pipe(&c->recovery, c->snd_una, c->snd_nxt, c->snd_mss);
+    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss);
     uint32_t room = c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
     uint32_t bytes = min32(waiting - (waiting && c->fin_queued), min32(window, option_text_max(c))),
              len;
@@ -262,7 +269,7 @@ static bool send_from_queue(struct out *o)
 {
     struct tcb *c = o->c;
 
-    if (recovery_lost(&c->recovery) && c->snd_wnd > 0)
+    if (c->flight && c->flight->board.lost && c->snd_wnd > 0)
         return send_lost(o); /* new data waits until what is lost was sent again */
     if (c->probe_due)
         return send_probe(o);

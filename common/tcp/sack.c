@@ -9,7 +9,7 @@
  *
  * Together they take no more than half a segment, so that one with text still carries some.
  *
- * As sender we do not repair by them yet; what a block can be is judged here all the same.
+ * As sender we judge here what a block can be, and recovery/ repairs by those that can be true.
  */
 #include "tcp/sack.h"
 
@@ -106,19 +106,21 @@ static bool is_possible(const struct tcb *c, const struct tcp_hdr *seg,
     return seq_lt(b->start, b->end) && inside(b, start, c->snd_nxt);
 }
 
-bool sack_arrived(struct tcp *t, const struct tcb *c, int64_t now, const struct tcp_hdr *seg)
+void sack_arrived(struct tcp *t, const struct tcb *c, int64_t now, const struct tcp_hdr *seg,
+                  struct ack_sample *s)
 {
-    bool reported = false;
-
+    s->sack = c->sack_ok;
     if (!c->sack_ok)
-        return false;
+        return;
     for (unsigned i = 0; i < seg->opt.sack_n; i++) {
+        const struct tcp_sack_block *b = &seg->opt.sack[i];
         bool duplicate = i == 0 && is_duplicate_report(seg);
 
-        if (!is_possible(c, seg, &seg->opt.sack[i], duplicate))
+        if (!is_possible(c, seg, b, duplicate))
             tcp_note(t, c, now, REASON_SACK_IMPOSSIBLE, 0);
         else if (duplicate)
-            reported = true;
+            s->dsack = true;
+        else
+            s->block[s->blocks++] = *b;
     }
-    return reported;
 }

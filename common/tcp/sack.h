@@ -30,8 +30,10 @@ static inline void sack_reported(struct tcb *c)
 
 /*
  * Look through the blocks of an acceptable acknowledgment; those that cannot be true are counted
- * and count for nothing. Returns whether it reports a duplicate, so that it is no sign of a loss.
+ * and count for nothing. The others go to the sample: what has arrived behind a gap, and whether
+ * something arrived twice.
  */
-bool sack_arrived(struct tcp *t, const struct tcb *c, int64_t now, const struct tcp_hdr *seg);
+void sack_arrived(struct tcp *t, const struct tcb *c, int64_t now, const struct tcp_hdr *seg,
+                  struct ack_sample *s);
 
 #endif

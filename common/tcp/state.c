@@ -55,6 +55,8 @@ void tcp_set_state(struct tcp *t, struct tcb *c, int64_t now, enum tcp_state to)
     t->counts[REASON_STATE]++;
     if (t->note && from != to)
         t->note(t->note_arg, c, now, REASON_STATE, from, 0);
+    if (to == TCP_FIN_WAIT_2 || to == TCP_TIME_WAIT)
+        flight_end(t, c); /* nothing more will be sent */
     if (to == TCP_TIME_WAIT) {
         c->timer[TIMER_RTX] = c->timer[TIMER_DELACK] = TIME_NEVER;
         leave_end(t, c, REASON_END_ORDERLY);
@@ -75,6 +77,7 @@ void tcp_end(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
 
     if (why != REASON_END_ORDERLY)
         tcp_drop_queues(t, c);
+    flight_end(t, c);
     tcp_set_state(t, c, now, TCP_CLOSED);
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         c->timer[i] = TIME_NEVER;

@@ -14,7 +14,6 @@
 #include "tcp/cc/cc.h"
 #include "tcp/config.h"
 #include "tcp/reasm.h"
-#include "tcp/recovery/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/state.h"
 #include "wire/addr.h"
@@ -26,6 +25,8 @@
  *   DELACK  input.c arms it when an acknowledgment may wait
  *   LINGER  state.c arms it in TIME-WAIT (2 MSL), and in FIN-WAIT-2 when nobody reads any more;
  *           user.c where a release may take so long and no longer
+ * and those of what is in flight (flight.h), as long as there is something or was not long ago:
+ *   IDLE    flight.c arms it when nothing is outstanding any more, and clears it when text is sent
  */
 enum tcp_timer {
     TIMER_RTX,
@@ -44,6 +45,8 @@ enum tcp_event {
     TCP_EVENT_ERROR = 0x20,  /* `report` says which: trouble, but no end */
     TCP_EVENT_CLOSED = 0x40, /* end_reason says how; the last one told */
 };
+
+struct flight;
 
 struct tcb {
     struct addr local, remote;
@@ -119,8 +122,8 @@ struct tcb {
     struct reasm reasm;
 
     struct rtt rtt;
-    struct recovery recovery;
-    uint32_t min_rtt_us; /* the shortest round trip; 0 before the first is measured */
+    struct flight *flight; /* what is outstanding, or NULL: nothing, and has not been for long */
+    uint32_t min_rtt_us;   /* the shortest round trip; 0 before the first is measured */
     struct cc cc;
     int64_t timer[TIMER_COUNT]; /* deadlines, ns, or TIME_NEVER */
     int64_t progress_at;        /* ns: since when the remote end owes an answer to what is

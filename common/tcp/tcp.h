@@ -10,6 +10,7 @@
  *   ack.c      its fifth step, the ACK field
  *   text.c     its seventh and eighth, the segment text and the FIN bit
  *   output.c   what to send next, and why
+ *   flight.c   what is outstanding, from the first text to a long silence
  *   timer.c    timeouts
  *   icmp.c     what ICMP errors do to a connection
  *   user.c     the user calls
@@ -23,12 +24,14 @@
  *   budget.c   how much of the buffers one connection may have
  *   urgent.c   urgent data, both ways
  *   keepalive.c  is a quiet connection still alive?
+ *   config.c   defaults, and what can be switched off
  *   report.c   soft errors, as the application is told of them
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
 
 #include "base/buf.h"
+#include "tcp/flight.h"
 #include "tcp/tcb.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
@@ -36,8 +39,10 @@
 /* What all connections of one node share. */
 struct tcp {
     struct tcp_config cfg;
-    uint16_t mtu_mss;   /* bytes of payload that the device's MTU leaves */
-    struct pool *cells; /* of REASM_CELL bytes */
+    uint16_t mtu_mss;     /* bytes of payload that the device's MTU leaves */
+    struct pool *cells;   /* of REASM_CELL bytes */
+    struct pool *flights; /* of struct flight, one for each connection */
+    struct pool *ranges;  /* of struct range */
     struct buf_pool *small;
     const struct buf_pool *large; /* that devices read into, or NULL: not known */
     uint64_t *counts;             /* by enum reason */

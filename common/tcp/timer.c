@@ -24,6 +24,7 @@ int64_t tcp_deadline(const struct tcb *c)
 {
     int64_t first = time_min(give_up_at(c), keepalive_deadline(c));
 
+    first = time_min(first, flight_deadline(c->flight));
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         first = time_min(first, c->timer[i]);
     return first;
@@ -52,9 +53,9 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
     struct cc_sample s = tcp_cc_sample(c, now);
 
     /* ssthresh is halved once, not for each time-out of the same segment */
-    s.in_recovery = c->recovery.phase == RECOVERY_RTO && c->rtt.backoff > 0;
+    s.in_recovery = flight_phase(c->flight) == RECOVERY_RTO && c->rtt.backoff > 0;
     t->cfg.cc->on_rto(&c->cc, &s);
-    recovery_on_rto(&c->recovery, c->snd_una, c->snd_nxt);
+    recovery_on_rto(c->flight, c->snd_nxt);
     ecn_reduced(c);
 }
 
@@ -116,6 +117,7 @@ void tcp_tick(struct tcp *t, struct tcb *c, int64_t now)
         tcp_end(t, c, now, REASON_END_TIMED_OUT);
     if (expire(c, TIMER_RTX, now))
         rtx_expired(t, c, now);
+    flight_tick(t, c, now);
     if (keepalive_deadline(c) <= now)
         tcp_keepalive_expired(t, c, now);
     if (expire(c, TIMER_LINGER, now))

@@ -12,48 +12,6 @@ enum {
     SEND_SLICE_MAX = 1 << 24, /* bytes of one send: a queue holds little more than its limit */
 };
 
-/* Some defaults have bounds: MUST-23, MUST-25, MUST-28, SHLD-10, SHLD-11. */
-void tcp_config_default(struct tcp_config *cfg)
-{
-    *cfg = (struct tcp_config){
-        .snd_buf = 256 * 1024,
-        .rcv_buf = 256 * 1024,
-        .wscale = true,
-        .timestamps = true,
-        .sack = true,
-        .ecn = true,
-        .syn_cookies = true,
-        .syn_queue = 1024,
-        .delayed_ack = true,
-        .cc = &cc_reno,
-        .delack_ns = 40 * MSEC,
-        .rto_initial_ns = 1 * SEC,
-        .rto_min_ns = 200 * MSEC,
-        .rto_max_ns = 60 * SEC,
-        .msl_ns = 30 * SEC,
-        .fin_wait_2_ns = 60 * SEC,
-        .conn =
-            {
-                .nagle = true,
-                .soft_errors = true,
-                .r1 = 3,
-                .keepalive_max = 9,
-                .r2_ns = 100 * SEC,
-                .r2_syn_ns = 180 * SEC,
-                .keepalive_ns = 7200 * SEC,
-                .keepalive_interval_ns = 75 * SEC,
-                .linger_ns = TIME_NEVER,
-            },
-    };
-}
-
-bool tcp_settings_valid(const struct tcp_settings *s)
-{
-    return s->dscp < 64 && s->route.hops <= IP_ROUTE_HOPS_MAX && s->r1 > 0 &&
-           s->keepalive_max > 1 && s->r2_ns > 0 && s->r2_syn_ns > 0 && s->keepalive_ns > 0 &&
-           s->keepalive_interval_ns > 0 && s->linger_ns >= 0;
-}
-
 /* A new R2 counts at once (MUST-21). */
 void tcp_set(struct tcb *c, int64_t now, const struct tcp_settings *s)
 {
@@ -72,7 +30,6 @@ static void tcb_init(struct tcp *t, struct tcb *c, int64_t now, uint32_t iss)
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         c->timer[i] = TIME_NEVER;
     rtt_init(&c->rtt, &t->cfg);
-    recovery_init(&c->recovery, iss);
     tcp_window_init(t, c);
     c->send_syn = true;
     c->output_due = true;

@@ -33,7 +33,6 @@ static void fail(const struct look *l, const char *what)
 static void look_at_numbers(const struct look *l)
 {
     const struct tcb *t = l->t;
-    const struct recovery *r = &t->recovery;
     uint32_t flight = t->snd_nxt - t->snd_una;
 
     if (seq_gt(t->snd_una, t->snd_nxt))
@@ -44,11 +43,41 @@ static void look_at_numbers(const struct look *l)
         fail(l, "RCV.NXT is beyond the window");
     if (seq_gt(t->last_ack, t->rcv_nxt))
         fail(l, "more was acknowledged than has arrived");
-    if (seq_lt(r->lost_start, t->snd_una) || seq_gt(r->lost_end, t->snd_nxt) ||
-        seq_gt(r->lost_start, r->lost_end))
-        fail(l, "what is lost was not sent");
     if (t->bytes_acked > t->bytes_sent)
         fail(l, "more bytes acknowledged than sent");
+}
+
+/* The board is what is outstanding, without gaps, and its sums are right. */
+static void look_at_board(const struct look *l)
+{
+    const struct tcb *t = l->t;
+    const struct board *b = t->flight ? &t->flight->board : NULL;
+    uint32_t at = t->snd_una, n = 0, pipe = 0, lost = 0, sacked = 0;
+
+    if (!b) {
+        if (t->snd_una != t->snd_nxt && tcb_synchronized(t))
+            fail(l, "something is outstanding, and nothing known of it");
+        return;
+    }
+    for (const struct range *g = board_first(b); g; g = board_next(b, g), n++) {
+        if (g->start != at || seq_leq(g->end, g->start))
+            fail(l, "the board has a gap");
+        at = g->end;
+        *(g->sacked ? &sacked : g->lost ? &lost : &pipe) += range_len(g);
+    }
+    if (at != t->snd_nxt)
+        fail(l, "the board does not end at SND.NXT");
+    if (n != b->n || pipe != board_pipe(b) || lost != b->lost || sacked != b->sacked)
+        fail(l, "the board's sums are wrong");
+    for (const struct range *g = board_oldest(b); g; g = board_later(b, g)) {
+        const struct range *later = board_later(b, g);
+
+        pipe -= range_len(g);
+        if (g->lost || g->sacked || (later && later->sent_at < g->sent_at))
+            fail(l, "the board's order by time is wrong");
+    }
+    if (pipe != 0)
+        fail(l, "something flies that has no place in time");
 }
 
 static void look_at_reasm(const struct look *l)
@@ -210,9 +239,15 @@ static uint32_t cells_of(const struct tcb *t)
     return n + out_of_order + t->reasm.ranges;
 }
 
+/* Ranges that are not the board's own. */
+static uint32_t shared_ranges(const struct board *b)
+{
+    return (uint32_t)b->n + b->spares - (uint32_t)BOARD_OWN;
+}
+
 static void look_at_memory(struct check *c, unsigned node, const struct stack *st)
 {
-    uint32_t cells = 0, conns = 0, queued[STACK_LISTENERS_MAX][2] = {{0}};
+    uint32_t cells = 0, conns = 0, flights = 0, ranges = 0, queued[STACK_LISTENERS_MAX][2] = {{0}};
 
     for (uint32_t i = 0; i < st->fresh_slots; i++) {
         const struct conn *conn = &st->conns[i];
@@ -221,11 +256,16 @@ static void look_at_memory(struct check *c, unsigned node, const struct stack *s
             continue;
         conns++;
         cells += cells_of(&conn->tcb);
+        flights += conn->tcb.flight != NULL;
+        ranges += conn->tcb.flight ? shared_ranges(&conn->tcb.flight->board) : 0;
         if (conn->listener)
             queued[conn->listener - 1][conn->complete]++;
     }
     if (cells != st->cells.in_use)
         check_fail(c, "node %u: %u cells in queues, %u in use", node, cells, st->cells.in_use);
+    if (flights != st->flights.in_use || ranges != st->ranges.in_use)
+        check_fail(c, "node %u: %u flights and %u ranges, %u and %u in use", node, flights, ranges,
+                   st->flights.in_use, st->ranges.in_use);
     if (conns != st->totals.conns || conns > st->cfg.max_conns)
         check_fail(c, "node %u: %u connections, %u counted", node, conns, st->totals.conns);
     for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++) {
@@ -272,6 +312,7 @@ void check_node(struct check *c, unsigned node, int64_t now)
         if (conn->tcb.state == TCP_CLOSED)
             continue;
         look_at_numbers(&l);
+        look_at_board(&l);
         look_at_reasm(&l);
         look_at_timers(&l, conn);
         look_at_debts(&l);

@@ -123,6 +123,7 @@ static bool is_again(enum reason why)
     case REASON_SEND_RTO:
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
+    case REASON_SEND_SACK:
     case REASON_SEND_REOPENED:
     case REASON_SEND_SMALLER:
     case REASON_SEND_PROBE:

@@ -8,6 +8,10 @@
  *         play one seed, with some values changed, and with -v packet by packet
  *   sim --seed N [--with ...] --shrink
  *         make a failing run small, and say how the small one is replayed
+ *   sim --bounds [NAME]
+ *         what loss recovery and congestion control must achieve, with the figures (bounds.h)
+ *   sim --matrix [FILE]
+ *         the matrix of goodput (matrix.h): write it, or compare it with a file
  *   sim --seed N --values
  *         what the seed stands for: every value under its name
  *
@@ -21,14 +25,18 @@
 #include <string.h>
 
 #include "run/exit.h"
+#include "tests/sim/bounds.h"
+#include "tests/sim/matrix.h"
 #include "tests/sim/range.h"
 #include "tests/sim/shrink.h"
 
 static const char usage[] = "sim: usage: sim --seeds A..B [--jobs N] [--first] [--progress] |"
-                            " sim --seed N [--with 'NAME=VALUE ...'] [-v | --shrink | --values]\n";
+                            " sim --seed N [--with 'NAME=VALUE ...'] [-v | --shrink | --values] |"
+                            " sim --bounds [NAME] | sim --matrix [FILE]\n";
 
 enum {
     SHRINK_PLAYS = 5000,
+    MATRIX_JOBS = 2,
 };
 
 struct arguments {
@@ -136,6 +144,12 @@ int main(int argc, char **argv)
     struct arguments a = {.range = {.jobs = 1, .program = argv[0], .plays = SHRINK_PLAYS}};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc >= 2 && argc <= 3 && strcmp(argv[1], "--bounds") == 0)
+        return bounds_run(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "--matrix") == 0)
+        return matrix_write(MATRIX_JOBS, stdout);
+    if (argc == 3 && strcmp(argv[1], "--matrix") == 0)
+        return matrix_compare(MATRIX_JOBS, argv[2]);
     if (!parse(argc, argv, &a)) {
         fputs(usage, stderr);
         return EXIT_USAGE;

@@ -35,6 +35,7 @@ void node_init(struct node *n, unsigned number, const struct node_config *cfg,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (n->memory == MAP_FAILED)
         abort();
+    net_inbox_init(&n->inbox);
     m = n->memory;
     buf_pool_init(&n->rx, m + stack, rx, cfg->stack.mtu);
     buf_pool_init(&n->tx, m + stack + rx, tx, TX_SIZE);
@@ -48,7 +49,7 @@ void node_init(struct node *n, unsigned number, const struct node_config *cfg,
 
 void node_free(struct node *n)
 {
-    inbox_free(&n->inbox);
+    net_inbox_free(&n->inbox);
     munmap(n->memory, n->memory_size);
 }
 
@@ -114,7 +115,7 @@ void node_read(struct node *n, int64_t now, struct check *c)
     check_batch(c);
     for (unsigned i = 0; i < n->cfg.batch && (k = inbox_take(&n->inbox, now)); i++) {
         node_input(n, now, k, c);
-        free(k);
+        inbox_give(&n->inbox, k);
     }
 }
 

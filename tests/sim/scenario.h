@@ -46,6 +46,7 @@ struct scenario {
     int64_t vanish_at;  /* ns since the start */
     uint32_t strikes;   /* forged packets for live connections (strike.c) ... */
     int64_t strike_gap; /* ns between two of them */
+    bool funnel;        /* all packets to B take the path from A, with its rate and its queue */
     bool listed;        /* the network's faults are those of a list; no dice */
 };
 

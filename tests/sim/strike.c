@@ -226,13 +226,15 @@ void strike(struct world *w, unsigned node)
         check_fail(&w->check, "a forged packet of kind %d changed the connection", (int)kind);
 }
 
-void strike_too_large(struct world *w, const struct path *p, const uint8_t *b, uint32_t len)
+void strike_too_large(struct world *w, const struct lane *l, const uint8_t *b, uint32_t len)
 {
     uint8_t packet[256];
+    struct path_packet *k;
     uint32_t n;
 
     (void)len;
-    n = build_error(&w->sc.node[p->from].stack.local[0], ICMP_UNREACH_NEEDFRAG,
-                    (uint16_t)p->cfg.mtu, b, packet);
-    inbox_put(&w->node[p->from].inbox, w->now + p->cfg.delay, p->to, packet, n);
+    n = build_error(&w->sc.node[l->from].stack.local[0], ICMP_UNREACH_NEEDFRAG,
+                    (uint16_t)l->path.cfg.mtu, b, packet);
+    k = inbox_put(&w->node[l->from].inbox, w->now + l->path.cfg.delay, packet, n);
+    k->from = l->to;
 }

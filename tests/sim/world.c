@@ -83,15 +83,15 @@ static void init_ends(struct world *w)
 
 static void init_path(struct world *w, unsigned from, unsigned to)
 {
-    struct path *p = &w->path[from][to];
+    struct lane *l = &w->lane[from][to];
 
-    path_init(p, &w->sc.path[from][to], dice_for(w->sc.seed, 10 + from * NET_NODES + to));
-    p->from = (uint8_t)from;
-    p->to = (uint8_t)to;
-    p->origin = w->origin;
-    p->inbox = &w->node[to].inbox;
-    p->script = w->sc.listed ? w->how.script : NULL;
-    p->record = w->how.record;
+    path_init(&l->path, &w->sc.path[from][to], dice_for(w->sc.seed, 10 + from * NET_NODES + to));
+    l->path.origin = w->origin;
+    l->from = (uint8_t)from;
+    l->to = (uint8_t)to;
+    l->inbox = &w->node[to].inbox;
+    l->script = w->sc.listed ? w->how.script : NULL;
+    l->record = w->how.record;
 }
 
 /* How long an application pauses while it moves so many bytes in pieces: more than it will. */
@@ -168,6 +168,7 @@ static unsigned node_at(const struct world *w, const uint8_t *b)
 void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
 {
     unsigned to = node_at(w, b);
+    struct lane *lane;
     char line[PRINT_LINE_MAX];
 
     world_hash(w, (uint64_t)(w->now - w->origin));
@@ -183,8 +184,12 @@ void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, 
     }
     if (w->gone == to + 1)
         return;
-    if (path_send(&w->path[from][to], w->now, b, len) == PATH_TOO_LARGE)
-        strike_too_large(w, &w->path[from][to], b, len);
+    if (w->how.watch && w->how.watch->leaves &&
+        !w->how.watch->leaves(w->how.watch->arg, w, from, b, len, why))
+        return;
+    lane = &w->lane[w->sc.funnel && to == 1 ? 0 : from][to];
+    if (lane_send(lane, w->now, b, len) == LANE_TOO_LARGE)
+        strike_too_large(w, lane, b, len);
 }
 
 static void drain(struct world *w, unsigned from)
@@ -235,6 +240,8 @@ static void run_node(struct world *w, unsigned i)
     drain(w, i);
     check_node(&w->check, i, w->now);
     n->woken = w->now;
+    if (w->how.watch && w->how.watch->ran)
+        w->how.watch->ran(w->how.watch->arg, w, i);
 }
 
 /* ---- Time ---- */
@@ -290,7 +297,7 @@ static void run_fate(struct world *w)
     if (w->now >= w->calm_at)
         for (unsigned i = 0; i < w->sc.nodes; i++)
             for (unsigned j = 0; j < w->sc.nodes; j++)
-                path_calm(&w->path[i][j]);
+                path_calm(&w->lane[i][j].path);
     if (w->now >= w->vanish_at)
         vanish(w);
     if (w->now >= w->strike_at) {
@@ -335,6 +342,11 @@ static void step(struct world *w)
 
 /* ---- The end ---- */
 
+static bool cut_short(const struct world *w)
+{
+    return w->how.watch && w->now - w->origin >= w->how.watch->until;
+}
+
 static void verify(struct world *w)
 {
     for (unsigned k = 0; k < w->sc.conns; k++)
@@ -352,9 +364,9 @@ void world_play(const struct scenario *sc, const struct world_options *how,
 
     world_init(&w, sc, how);
     open_listen_all(&w);
-    while (!w.check.failed && !all_over(&w))
+    while (!w.check.failed && !all_over(&w) && !cut_short(&w))
         step(&w);
-    if (!w.check.failed)
+    if (!w.check.failed && !cut_short(&w))
         verify(&w);
     *ret_result = (struct world_result){
         .failed = w.check.failed,

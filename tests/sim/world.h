@@ -16,10 +16,24 @@
 #include "tests/sim/scenario.h"
 #include "wire/print.h"
 
+struct world;
+
+/* For whoever plays a world to measure something (lab.h). Either function may be NULL. */
+struct world_watch {
+    void *arg;
+    /* A packet leaves a node: false makes it disappear on its way. */
+    bool (*leaves)(void *arg, struct world *w, unsigned from, const uint8_t *b, uint32_t len,
+                   enum reason why);
+    /* A node has run. */
+    void (*ran)(void *arg, struct world *w, unsigned node);
+    int64_t until; /* ns since the start: the end, whatever is unfinished then; or TIME_NEVER */
+};
+
 struct world_options {
-    bool verbose;                /* each packet is a line on standard output */
-    const struct faults *script; /* with sc->listed: what goes wrong */
-    struct faults *record;       /* or NULL: write down what goes wrong */
+    bool verbose;                    /* each packet is a line on standard output */
+    const struct faults *script;     /* with sc->listed: what goes wrong */
+    struct faults *record;           /* or NULL: write down what goes wrong */
+    const struct world_watch *watch; /* or NULL */
 };
 
 struct world {
@@ -27,7 +41,7 @@ struct world {
     struct world_options how;
     int64_t origin, now, calm_at, end_by; /* ns */
     struct node node[NET_NODES];
-    struct path path[NET_NODES][NET_NODES];
+    struct lane lane[NET_NODES][NET_NODES];
     struct end end[CHECK_CONNS][2];  /* [0] at the opener */
     int64_t open_at[CHECK_CONNS][2]; /* ns; TIME_NEVER once done */
     int64_t vanish_at, strike_at;    /* ns; TIME_NEVER */
@@ -73,6 +87,6 @@ int64_t open_shift_to_wrap(const struct scenario *sc, int64_t origin, struct dic
 /* strike.c: forge one packet for a live connection of this node; it must do nothing. */
 void strike(struct world *w, unsigned node);
 /* strike.c: what the router says when a packet is too large for the path behind it. */
-void strike_too_large(struct world *w, const struct path *p, const uint8_t *b, uint32_t len);
+void strike_too_large(struct world *w, const struct lane *l, const uint8_t *b, uint32_t len);
 
 #endif

@@ -2,7 +2,7 @@
  * Loss recovery: scenarios of RFC 5681 section 3.2, RFC 6582 and RFC 6298 section 5, by hand. A
  * segment has 1,000 bytes; each scenario is run at several places of the number space.
  */
-#include "tcp/recovery/recovery.h"
+#include "tcp/flight.h"
 
 #include "wire_check.h"
 
@@ -12,60 +12,110 @@ enum {
 
 static const uint32_t bases[] = {0, 1, 0x7fffe000, 0x80000000, 0xffffe000, 0xfffff000, 0xffffffff};
 
-static struct recovery r;
+enum action {
+    NOTHING,
+    ENTERED,
+    FINISHED,
+};
+
+enum {
+    RANGES = 64,
+};
+
+static struct flight f;
+static struct pool ranges;
 static uint32_t base; /* the number of the first byte */
 static uint32_t una, nxt;
+static int64_t now; /* ns */
+
+/* `len` bytes more are sent. */
+static void more(uint32_t len)
+{
+    board_sent(&f.board, ++now, nxt, nxt + len);
+    nxt += len;
+}
 
 static void start(uint32_t flight)
 {
-    recovery_init(&r, base - 1); /* the SYN stands before the first byte */
-    una = base;
-    nxt = base + flight;
+    static uint64_t mem[RANGES * sizeof(struct range) / sizeof(uint64_t)];
+
+    pool_init(&ranges, mem, sizeof(mem), sizeof(struct range));
+    board_init(&f.board, &ranges, base);
+    recovery_init(&f.recovery, base - 1); /* the SYN stands before the first byte */
+    una = nxt = base;
+    more(flight);
+}
+
+static enum action feed(uint32_t acked, bool duplicate)
+{
+    struct ack_sample s = {
+        .now = ++now, .una = una, .nxt = nxt, .acked = acked, .mss = MSS, .duplicate = duplicate};
+    struct recovery_verdict v;
+
+    recovery_on_ack(&f, &s, &v);
+    assert_false(v.entered && v.finished);
+    return v.entered ? ENTERED : v.finished ? FINISHED : NOTHING;
 }
 
 /* Everything below `upto` (from the base) is acknowledged. */
-static enum recovery_action progress(uint32_t upto)
+static enum action progress(uint32_t upto)
 {
     uint32_t acked = base + upto - una;
 
     una += acked;
-    return recovery_on_ack(&r, &(struct ack_sample){una, nxt, acked, MSS, false});
+    return feed(acked, false);
 }
 
-static enum recovery_action duplicate(void)
+static enum action duplicate(void)
 {
-    return recovery_on_ack(&r, &(struct ack_sample){una, nxt, 0, MSS, true});
+    return feed(0, true);
+}
+
+/* `len` of the lost bytes are sent again. */
+static void sent_again(uint32_t len)
+{
+    uint32_t from, to;
+    enum reason why;
+
+    assert_true(recovery_next(&f, &from, &to, &why));
+    assert_true(len <= to - from);
+    recovery_sent(&f, ++now, from, from + len);
+}
+
+static void nothing_lost(void)
+{
+    uint32_t from, to;
+    enum reason why;
+
+    assert_false(recovery_next(&f, &from, &to, &why));
 }
 
 static void duplicates(int n)
 {
     while (n-- > 0)
-        assert_int_equal(duplicate(), RECOVERY_NONE);
+        assert_int_equal(duplicate(), NOTHING);
 }
 
 static void expect_lost(const char *step, uint32_t from, uint32_t to, enum reason why)
 {
-    expect_number(step, r.lost_start - base, from);
-    expect_number(step, r.lost_end - base, to);
-    assert_true(recovery_lost(&r) == (from != to));
-    if (from != to)
-        expect_reason(step, r.why, why);
-}
+    uint32_t lost_start, lost_end;
+    enum reason said;
 
-static void expect_nothing_lost(void)
-{
-    assert_false(recovery_lost(&r));
+    assert_true(recovery_next(&f, &lost_start, &lost_end, &said));
+    expect_number(step, lost_start - base, from);
+    expect_number(step, lost_end - base, to);
+    expect_reason(step, said, why);
 }
 
 static uint32_t pipe_now(void)
 {
-    return recovery_pipe(&r, una, nxt, MSS);
+    return recovery_pipe(&f, MSS);
 }
 
 static void enter(void)
 {
     duplicates(2);
-    assert_int_equal(duplicate(), RECOVERY_ENTERED);
+    assert_int_equal(duplicate(), ENTERED);
 }
 
 static void everywhere(void (*scenario)(void))
@@ -81,19 +131,19 @@ static void one_loss(void)
 {
     start(10000);
     duplicates(2);
-    expect_nothing_lost();
+    nothing_lost();
     expect_number("limited transmit: two have left", pipe_now(), 8000);
-    assert_int_equal(duplicate(), RECOVERY_ENTERED);
+    assert_int_equal(duplicate(), ENTERED);
     expect_lost("first", 0, 1000, REASON_SEND_FAST_RETRANSMIT);
     expect_number("three have left, one is lost", pipe_now(), 6000);
-    recovery_sent(&r, 1000);
-    expect_nothing_lost();
+    sent_again(1000);
+    nothing_lost();
     expect_number("it flies again", pipe_now(), 7000);
     duplicates(6);
     expect_number("nine have left", pipe_now(), 1000);
-    assert_int_equal(progress(10000), RECOVERY_FINISHED);
-    expect_nothing_lost();
-    assert_int_equal(r.phase, RECOVERY_OPEN);
+    assert_int_equal(progress(10000), FINISHED);
+    nothing_lost();
+    assert_int_equal(f.recovery.phase, RECOVERY_OPEN);
     expect_number("all is acknowledged", pipe_now(), 0);
 }
 
@@ -108,23 +158,23 @@ static void three_losses(void)
 {
     start(10000);
     enter();
-    recovery_sent(&r, 1000);
+    sent_again(1000);
     duplicates(4); /* seven of them arrived */
     expect_number("seven have left", pipe_now(), 3000);
-    assert_int_equal(progress(3000), RECOVERY_NONE);
-    assert_int_equal(r.phase, RECOVERY_FAST);
+    assert_int_equal(progress(3000), NOTHING);
+    assert_int_equal(f.recovery.phase, RECOVERY_FAST);
     expect_lost("the fourth", 3000, 4000, REASON_SEND_RECOVERY);
     /* of what still counts as flying (7), five have left and one is lost: 8 is lost, unknown to us
      */
     expect_number("the two that the ACK covered are not counted twice", pipe_now(), 1000);
-    recovery_sent(&r, 1000);
+    sent_again(1000);
     expect_number("it flies again", pipe_now(), 2000);
-    assert_int_equal(progress(7000), RECOVERY_NONE);
+    assert_int_equal(progress(7000), NOTHING);
     expect_lost("the eighth", 7000, 8000, REASON_SEND_RECOVERY);
-    recovery_sent(&r, 1000);
-    assert_int_equal(progress(10000), RECOVERY_FINISHED);
-    expect_nothing_lost();
-    assert_int_equal(r.dupacks, 0);
+    sent_again(1000);
+    assert_int_equal(progress(10000), FINISHED);
+    nothing_lost();
+    assert_int_equal(f.recovery.dupacks, 0);
 }
 
 static void test_partial_acknowledgments(void **state)
@@ -138,18 +188,18 @@ static void recover_edge(void)
 {
     start(10000);
     enter();
-    recovery_sent(&r, 1000);
-    nxt += 2000;
-    assert_int_equal(progress(9999), RECOVERY_NONE);
+    sent_again(1000);
+    more(2000);
+    assert_int_equal(progress(9999), NOTHING);
     expect_lost("the last byte, and new data behind it", 9999, 10999, REASON_SEND_RECOVERY);
-    assert_int_equal(progress(10000), RECOVERY_FINISHED);
+    assert_int_equal(progress(10000), FINISHED);
     start(10000);
     enter();
-    recovery_sent(&r, 1000);
-    nxt += 2000;
-    assert_int_equal(progress(9000), RECOVERY_NONE);
+    sent_again(1000);
+    more(2000);
+    assert_int_equal(progress(9000), NOTHING);
     expect_lost("the last segment", 9000, 10000, REASON_SEND_RECOVERY);
-    assert_int_equal(progress(11000), RECOVERY_FINISHED);
+    assert_int_equal(progress(11000), FINISHED);
 }
 
 static void test_the_edge_of_recover(void **state)
@@ -178,13 +228,12 @@ static void counting(void)
 {
     start(10000);
     duplicates(2);
-    assert_int_equal(progress(1000), RECOVERY_NONE);
-    assert_int_equal(r.dupacks, 0);
+    assert_int_equal(progress(1000), NOTHING);
+    assert_int_equal(f.recovery.dupacks, 0);
     duplicates(2);
-    assert_int_equal(recovery_on_ack(&r, &(struct ack_sample){una, nxt, 0, MSS, false}),
-                     RECOVERY_NONE);
-    expect_nothing_lost();
-    assert_int_equal(duplicate(), RECOVERY_ENTERED);
+    assert_int_equal(feed(0, false), NOTHING);
+    nothing_lost();
+    assert_int_equal(duplicate(), ENTERED);
     expect_lost("the second", 1000, 2000, REASON_SEND_FAST_RETRANSMIT);
     duplicates(50); /* in recovery they tell nothing new of losses */
     expect_lost("still the second", 1000, 2000, REASON_SEND_FAST_RETRANSMIT);
@@ -200,15 +249,15 @@ static void test_what_counts(void **state)
 static void no_reentry(void)
 {
     start(10000);
-    recovery_on_rto(&r, una, nxt);
-    recovery_sent(&r, 10000);
-    assert_int_equal(progress(10000), RECOVERY_FINISHED);
-    nxt += 5000;
+    recovery_on_rto(&f, nxt);
+    sent_again(10000);
+    assert_int_equal(progress(10000), FINISHED);
+    more(5000);
     duplicates(20);
-    expect_nothing_lost();
-    assert_int_equal(r.phase, RECOVERY_OPEN);
+    nothing_lost();
+    assert_int_equal(f.recovery.phase, RECOVERY_OPEN);
     expect_number("limited transmit stays limited (RFC 3042)", pipe_now(), 3000);
-    assert_int_equal(progress(11000), RECOVERY_NONE);
+    assert_int_equal(progress(11000), NOTHING);
     enter();
     expect_lost("a byte beyond recover", 11000, 12000, REASON_SEND_FAST_RETRANSMIT);
 }
@@ -224,17 +273,17 @@ static void long_ago(void)
 {
     start(10000);
     enter();
-    assert_int_equal(progress(10000), RECOVERY_FINISHED);
+    assert_int_equal(progress(10000), FINISHED);
     for (int i = 1; i <= 24; i++) { /* three times round, with losses 5/8 of the space apart */
         uint32_t at = una - base + (1 << 29);
 
-        nxt = base + at + 5000;
-        assert_int_equal(progress(at), RECOVERY_NONE);
+        more(base + at + 5000 - nxt);
+        assert_int_equal(progress(at), NOTHING);
         if (i % 5 != 0)
             continue;
         enter();
-        recovery_sent(&r, 1000);
-        assert_int_equal(progress(at + 5000), RECOVERY_FINISHED);
+        sent_again(1000);
+        assert_int_equal(progress(at + 5000), FINISHED);
     }
 }
 
@@ -249,24 +298,24 @@ static void timeout(void)
 {
     start(10000);
     duplicates(1);
-    recovery_on_rto(&r, una, nxt);
+    recovery_on_rto(&f, nxt);
     expect_lost("all", 0, 10000, REASON_SEND_RTO);
     assert_int_equal(pipe_now(), 0);
-    recovery_sent(&r, 1000);
+    sent_again(1000);
     assert_int_equal(pipe_now(), 1000);
     duplicates(20);
     expect_lost("duplicates say nothing now", 1000, 10000, REASON_SEND_RTO);
     assert_int_equal(pipe_now(), 1000);
-    assert_int_equal(progress(4000), RECOVERY_NONE);
+    assert_int_equal(progress(4000), NOTHING);
     expect_lost("what the ACK covers is not sent again", 4000, 10000, REASON_SEND_RTO);
-    recovery_sent(&r, 2000);
-    assert_int_equal(progress(5500), RECOVERY_NONE);
+    sent_again(2000);
+    assert_int_equal(progress(5500), NOTHING);
     expect_lost("what was sent again stays sent", 6000, 10000, REASON_SEND_RTO);
     assert_int_equal(pipe_now(), 500);
-    assert_int_equal(progress(9999), RECOVERY_NONE);
+    assert_int_equal(progress(9999), NOTHING);
     expect_lost("a byte", 9999, 10000, REASON_SEND_RTO);
-    assert_int_equal(progress(10000), RECOVERY_FINISHED);
-    expect_nothing_lost();
+    assert_int_equal(progress(10000), FINISHED);
+    nothing_lost();
 }
 
 static void test_a_timeout(void **state)
@@ -280,15 +329,15 @@ static void timeout_within(void)
 {
     start(10000);
     enter();
-    recovery_sent(&r, 1000);
-    recovery_on_rto(&r, una, nxt);
+    sent_again(1000);
+    recovery_on_rto(&f, nxt);
     expect_lost("all once more", 0, 10000, REASON_SEND_RTO);
-    assert_int_equal(r.phase, RECOVERY_RTO);
-    recovery_sent(&r, 1000);
-    assert_int_equal(progress(1000), RECOVERY_NONE);
-    recovery_on_rto(&r, una, nxt);
+    assert_int_equal(f.recovery.phase, RECOVERY_RTO);
+    sent_again(1000);
+    assert_int_equal(progress(1000), NOTHING);
+    recovery_on_rto(&f, nxt);
     expect_lost("all but the first", 1000, 10000, REASON_SEND_RTO);
-    assert_int_equal(progress(10000), RECOVERY_FINISHED);
+    assert_int_equal(progress(10000), FINISHED);
 }
 
 static void test_a_timeout_within_a_recovery(void **state)
@@ -301,12 +350,12 @@ static void test_a_timeout_within_a_recovery(void **state)
 static void reopened(void)
 {
     start(1);
-    recovery_reopened(&r, una, nxt);
+    recovery_reopened(&f);
     expect_lost("the octet", 0, 1, REASON_SEND_REOPENED);
-    assert_int_equal(r.phase, RECOVERY_OPEN);
-    recovery_sent(&r, 1);
-    expect_nothing_lost();
-    assert_int_equal(progress(1), RECOVERY_NONE);
+    assert_int_equal(f.recovery.phase, RECOVERY_OPEN);
+    sent_again(1);
+    nothing_lost();
+    assert_int_equal(progress(1), NOTHING);
 }
 
 static void test_a_window_that_opened_again(void **state)
@@ -320,11 +369,11 @@ static void spoofed(void)
 {
     start(10000);
     enter();
-    recovery_sent(&r, 1000);
+    sent_again(1000);
     for (uint32_t i = 0; i < 5000000; i++) {
-        r.dupacks++; /* as on_duplicate counts, without its cost */
-        if (pipe_now() > 10000 - min32(r.dupacks, 10) * MSS)
-            fail_msg("%u duplicates: %u in flight", r.dupacks, pipe_now());
+        f.recovery.dupacks++; /* as on_duplicate counts, without its cost */
+        if (pipe_now() > 10000 - min32(f.recovery.dupacks, 10) * MSS)
+            fail_msg("%u duplicates: %u in flight", f.recovery.dupacks, pipe_now());
     }
 }
 

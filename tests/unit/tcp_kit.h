@@ -188,6 +188,8 @@ static inline void end(void)
     drain();
     assert_int_equal(stack_totals(rig.st)->conns, 0);
     assert_int_equal(rig.st->cells.in_use, 0);
+    assert_int_equal(rig.st->flights.in_use, 0);
+    assert_int_equal(rig.st->ranges.in_use, 0);
     assert_int_equal(rig.small.in_use, 0);
     assert_int_equal(rig.device.in_use, 0);
     free(rig.stack_mem);

@@ -1,15 +1,25 @@
 /*
  * Congestion control: how much may fly. A module sees numbers, never a connection.
  *
- * A module is a table of functions over a struct cc, registered in cc.c. It is told of each
- * acknowledgment, of a loss that recovery found, of a retransmission timeout and of the end of
- * recovery; it answers by changing cwnd and ssthresh.
+ * A module is a table of functions over a struct cc, registered in cc.c. It answers by changing
+ * cwnd, ssthresh and pacing_rate. For each acknowledgment it is told in this order, where it
+ * applies:
+ *
+ *   on_undo       the last reduction was for nothing
+ *   on_recovered  the loss is repaired
+ *   on_loss       a loss was found, or a router has marked: once for all that was in flight then
+ *   on_ack        always when something was delivered or lost, whatever was said before
+ *
+ * and besides of a retransmission timeout (on_rto) and of the first data after a pause
+ * (on_restart). Functions that a module does not need are NULL.
  */
 #ifndef TCP_CC_CC_H
 #define TCP_CC_CC_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "tcp/cc/rate.h"
 
 struct cc {
     uint32_t cwnd;     /* bytes */
@@ -18,22 +28,33 @@ struct cc {
 };
 
 struct cc_sample {
-    int64_t now;        /* ns */
-    int64_t rtt;        /* ns, or 0 if this acknowledgment gave no sample */
-    uint32_t acked;     /* bytes newly acknowledged */
-    uint32_t in_flight; /* bytes in flight before it */
-    uint32_t mss;       /* bytes of payload in a full segment */
-    bool cwnd_limited;  /* did cwnd keep data from being sent since the last one? */
-    bool in_recovery;   /* a loss was being repaired before it; in on_rto: of the same timeout */
+    int64_t now;             /* ns */
+    int64_t rtt;             /* ns, or 0 if this acknowledgment gave no sample */
+    int64_t srtt, min_rtt;   /* ns, or 0 before the first sample; min_rtt of all */
+    uint32_t acked;          /* bytes newly delivered, cumulatively or selectively */
+    uint32_t lost;           /* bytes newly found lost */
+    uint32_t in_flight;      /* bytes outstanding before it: FlightSize of RFC 5681 */
+    uint32_t pipe;           /* bytes believed to be in the network after it (RFC 6675) */
+    uint32_t mss;            /* bytes of payload in a full segment */
+    bool cwnd_limited;       /* did cwnd keep data from being sent since the last one? */
+    bool in_recovery;        /* a loss is being repaired; in on_rto: again for the same segment */
+    bool ecn;                /* the acknowledgment says that a router has marked */
+    bool round_start;        /* what it acknowledges was sent after the last round's beginning */
+    bool hystart;            /* tcp_config's switch */
+    struct rate_sample rate; /* of the delivery rate */
 };
 
 struct cc_ops {
     const char *name;
+    const char *help; /* a sentence */
+    bool own_window;  /* cwnd is its own while a loss is repaired, too: no PRR */
     void (*init)(struct cc *cc, uint32_t mss);
     void (*on_ack)(struct cc *cc, const struct cc_sample *s);
     void (*on_loss)(struct cc *cc, const struct cc_sample *s);
     void (*on_recovered)(struct cc *cc, const struct cc_sample *s);
     void (*on_rto)(struct cc *cc, const struct cc_sample *s);
+    void (*on_undo)(struct cc *cc, const struct cc_sample *s);    /* cwnd, ssthresh as before */
+    void (*on_restart)(struct cc *cc, const struct cc_sample *s); /* sending again after a pause */
 };
 
 extern const struct cc_ops cc_reno;

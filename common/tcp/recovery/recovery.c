@@ -1,129 +1,285 @@
 #include "tcp/recovery/recovery.h"
 
-#include <assert.h>
-
 #include "base/bytes.h"
 #include "base/seq.h"
+#include "base/time.h"
+#include "tcp/flight.h"
 
 enum {
-    DUPACK_THRESHOLD = 3, /* RFC 5681 section 3.2 */
+    DUPACK_THRESHOLD = 3, /* RFC 5681 section 3.2, DupThresh of RFC 6675 */
 };
 
-void recovery_init(struct recovery *r, uint32_t iss)
+void recovery_init(struct recovery *r, uint32_t una)
 {
-    *r = (struct recovery){.lost_start = iss, .lost_end = iss, .recover = iss};
+    *r = (struct recovery){.recover = una};
 }
 
-static void mark_first_lost(struct recovery *r, const struct ack_sample *s, enum reason why)
+/* ---- what arrived ---- */
+
+/* One acknowledgment on its way. */
+struct arrival {
+    struct flight *f;
+    const struct ack_sample *s;
+    struct recovery_verdict *v;
+    int64_t latest; /* ns: when the latest of what was delivered had left */
+};
+
+static void delivered(void *arg, const struct range *g)
 {
-    r->why = (uint8_t)why;
-    r->lost_start = s->una;
-    r->lost_end = seq_min(s->una + s->mss, s->nxt);
+    struct arrival *a = arg;
+
+    a->v->delivered += range_len(g);
+    if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
+        return; /* Karn: which of them arrived is not known */
+    a->latest = g->sent_at;
+    a->v->rtt = time_max(1, a->s->now - g->sent_at);
 }
 
-/* RFC 6582 section 3.2 step 2: not for duplicates caused by what an earlier recovery sent. */
-static enum recovery_action on_duplicate(struct recovery *r, const struct ack_sample *s)
+static void take(struct arrival *a)
 {
+    struct board *b = &a->f->board;
+    const struct board_ear ear = {delivered, a};
+    uint32_t cumulative;
+
+    board_ack(b, a->s->una, &ear);
+    cumulative = a->v->delivered;
+    for (unsigned i = 0; i < a->s->blocks; i++)
+        board_sack(b, a->s->block[i].start, a->s->block[i].end, &ear);
+    a->v->sacked = a->v->delivered - cumulative;
+    if (b->n && board_first(b)->sacked) {
+        /* It acknowledges up to what it says it has: it does not have it any more. */
+        board_forget_sacks(b);
+        a->v->reneged = true;
+    }
+}
+
+/* ---- a recovery begins and ends ---- */
+
+static void enter(struct arrival *a)
+{
+    struct recovery *r = &a->f->recovery;
+
+    r->phase = RECOVERY_FAST;
+    r->recover = a->s->nxt;
+    r->at_once = true;
+    a->v->entered = true;
+}
+
+/* The end, if it is: everything that was outstanding when it began is acknowledged. */
+static bool finish(struct arrival *a)
+{
+    struct recovery *r = &a->f->recovery;
+
+    if (r->phase == RECOVERY_OPEN || seq_lt(a->s->una, r->recover))
+        return false;
+    r->phase = RECOVERY_OPEN;
+    r->dupacks = 0;
+    r->at_once = false;
+    a->v->finished = true;
+    return true;
+}
+
+/* ---- without selective acknowledgments: NewReno (RFC 6582) ---- */
+
+static void lose_first(struct arrival *a, enum reason why)
+{
+    uint32_t una = a->s->una;
+
+    a->v->lost += board_lose_span(&a->f->board, una, seq_min(una + a->s->mss, a->s->nxt), why);
+    a->f->recovery.at_once = true;
+}
+
+/* Section 3.2 step 2: not for duplicates caused by what an earlier recovery sent. */
+static void newreno_duplicate(struct arrival *a)
+{
+    struct recovery *r = &a->f->recovery;
+
     r->dupacks++;
     if (r->phase != RECOVERY_OPEN || r->dupacks != DUPACK_THRESHOLD)
-        return RECOVERY_NONE;
-    if (seq_leq(s->una, r->recover))
-        return RECOVERY_NONE;
-    r->phase = RECOVERY_FAST;
-    r->recover = s->nxt;
-    mark_first_lost(r, s, REASON_SEND_FAST_RETRANSMIT);
-    return RECOVERY_ENTERED;
+        return;
+    if (seq_leq(a->s->una, r->recover))
+        return;
+    enter(a);
+    lose_first(a, REASON_SEND_FAST_RETRANSMIT);
 }
 
-static enum recovery_action on_progress(struct recovery *r, const struct ack_sample *s)
+/*
+ * A partial acknowledgment: the next segment is lost as well. What it covered beyond the
+ * retransmission had left the network already.
+ */
+static void newreno_partial(struct arrival *a)
 {
-    if (seq_lt(r->lost_start, s->una))
-        r->lost_start = s->una;
-    if (seq_lt(r->lost_end, r->lost_start))
-        r->lost_end = r->lost_start;
-    if (r->phase == RECOVERY_OPEN) {
-        if (seq_lt(r->recover, s->una))
-            r->recover = s->una - 1; /* what is behind is all the same; ahead it would be wrong */
-        r->dupacks = 0;
-        return RECOVERY_NONE;
-    }
-    if (seq_geq(s->una, r->recover)) {
-        r->phase = RECOVERY_OPEN;
-        r->dupacks = 0;
-        return RECOVERY_FINISHED;
-    }
-    if (r->phase == RECOVERY_FAST) {
-        /* A partial acknowledgment: the next segment is lost as well. What it covered beyond the
-         * retransmission had left the network already. */
-        uint32_t segments = (s->acked + s->mss - 1) / s->mss;
+    struct recovery *r = &a->f->recovery;
+    uint32_t segments = (a->s->acked + a->s->mss - 1) / a->s->mss;
 
-        r->dupacks -= min32(r->dupacks, segments - 1);
-        mark_first_lost(r, s, REASON_SEND_RECOVERY);
-    } else {
-        r->dupacks = 0;
-    }
-    return RECOVERY_NONE;
+    r->dupacks -= min32(r->dupacks, segments - 1);
+    lose_first(a, REASON_SEND_RECOVERY);
 }
 
-enum recovery_action recovery_on_ack(struct recovery *r, const struct ack_sample *s)
+static void newreno(struct arrival *a)
 {
-    if (s->acked > 0)
-        return on_progress(r, s);
-    return s->duplicate ? on_duplicate(r, s) : RECOVERY_NONE;
+    struct recovery *r = &a->f->recovery;
+
+    if (a->s->acked == 0) {
+        if (a->s->duplicate)
+            newreno_duplicate(a);
+        return;
+    }
+    if (finish(a))
+        return;
+    if (r->phase == RECOVERY_FAST)
+        newreno_partial(a);
+    else
+        r->dupacks = 0;
 }
 
-void recovery_on_rto(struct recovery *r, uint32_t una, uint32_t nxt)
+/* ---- with them (RFC 6675) ---- */
+
+/*
+ * IsLost for all ranges at once: from the end on, what lies below three pieces that arrived, or
+ * below more than two segments' worth of them. What was sent again already is not judged by that.
+ */
+static void lose_below_sacked(struct arrival *a)
 {
+    struct board *b = &a->f->board;
+    uint32_t bytes = 0, pieces = 0;
+    struct range *g;
+
+    if (b->sacked == 0)
+        return;
+    for (g = board_last(b); g; g = board_before(b, g)) {
+        bool enough = pieces >= DUPACK_THRESHOLD || bytes > (DUPACK_THRESHOLD - 1) * a->s->mss;
+
+        if (g->sacked) {
+            bytes += range_len(g);
+            pieces++;
+        } else if (enough && !g->lost && g->sent == 1) {
+            a->v->lost += range_len(g);
+            board_lose(b, g, REASON_SEND_SACK);
+        }
+    }
+}
+
+/* Section 5: three of them, however little each said, count for the first segment. */
+static void sack_duplicate(struct arrival *a)
+{
+    struct recovery *r = &a->f->recovery;
+
+    if (++r->dupacks == DUPACK_THRESHOLD && r->phase == RECOVERY_OPEN && a->v->lost == 0)
+        lose_first(a, REASON_SEND_FAST_RETRANSMIT);
+}
+
+static void selective(struct arrival *a)
+{
+    struct recovery *r = &a->f->recovery;
+
+    finish(a);
+    if (a->s->acked)
+        r->dupacks = 0;
+    lose_below_sacked(a);
+    if (!a->s->acked && a->v->sacked && !a->s->dsack)
+        sack_duplicate(a);
+    if (a->v->lost && r->phase == RECOVERY_OPEN)
+        enter(a);
+}
+
+void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recovery_verdict *ret)
+{
+    struct arrival a = {.f = f, .s = s, .v = ret};
+
+    *ret = (struct recovery_verdict){0};
+    take(&a);
+    if (s->sack)
+        selective(&a);
+    else
+        newreno(&a);
+    if (s->acked && f->recovery.phase == RECOVERY_OPEN && seq_lt(f->recovery.recover, s->una))
+        f->recovery.recover = s->una - 1; /* what is behind is all the same; ahead it would be
+                                           * wrong, once the numbers have wrapped */
+}
+
+/* ---- what else makes bytes be sent again ---- */
+
+static void lose_all(struct flight *f, enum reason why)
+{
+    if (f->board.n)
+        board_lose_span(&f->board, board_first(&f->board)->start, board_last(&f->board)->end, why);
+}
+
+/*
+ * What was selectively acknowledged stays so. A remote end that takes it back is found out when it
+ * acknowledges all before that and no more.
+ */
+void recovery_on_rto(struct flight *f, uint32_t nxt)
+{
+    struct recovery *r = &f->recovery;
+
     r->phase = RECOVERY_RTO;
-    r->why = REASON_SEND_RTO;
     r->recover = nxt;
     r->dupacks = 0;
-    r->lost_start = una;
-    r->lost_end = nxt;
+    r->at_once = false;
+    lose_all(f, REASON_SEND_RTO);
 }
 
-void recovery_reopened(struct recovery *r, uint32_t una, uint32_t nxt)
+void recovery_reopened(struct flight *f)
 {
-    r->why = REASON_SEND_REOPENED;
-    r->lost_start = una;
-    r->lost_end = nxt;
+    lose_all(f, REASON_SEND_REOPENED);
 }
 
-void recovery_too_big(struct recovery *r, uint32_t una, uint32_t nxt)
+void recovery_too_big(struct flight *f, uint32_t nxt)
 {
-    r->why = REASON_SEND_SMALLER;
-    r->recover = nxt;
-    r->lost_start = una;
-    r->lost_end = nxt;
+    f->recovery.recover = nxt;
+    lose_all(f, REASON_SEND_SMALLER);
 }
 
-void recovery_sent(struct recovery *r, uint32_t len)
+/* ---- sending again ---- */
+
+bool recovery_next(const struct flight *f, uint32_t *ret_start, uint32_t *ret_end,
+                   enum reason *ret_why)
 {
-    assert(len <= r->lost_end - r->lost_start);
-    r->lost_start += len;
+    return f && board_first_lost(&f->board, ret_start, ret_end, ret_why);
+}
+
+bool recovery_may_send(const struct flight *f, uint32_t len, uint32_t cwnd, uint32_t mss)
+{
+    uint32_t pipe = recovery_pipe(f, mss);
+
+    return f->recovery.at_once || pipe == 0 || pipe + len <= cwnd;
+}
+
+void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end)
+{
+    board_resent(&f->board, now, start, end);
+    f->recovery.at_once = false;
 }
 
 /*
  * How many segments duplicates say have left. Before a recovery no more than two count (limited
- * transmit, RFC 3042); in one, no more than were in flight, however many somebody makes up.
+ * transmit, RFC 3042); in one, no more than were in flight, however many somebody makes up. With
+ * selective acknowledgments the board knows.
  */
-static uint32_t segments_left(const struct recovery *r, uint32_t flight, uint32_t mss)
+static uint32_t segments_left(const struct flight *f, uint32_t mss)
 {
+    const struct recovery *r = &f->recovery;
+
     switch ((enum recovery_phase)r->phase) {
     case RECOVERY_OPEN:
         return min32(r->dupacks, DUPACK_THRESHOLD - 1);
     case RECOVERY_FAST:
-        return min32(r->dupacks, flight / mss);
+        return min32(r->dupacks, (board_pipe(&f->board) + f->board.lost) / mss);
     case RECOVERY_RTO:
         break;
     }
     return 0;
 }
 
-uint32_t recovery_pipe(const struct recovery *r, uint32_t una, uint32_t nxt, uint32_t mss)
+uint32_t recovery_pipe(const struct flight *f, uint32_t mss)
 {
-    uint32_t flight = nxt - una, gone = r->lost_end - r->lost_start;
+    uint32_t pipe, gone;
 
-    gone += segments_left(r, flight, mss) * mss;
-    return flight > gone ? flight - gone : 0;
+    if (!f)
+        return 0;
+    pipe = board_pipe(&f->board);
+    gone = f->sack ? 0 : segments_left(f, mss) * mss;
+    return pipe > gone ? pipe - gone : 0;
 }

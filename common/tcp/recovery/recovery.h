@@ -1,12 +1,18 @@
 /*
- * Loss recovery: which bytes are lost. It keeps ranges of sequence numbers, not packets, so a
- * super-segment that was lost in part is an ordinary case.
+ * Loss recovery: which bytes are lost, and which to send again. What is outstanding stands on the
+ * board (board.h); here is what an acknowledgment means for it.
  *
- * What is lost and not yet sent again is [lost_start, lost_end). Two things mark bytes as lost: a
- * retransmission timeout (everything in flight; RFC 6298 section 5) and three duplicate
- * acknowledgments (the first segment, and after each partial acknowledgment the next; NewReno, RFC
- * 6582). A duplicate acknowledgment says that one segment has left the network, so each counts as
- * one segment less in flight.
+ * Bytes are taken for lost
+ *
+ *   with selective acknowledgments, when enough that lies behind them has arrived: three pieces, or
+ *   more than two segments (IsLost of RFC 6675);
+ *   without them, when three duplicate acknowledgments came: the first segment, and after each
+ *   partial acknowledgment the next (NewReno, RFC 6582). A duplicate says that one segment has left
+ *   the network, so each counts as one segment less in flight;
+ *   when the retransmission timer expires: everything (RFC 6298 section 5).
+ *
+ * A recovery lasts until all that was sent before it began is acknowledged. It is the hook for what
+ * else has to do with its beginning, its acknowledgments, its end and a timeout.
  */
 #ifndef TCP_RECOVERY_RECOVERY_H
 #define TCP_RECOVERY_RECOVERY_H
@@ -15,65 +21,80 @@
 #include <stdint.h>
 
 #include "wire/reason.h"
+#include "wire/tcp.h"
+
+struct flight;
 
 enum recovery_phase {
     RECOVERY_OPEN, /* nothing is known to be lost */
-    RECOVERY_FAST, /* a loss that duplicate acknowledgments showed is being repaired */
+    RECOVERY_FAST, /* a loss that acknowledgments showed is being repaired */
     RECOVERY_RTO,  /* a timeout is being repaired */
 };
 
 struct recovery {
-    uint32_t lost_start, lost_end; /* sequence numbers; equal when nothing is lost */
-    uint32_t recover;              /* snd_nxt when the loss was noticed */
-    uint32_t dupacks;              /* duplicate acknowledgments since snd_una last moved */
-    uint8_t phase;                 /* enum recovery_phase */
-    uint8_t why;                   /* enum reason: what the next retransmission is for */
+    uint32_t recover; /* snd_nxt when the loss was noticed */
+    uint32_t dupacks; /* duplicate acknowledgments since snd_una last moved */
+    uint8_t phase;    /* enum recovery_phase */
+    bool at_once;     /* one retransmission leaves, however much flies (RFC 6675 section 5, 4.3) */
 };
 
 /* What one acknowledgment says. */
 struct ack_sample {
+    int64_t now;    /* ns */
     uint32_t una;   /* snd_una after it */
     uint32_t nxt;   /* snd_nxt */
     uint32_t acked; /* sequence space newly acknowledged; 0 for a duplicate */
     uint32_t mss;   /* bytes */
     bool duplicate; /* by the definition of RFC 5681 section 2 */
+    bool dsack;     /* it reports that something arrived twice */
+    bool sack;      /* selective acknowledgments are spoken */
+    unsigned blocks;
+    struct tcp_sack_block block[TCP_SACK_MAX]; /* what they say, as far as it can be true */
 };
 
-enum recovery_action {
-    RECOVERY_NONE,
-    RECOVERY_ENTERED,  /* a loss was detected: congestion control is to be told */
-    RECOVERY_FINISHED, /* all that was in flight at the loss is acknowledged */
+/* What it means. */
+struct recovery_verdict {
+    uint32_t delivered; /* bytes that arrived, as we learn now, in whatever order */
+    uint32_t sacked;    /* ... those of them that lie behind a gap */
+    uint32_t lost;      /* bytes that are taken for lost from now on */
+    int64_t rtt;        /* ns since the latest of what was delivered left, of what was sent once;
+                         * 0: none was */
+    bool entered;       /* a loss was detected: congestion control is to be told */
+    bool finished;      /* all that was in flight at the loss is acknowledged */
+    bool reneged;       /* the remote end has taken back what it had selectively acknowledged */
 };
 
-void recovery_init(struct recovery *r, uint32_t iss);
+void recovery_init(struct recovery *r, uint32_t una);
 
-enum recovery_action recovery_on_ack(struct recovery *r, const struct ack_sample *s);
+void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recovery_verdict *ret);
 
-/* The retransmission timer expired with [una, nxt) in flight: all of it counts as lost. */
-void recovery_on_rto(struct recovery *r, uint32_t una, uint32_t nxt);
-
-/*
- * The window opened over [una, nxt), which was sent while it was closed and cannot have been taken:
- * send it again, without a loss in the sense of congestion control.
- */
-void recovery_reopened(struct recovery *r, uint32_t una, uint32_t nxt);
+/* The retransmission timer expired with all up to `nxt` in flight: it counts as lost. */
+void recovery_on_rto(struct flight *f, uint32_t nxt);
 
 /*
- * Packets of [una, nxt) were larger than the path takes: send it again in smaller ones. It is no
- * congestion either (RFC 1191 section 6.4), and what duplicates this causes say of no loss.
+ * The window opened over what was sent while it was closed and cannot have been taken: send it
+ * again, without a loss in the sense of congestion control.
  */
-void recovery_too_big(struct recovery *r, uint32_t una, uint32_t nxt);
+void recovery_reopened(struct flight *f);
 
-/* Is there something to send again? Then it begins at lost_start. */
-static inline bool recovery_lost(const struct recovery *r)
-{
-    return r->lost_start != r->lost_end;
-}
+/*
+ * What is in flight up to `nxt` was larger than the path takes: send it again in smaller packets.
+ * It is no congestion either (RFC 1191 section 6.4), and what duplicates this causes say of no
+ * loss.
+ */
+void recovery_too_big(struct flight *f, uint32_t nxt);
 
-/* `len` of the lost bytes were sent again. */
-void recovery_sent(struct recovery *r, uint32_t len);
+/* Is there something to send again, [*ret_start, *ret_end)? */
+bool recovery_next(const struct flight *f, uint32_t *ret_start, uint32_t *ret_end,
+                   enum reason *ret_why);
+
+/* May `len` bytes be sent again now, with a congestion window of `cwnd`? */
+bool recovery_may_send(const struct flight *f, uint32_t len, uint32_t cwnd, uint32_t mss);
+
+/* [start, end) was sent again. */
+void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end);
 
 /* Sequence space believed to be in flight. */
-uint32_t recovery_pipe(const struct recovery *r, uint32_t una, uint32_t nxt, uint32_t mss);
+uint32_t recovery_pipe(const struct flight *f, uint32_t mss);
 
 #endif

@@ -1,0 +1,104 @@
+#include "tcp/cc/rate.h"
+
+#include "base/time.h"
+
+/* OnPacketSent. After a pause the intervals begin anew. */
+void rate_on_send(struct rate *r, struct rate_mark *m, int64_t now, uint32_t in_flight,
+                  uint32_t len)
+{
+    if (in_flight == 0)
+        r->first_sent_at = r->delivered_at = now;
+    *m = (struct rate_mark){
+        .delivered = r->delivered,
+        .lost = r->lost,
+        .delivered_at = r->delivered_at,
+        .first_sent_at = r->first_sent_at,
+        .sent_at = now,
+        .tx_in_flight = in_flight + len,
+        .app_limited = r->limited_until != 0,
+    };
+}
+
+/* Was this one sent after the newest so far that the acknowledgment delivers (IsNewestPacket)? */
+static bool is_newest(const struct rate_sample *s, const struct rate_mark *m)
+{
+    if (!s->taken || m->sent_at > s->sent_at)
+        return true;
+    return m->sent_at == s->sent_at && m->delivered >= s->prior_delivered;
+}
+
+/* UpdateRateSample */
+void rate_on_delivered(struct rate *r, struct rate_sample *s, const struct rate_mark *m,
+                       int64_t now, uint32_t len)
+{
+    r->delivered += len;
+    r->delivered_at = now;
+    if (!is_newest(s, m))
+        return;
+    s->taken = true;
+    s->prior_delivered = m->delivered;
+    s->prior_at = m->delivered_at;
+    s->sent_at = m->sent_at;
+    s->first_sent_at = m->first_sent_at;
+    s->app_limited = m->app_limited;
+    s->tx_in_flight = m->tx_in_flight;
+    s->lost = m->lost; /* until rate_finish: what was lost before */
+    r->first_sent_at = m->sent_at;
+}
+
+void rate_on_lost(struct rate *r, struct rate_sample *s, const struct rate_mark *m, uint32_t len)
+{
+    uint64_t since;
+
+    r->lost += len;
+    since = r->lost - m->lost;
+    /* since / tx_in_flight is at least what it was for the worst so far */
+    if (since * s->loss_tx_in_flight < s->loss_since * m->tx_in_flight)
+        return;
+    s->loss_since = since;
+    s->loss_tx_in_flight = m->tx_in_flight;
+    s->loss_size = len;
+}
+
+/* A round: from the first thing sent in it to that one's delivery. */
+static bool begins_round(struct rate *r, const struct rate_sample *s)
+{
+    if (s->prior_delivered < r->round_delivered)
+        return false;
+    r->round_delivered = r->delivered;
+    return true;
+}
+
+/* Without overflow where bytes * SEC fits into 64 bits, which is 18 GB; beyond, a little coarser.
+ */
+static uint64_t per_second(uint64_t bytes, int64_t interval)
+{
+    if (bytes < UINT64_MAX / SEC)
+        return bytes * SEC / (uint64_t)interval;
+    return bytes / (uint64_t)time_max(1, interval / SEC);
+}
+
+/* GenerateRateSample */
+void rate_finish(struct rate *r, struct rate_sample *s, int64_t min_rtt)
+{
+    if (r->limited_until && r->delivered > r->limited_until)
+        r->limited_until = 0;
+    s->total_delivered = r->delivered;
+    if (!s->taken)
+        return;
+    s->lost = r->lost - s->lost;
+    s->round_start = begins_round(r, s);
+    s->delivered = r->delivered - s->prior_delivered;
+    s->interval = time_max(s->sent_at - s->first_sent_at, r->delivered_at - s->prior_at);
+    if (s->interval < min_rtt || s->interval <= 0)
+        s->interval = 0;
+    else
+        s->bandwidth = per_second(s->delivered, s->interval);
+}
+
+void rate_app_limited(struct rate *r, uint32_t in_flight)
+{
+    uint64_t until = r->delivered + in_flight;
+
+    r->limited_until = until ? until : 1;
+}

@@ -1,0 +1,57 @@
+/*
+ * What a connection knows of what it has in flight: the board, loss recovery, and what goes with
+ * it. It comes with the first text that is sent, and goes when nothing has been outstanding for
+ * long (FLIGHT_IDLE), when nothing more will be sent, and with the connection; so a connection that
+ * is quiet costs nothing for it. The stack has one for each place in its table, so there is always
+ * one.
+ *
+ * With it goes what congestion control knows beside ssthresh: after so long cwnd is no better than
+ * a guess and begins anew (RFC 5681 section 4.1).
+ */
+#ifndef TCP_FLIGHT_H
+#define TCP_FLIGHT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tcp/recovery/board.h"
+#include "tcp/recovery/recovery.h"
+
+struct tcp;
+struct tcb;
+
+/* Its timers; tcb.h lists them with the others. */
+enum flight_timer {
+    FLIGHT_IDLE,
+    FLIGHT_TIMERS,
+};
+
+struct flight {
+    struct board board;
+    struct recovery recovery;
+    bool sack;                    /* selective acknowledgments are spoken */
+    int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
+};
+
+/* Text is about to be sent: from here on there is one. */
+void flight_begin(struct tcp *t, struct tcb *c);
+
+/* There is none any more; what was outstanding is forgotten. */
+void flight_end(struct tcp *t, struct tcb *c);
+
+/* The first deadline, or TIME_NEVER; `f` may be NULL, in which case it is that. */
+int64_t flight_deadline(const struct flight *f);
+
+/* Something was sent or acknowledged: is the flight idle now? */
+void flight_settle(struct tcb *c, int64_t now);
+
+/* Run what is due. */
+void flight_tick(struct tcp *t, struct tcb *c, int64_t now);
+
+/* `f` may be NULL: then nothing is lost. */
+static inline enum recovery_phase flight_phase(const struct flight *f)
+{
+    return f ? (enum recovery_phase)f->recovery.phase : RECOVERY_OPEN;
+}
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * The board: what a connection has outstanding, as ranges of sequence numbers, each with what is
+ * known about it (RFC 6675 calls it the scoreboard). A range is what was sent at one instant, or a
+ * part of that: where a selective acknowledgment or a retransmission ends inside a range, it is
+ * split, so a super-segment that was lost in part is an ordinary case.
+ *
+ * Each range is in one of four states, and the board keeps the sum of bytes in each, so that what
+ * flies costs a constant to know (SetPipe of RFC 6675):
+ *
+ *   fresh    sent once, and nothing was heard of it
+ *   resent   sent more than once, and the last one flies
+ *   lost     taken for lost, and not yet sent again
+ *   sacked   selectively acknowledged
+ *
+ * A retransmission of what was not taken for lost (a probe) counts once in the pipe, not twice.
+ *
+ * Ranges stand in a list by sequence number, and those that fly in another by the time of their
+ * last transmission. They come from a pool that all connections share. A board holds
+ * BOARD_RANGES_MAX of them at most, whatever selective acknowledgments somebody makes up; beyond
+ * that, or when the pool is used up, neighbours become one range, which then knows less: it was
+ * sent at the later of their times, and is not sacked unless both are. Some ranges are the board's
+ * own, so that this is always possible.
+ */
+#ifndef TCP_RECOVERY_BOARD_H
+#define TCP_RECOVERY_BOARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "wire/reason.h"
+
+enum {
+    BOARD_OWN = 4,            /* ranges of its own */
+    BOARD_RANGES_MAX = 1024,  /* of one connection */
+    BOARD_JOIN_MAX = 1 << 16, /* bytes: what is sent at one instant is one range up to here */
+};
+
+struct range {
+    struct list by_seq;
+    struct list by_time; /* while it flies */
+    int64_t sent_at;     /* ns: the last time */
+    uint32_t start, end; /* sequence numbers */
+    uint8_t sent;        /* how often; stays at 255 */
+    uint8_t why;         /* enum reason: of the retransmission, while it is lost */
+    bool sacked : 1, lost : 1;
+};
+
+struct board {
+    struct list by_seq, by_time; /* by_time: the oldest first */
+    struct list spare;           /* ranges in no use, through by_seq */
+    struct pool *pool;
+    uint32_t fresh, resent, lost, sacked; /* bytes */
+    uint32_t fack;                        /* the highest number that anything acknowledged, + 1 */
+    uint16_t n, spares;                   /* ranges */
+    struct range own[BOARD_OWN];
+};
+
+/* Who wants to hear of each range that was delivered, as it was before that. */
+struct board_ear {
+    void (*delivered)(void *arg, const struct range *g);
+    void *arg;
+};
+
+/* An empty board; what is sent first begins at `una`. */
+void board_init(struct board *b, struct pool *ranges, uint32_t una);
+
+/* Everything goes back to the pool. */
+void board_clear(struct board *b);
+
+/* [start, end) is sent for the first time; `start` is where the board ends. */
+void board_sent(struct board *b, int64_t now, uint32_t start, uint32_t end);
+
+/* What is not sacked of [start, end) is sent again. */
+void board_resent(struct board *b, int64_t now, uint32_t start, uint32_t end);
+
+/* Everything below `una` is acknowledged. */
+void board_ack(struct board *b, uint32_t una, const struct board_ear *ear);
+
+/* [start, end) is selectively acknowledged. */
+void board_sack(struct board *b, uint32_t start, uint32_t end, const struct board_ear *ear);
+
+/* This range, which flies, is lost. */
+void board_lose(struct board *b, struct range *g, enum reason why);
+
+/* What is not sacked of [start, end) is lost. Returns how many bytes had not been so before. */
+uint32_t board_lose_span(struct board *b, uint32_t start, uint32_t end, enum reason why);
+
+/* The remote end has taken back what it had selectively acknowledged (RFC 2018 section 8). */
+void board_forget_sacks(struct board *b);
+
+/* Walk by sequence number: the first, the next; NULL ends it. */
+struct range *board_first(const struct board *b);
+struct range *board_next(const struct board *b, const struct range *g);
+/* The same from the end. */
+struct range *board_last(const struct board *b);
+struct range *board_before(const struct board *b, const struct range *g);
+
+/* Walk what flies by time, the oldest first. */
+struct range *board_oldest(const struct board *b);
+struct range *board_later(const struct board *b, const struct range *g);
+
+/* The first bytes that are lost, with those behind them that are so for the same reason. */
+bool board_first_lost(const struct board *b, uint32_t *ret_start, uint32_t *ret_end,
+                      enum reason *ret_why);
+
+/* Bytes that are believed to fly. */
+static inline uint32_t board_pipe(const struct board *b)
+{
+    return b->fresh + b->resent;
+}
+
+static inline uint32_t range_len(const struct range *g)
+{
+    return g->end - g->start;
+}
+
+#endif

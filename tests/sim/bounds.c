@@ -1,0 +1,366 @@
+/*
+ * Each bound is a function that sets up an experiment (lab.h), plays it, and says what it found:
+ * a figure for people and whether it holds. Experiments on loss recovery are played with each
+ * congestion control that lets recovery decide, because a repair must not depend on it.
+ */
+#include "tests/sim/bounds.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "run/exit.h"
+#include "tcp/cc/cc.h"
+#include "tests/sim/lab.h"
+
+static const int64_t rtt = 40 * MSEC;
+static const uint64_t fast = 12500000; /* bytes/s: 100 Mbit/s */
+
+struct verdict {
+    bool holds;
+    char figure[160];
+};
+
+struct bound {
+    const char *name, *claim;
+    void (*try)(struct verdict *v);
+    const char *waits_for; /* a mechanism that is not there; NULL: nothing, it is tried */
+};
+
+static struct lab lab;
+
+static void say(struct verdict *v, bool holds, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The figure; a run that the checker did not like is bad whatever the figure is. */
+static void say(struct verdict *v, bool holds, const char *format, ...)
+{
+    va_list args;
+    int at = 0;
+
+    v->holds = holds && !lab.result.failed;
+    if (lab.result.failed)
+        at = snprintf(v->figure, sizeof(v->figure), "%s; ", lab.result.why);
+    if (at >= (int)sizeof(v->figure))
+        return;
+    va_start(args, format);
+    vsnprintf(v->figure + at, sizeof(v->figure) - (size_t)at, format, args);
+    va_end(args);
+}
+
+static void use(const char *cc)
+{
+    for (unsigned i = 0; i < NET_NODES; i++)
+        lab_tcp(&lab, i)->cc = cc_find(cc);
+}
+
+/* A window of `n` full segments, and no other limit. */
+static void window_of(uint32_t n)
+{
+    lab_init(&lab, 0, rtt, 0);
+    lab_tcp(&lab, LAB_B)->rcv_buf = n * LAB_MSS;
+    lab.sc.path[LAB_A][LAB_B].rate = fast;
+    lab.sc.path[LAB_A][LAB_B].queue = 10 * n * LAB_MSS;
+}
+
+/* ---- Repairs ---- */
+
+/* lab.state[0], [1]: the first and the last packet with payload that get lost, from 1 */
+static bool lose_numbers(struct lab *l, unsigned from, const uint8_t *b, uint32_t len,
+                         enum reason why)
+{
+    uint64_t text = l->sent[LAB_A].text;
+    bool data = text != l->state[3];
+
+    (void)b, (void)len, (void)why;
+    l->state[3] = text;
+    return !(from == LAB_A && data && l->data_packets >= l->state[0] &&
+             l->data_packets <= l->state[1]);
+}
+
+static void one_loss(struct verdict *v)
+{
+    window_of(100);
+    lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
+    lab.leaves = lose_numbers;
+    lab.state[0] = lab.state[1] = 1500;
+    lab_play(&lab);
+    say(v, lab_timeouts(&lab, LAB_A) == 0 && lab_again(&lab, LAB_A) == 1,
+        "%u timeouts, %u segment sent again", (unsigned)lab_timeouts(&lab, LAB_A),
+        (unsigned)lab_again(&lab, LAB_A));
+}
+
+/* Without SACK, by duplicate acknowledgments alone. */
+static void one_loss_newreno(struct verdict *v)
+{
+    window_of(100);
+    lab_tcp(&lab, LAB_B)->sack = false;
+    lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
+    lab.leaves = lose_numbers;
+    lab.state[0] = lab.state[1] = 1500;
+    lab_play(&lab);
+    say(v, lab_timeouts(&lab, LAB_A) == 0 && lab_again(&lab, LAB_A) == 1,
+        "%u timeouts, %u segment sent again", (unsigned)lab_timeouts(&lab, LAB_A),
+        (unsigned)lab_again(&lab, LAB_A));
+}
+
+/* The last segments of a message, with silence behind them. */
+static void lost_tail_of(struct verdict *v, unsigned lost)
+{
+    window_of(100);
+    lab_flow(&lab, LAB_A, 40 * LAB_MSS, 0);
+    lab.sc.conn[0].end[0].close_delay = 10 * SEC;
+    lab.leaves = lose_numbers;
+    lab.state[0] = 41 - lost;
+    lab.state[1] = 40;
+    lab_play(&lab);
+    say(v, lab_timeouts(&lab, LAB_A) == 0 && lab_probes(&lab, LAB_A) == 1,
+        "%u probe, %u timeouts; delivered after %.0f ms", (unsigned)lab_probes(&lab, LAB_A),
+        (unsigned)lab_timeouts(&lab, LAB_A), (double)lab.done_at / (double)MSEC);
+}
+
+static void lost_tail(struct verdict *v)
+{
+    lost_tail_of(v, 1);
+}
+
+static void lost_tail_of_five(struct verdict *v)
+{
+    lost_tail_of(v, 5);
+}
+
+static void displaced(struct verdict *v)
+{
+    window_of(200);
+    lab_flow(&lab, LAB_A, 20000 * LAB_MSS, 0);
+    lab.sc.path[LAB_A][LAB_B].reorder = 200000;
+    lab.sc.path[LAB_A][LAB_B].reorder_by = rtt / 4;
+    lab_play(&lab);
+    say(v, lab_again(&lab, LAB_A) == 0, "%u of %u segments sent again",
+        (unsigned)lab_again(&lab, LAB_A), (unsigned)lab.data_packets);
+}
+
+/* Loses packet number state[0] and the first repair of anything. */
+static bool lose_repair(struct lab *l, unsigned from, const uint8_t *b, uint32_t len,
+                        enum reason why)
+{
+    if (from == LAB_A && lab_is_repair(why) && l->state[2]++ < 1)
+        return false;
+    return lose_numbers(l, from, b, len, why);
+}
+
+static void lost_repair(struct verdict *v)
+{
+    window_of(100);
+    lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
+    lab.leaves = lose_repair;
+    lab.state[0] = lab.state[1] = 1500;
+    lab_play(&lab);
+    say(v, lab_timeouts(&lab, LAB_A) == 0, "%u timeouts, %u segments sent again",
+        (unsigned)lab_timeouts(&lab, LAB_A), (unsigned)lab_again(&lab, LAB_A));
+}
+
+/*
+ * At 3 s the path is late by 1.5 s for a while: nothing is lost, and the timer expires. state[0]:
+ * cwnd before; [1]: cwnd once the late acknowledgments are in.
+ */
+static void hold_up(struct lab *l, unsigned node)
+{
+    struct path *p = &l->world->lane[LAB_A][LAB_B].path;
+    struct stack_conn_status s;
+
+    if (node == LAB_A && lab_status(l, 0, &s)) {
+        if (l->now < 3 * SEC)
+            l->state[0] = s.cwnd;
+        else if (l->now < 6 * SEC)
+            l->state[1] = s.cwnd;
+    }
+    p->cfg.delay = rtt / 2 + (l->now >= 3 * SEC && l->now < 3 * SEC + 50 * MSEC ? 1500 * MSEC : 0);
+}
+
+static void spurious_timeout_with(struct verdict *v, bool timestamps)
+{
+    window_of(100);
+    lab_tcp(&lab, LAB_A)->timestamps = timestamps;
+    lab_flow(&lab, LAB_A, 20000 * LAB_MSS, 0);
+    lab.ran = hold_up;
+    lab_play(&lab);
+    say(v,
+        lab_timeouts(&lab, LAB_A) >= 1 && lab_again(&lab, LAB_A) <= 4 &&
+            lab.state[1] >= lab.state[0] * 9 / 10,
+        "%u timeouts, %u segments sent again, cwnd %u segments before and %u after",
+        (unsigned)lab_timeouts(&lab, LAB_A), (unsigned)lab_again(&lab, LAB_A),
+        (unsigned)(lab.state[0] / LAB_MSS), (unsigned)(lab.state[1] / LAB_MSS));
+}
+
+static void spurious_timeout(struct verdict *v)
+{
+    spurious_timeout_with(v, true);
+}
+
+static void spurious_timeout_frto(struct verdict *v)
+{
+    spurious_timeout_with(v, false);
+}
+
+static void heavy_loss(struct verdict *v)
+{
+    lab_init(&lab, fast, rtt, 500000);
+    lab_flow(&lab, LAB_A, 300000, 0);
+    lab.sc.path[LAB_A][LAB_B].loss = lab.sc.path[LAB_B][LAB_A].loss = 300000;
+    lab_play(&lab);
+    say(v, lab.done_at != TIME_NEVER && lab.done_at < 120 * SEC, "300 kB after %.1f s, %u timeouts",
+        (double)lab.done_at / (double)SEC, (unsigned)lab_timeouts(&lab, LAB_A));
+}
+
+/* The word that the window is open gets lost; only a probe can find it out. */
+static bool lose_update(struct lab *l, unsigned from, const uint8_t *b, uint32_t len,
+                        enum reason why)
+{
+    (void)b, (void)len;
+    return !(from == LAB_B && why == REASON_SEND_WINDOW_UPDATE && l->state[0]++ < 1);
+}
+
+static void zero_window_with(struct verdict *v, bool lost)
+{
+    int64_t late;
+
+    window_of(20);
+    lab_flow(&lab, LAB_A, 200 * LAB_MSS, 0);
+    lab.sc.conn[0].end[1].read_after = 3600 * SEC;
+    lab.leaves = lost ? lose_update : NULL;
+    lab_play(&lab);
+    late = lab.done_at - 3600 * SEC;
+    say(v, lab.done_at != TIME_NEVER && late < (lost ? 61 : 1) * SEC,
+        "all read %.1f s after it opened, %u probes before", (double)late / (double)SEC,
+        (unsigned)lab.sent[LAB_A].why[REASON_SEND_PROBE]);
+}
+
+static void zero_window(struct verdict *v)
+{
+    zero_window_with(v, false);
+}
+
+static void zero_window_unheard(struct verdict *v)
+{
+    zero_window_with(v, true);
+}
+
+/* ---- Shares of a link ---- */
+
+/* The first flow has the link for itself for two seconds; counted from 10 s to 60 s. */
+static void share(struct verdict *v, const char *one, const char *other, uint64_t rate,
+                  int64_t trip)
+{
+    double a, b, jain;
+
+    lab_init(&lab, rate, trip, (uint32_t)max32(15000, (uint32_t)(rate * (uint64_t)trip / SEC)));
+    lab_tcp(&lab, LAB_A)->cc = cc_find(one);
+    lab_tcp(&lab, LAB_C)->cc = cc_find(other);
+    lab_flow(&lab, LAB_A, UINT32_MAX, 0);
+    lab_flow(&lab, LAB_C, UINT32_MAX, 2 * SEC);
+    lab.count_from = 10 * SEC;
+    lab.until = 60 * SEC;
+    lab_play(&lab);
+    a = lab_goodput(&lab, 0);
+    b = lab_goodput(&lab, 1);
+    jain = (a + b) * (a + b) / (2 * (a * a + b * b));
+    say(v, jain >= 0.95, "Jain %.4f: %.2f and %.2f Mbit/s", jain, a * 8e-6, b * 8e-6);
+}
+
+static void fair_cubic(struct verdict *v)
+{
+    share(v, "cubic", "cubic", 2500000, rtt);
+}
+
+static void fair_cubic_reno(struct verdict *v)
+{
+    share(v, "cubic", "reno", 625000, 20 * MSEC);
+}
+
+/* ---- A link filled ---- */
+
+/* In hundredths of what the link can carry: payload, as full segments. From the SYN on. */
+static void fill(struct verdict *v, const char *cc, uint32_t queue, uint32_t loss, double least)
+{
+    double full = (double)fast * LAB_MSS / 1500, got;
+
+    lab_init(&lab, fast, rtt, queue);
+    use(cc);
+    lab_flow(&lab, LAB_A, UINT32_MAX, 0);
+    lab.sc.path[LAB_A][LAB_B].loss = loss;
+    lab.until = 20 * SEC;
+    lab_play(&lab);
+    got = 100 * lab_goodput(&lab, 0) / full;
+    say(v, got >= least, "%.1f%%, %u timeouts", got, (unsigned)lab_timeouts(&lab, LAB_A));
+}
+
+static void fill_reno(struct verdict *v)
+{
+    fill(v, "reno", 500000, 0, 95);
+}
+
+static void fill_cubic(struct verdict *v)
+{
+    fill(v, "cubic", 500000, 0, 95);
+}
+
+static void fill_bbr(struct verdict *v)
+{
+    fill(v, "bbr", 500000, 0, 95);
+}
+
+static void lossy_bbr(struct verdict *v)
+{
+    fill(v, "bbr", 50000, 10000, 85);
+}
+
+/* ---- All of them ---- */
+
+static const struct bound bounds[] = {
+    {"one_loss", "one loss in a window of 100 costs no timeout", one_loss, NULL},
+    {"one_loss_newreno", "nor does it without SACK", one_loss_newreno, NULL},
+    {"lost_tail", "a lost tail costs a probe and no timeout", lost_tail, "tail loss probes"},
+    {"lost_tail_of_five", "nor does a tail of five", lost_tail_of_five, "tail loss probes"},
+    {"displaced", "a fifth displaced by up to a quarter round trip: nothing is sent again",
+     displaced, "RACK"},
+    {"lost_repair", "a lost retransmission is repaired without a timeout", lost_repair, "RACK"},
+    {"spurious_timeout", "a spurious timeout is undone (timestamps)", spurious_timeout, "undo"},
+    {"spurious_timeout_frto", "and without timestamps (F-RTO)", spurious_timeout_frto, "F-RTO"},
+    {"heavy_loss", "30% loss each way still delivers", heavy_loss, "RACK"},
+    {"zero_window", "a zero window for an hour ends when it opens", zero_window, NULL},
+    {"zero_window_unheard", "also where the word of it is lost", zero_window_unheard, NULL},
+    {"fair_cubic", "two CUBIC flows share: Jain at least 0.95", fair_cubic, "CUBIC"},
+    {"fair_cubic_reno", "CUBIC and Reno share a small BDP: Jain at least 0.95", fair_cubic_reno,
+     "CUBIC"},
+    {"fill_reno", "100 Mbit/s, 40 ms, a BDP of buffer: Reno fills 95%", fill_reno,
+     "repair by SACK"},
+    {"fill_cubic", "CUBIC fills 95%", fill_cubic, "CUBIC"},
+    {"fill_bbr", "BBR fills 95%", fill_bbr, "BBR"},
+    {"lossy_bbr", "with a tenth of a BDP and 1% loss BBR fills 85%", lossy_bbr, "BBR"},
+};
+
+int bounds_run(const char *only)
+{
+    bool failed = false, found = !only;
+
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        const struct bound *b = &bounds[i];
+        struct verdict v = {0};
+
+        if (only && strcmp(only, b->name) != 0)
+            continue;
+        found = true;
+        if (b->waits_for && !only) {
+            printf("skip - bound %s: %s # no %s\n", b->name, b->claim, b->waits_for);
+            continue;
+        }
+        b->try(&v);
+        printf("%s - bound %s: %s: %s\n", v.holds ? "ok" : "not ok", b->name, b->claim, v.figure);
+        failed = failed || !v.holds;
+    }
+    if (!found)
+        fprintf(stderr, "sim: there is no bound '%s'\n", only);
+    return !found ? EXIT_USAGE : failed ? EXIT_FAILED : EXIT_DONE;
+}

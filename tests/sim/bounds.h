@@ -1,0 +1,11 @@
+/*
+ * What loss recovery and congestion control must achieve, each as an experiment with a bound: the
+ * figure is printed, and the bound decides. Virtual time, so the same figure at each run.
+ */
+#ifndef SIM_BOUNDS_H
+#define SIM_BOUNDS_H
+
+/* All bounds, or only the one of that name; an exit code of run/exit.h. */
+int bounds_run(const char *only);
+
+#endif
