@@ -151,17 +151,17 @@ lossy()
 
 halves "$SIZE"
 both
-judge "nothing is lost: $((SIZE >> 20)) MiB each way"
+judge "nothing is lost: $((bytes >> 20)) MiB each way"
 for percent in 1 5; do
-    bytes=$((SIZE / (8 * percent)))
+    bytes=$((percent == 1 ? SIZE : SIZE / 8))
+    halves $bytes
     if ! lossy $percent 2>"$WORK/iptables.err"; then
         skip "$percent% of packets are lost" "this kernel has no iptables match 'statistic'"
         continue
     fi
     before=$(kernel TCPTimeouts)
-    halves $bytes
     both
-    judge "$percent% of packets are lost: $((bytes >> 10)) KiB each way"
+    judge "$percent% of packets are lost: $((bytes >> 20)) MiB each way"
     echo "    the kernel: $(($(kernel TCPTimeouts) - before)) timeouts"
     iptables -w -F FORWARD
 done

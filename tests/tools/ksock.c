@@ -11,8 +11,8 @@
  *   cc=NAME       the congestion control, of those that this kernel has
  *
  * On standard error: "listening"; "connected"; "options WORDS", what the kernel negotiated
- * (TCP_INFO); "mark N", N bytes having been read before it; "sent again N", the segments that were,
- * when all is over; and what went wrong.
+ * (TCP_INFO); "mark N", N bytes having been read before it; when all is over "sent again N", the
+ * segments that were, and "took N", the microseconds since it was connected; and what went wrong.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,6 +48,7 @@ static struct {
     long long sent, read;
     bool input_ended, shut, eof;
     time_t began;
+    long long began_us;
 } end;
 
 static int fail(const char *what)
@@ -118,6 +119,14 @@ static void tell_options(void)
     fprintf(stderr, "options%s%s%s%s\n", o & TCPI_OPT_TIMESTAMPS ? " timestamps" : "",
             o & TCPI_OPT_SACK ? " sack" : "", o & TCPI_OPT_WSCALE ? " wscale" : "",
             o & TCPI_OPT_ECN ? " ecn" : "");
+}
+
+static long long now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
 static bool may_send(void)
@@ -243,7 +252,9 @@ int main(int argc, char **argv)
     fprintf(stderr, "connected\n");
     tell_options();
     end.began = time(NULL);
+    end.began_us = now_us();
     serve();
-    fprintf(stderr, "sent again %u\n", get_info().tcpi_total_retrans);
+    fprintf(stderr, "sent again %u\ntook %lld\n", get_info().tcpi_total_retrans,
+            now_us() - end.began_us);
     return close(end.fd) < 0 ? fail("close") : EXIT_SUCCESS;
 }
