@@ -151,7 +151,7 @@ lossy()
 
 halves "$SIZE"
 both
-judge "nothing is lost: $((bytes >> 20)) MiB each way"
+judge "nothing is lost: $((SIZE >> 20)) MiB each way"
 for percent in 1 5; do
     bytes=$((percent == 1 ? SIZE : SIZE / 8))
     halves $bytes
