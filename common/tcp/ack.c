@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/control.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
 #include "tcp/sack.h"
@@ -19,7 +20,9 @@ void ack_establish(struct seg *s)
 {
     struct tcb *c = s->c;
 
-    if (c->rtt.backoff > 1) /* RFC 5681 3.1; one lost SYN is forgiven by RFC 6928 section 2 */
+    if (c->rtt.backoff > 1 &&
+        !s->t->cfg
+             .initial_window) /* RFC 5681 3.1; one lost SYN is forgiven by RFC 6928 section 2 */
         c->cc.cwnd = c->snd_mss;
     if (c->rtt.backoff > 0)
         rtt_syn_lost(&c->rtt, &s->t->cfg);
@@ -136,23 +139,12 @@ static int64_t round_trip(struct seg *s, uint32_t flight)
     return sample;
 }
 
-struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
-{
-    return (struct cc_sample){
-        .now = now,
-        .in_flight = c->snd_nxt - c->snd_una,
-        .mss = c->snd_mss,
-        .cwnd_limited = c->cwnd_limited,
-        .in_recovery = flight_phase(c->flight) == RECOVERY_FAST,
-    };
-}
-
 /* A router marked what it might have dropped: as after a loss, but nothing is sent again (SHLD-8).
  */
 static void mark_seen(struct seg *s, const struct cc_sample *cs)
 {
     tcp_note(s->t, s->c, s->now, REASON_ECN_REDUCED, 0);
-    s->t->cfg.cc->on_loss(&s->c->cc, cs);
+    control_on_loss(s->t, s->c, cs);
     ecn_reduced(s->c);
 }
 
@@ -163,9 +155,21 @@ static void loss_detected(struct seg *s, const struct cc_sample *cs)
 
     tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
     if (!ecn_was_reduced(c, c->snd_una))
-        s->t->cfg.cc->on_loss(&c->cc, cs);
+        control_on_loss(s->t, c, cs);
     ecn_reduced(c);
     rtt_cancel(&c->rtt);
+}
+
+/* What recovery has learnt of the acknowledgment, as congestion control sees it. */
+static void complete(struct tcb *c, struct cc_sample *cs, const struct recovery_verdict *v)
+{
+    cs->acked = v->delivered;
+    cs->lost = v->lost;
+    cs->rtt = v->rtt ? v->rtt : cs->rtt;
+    cs->srtt = c->rtt.srtt;
+    cs->min_rtt = (int64_t)c->min_rtt_us * USEC;
+    cs->pipe = recovery_pipe(c->flight, c->snd_mss);
+    cs->rate = rate_finish(&c->flight->rate, cs->min_rtt);
 }
 
 /* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
@@ -176,20 +180,22 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     bool demanded = ecn_demands(c, s->hdr);
 
     recovery_on_ack(c->flight, as, &v);
-    cs.acked = v.delivered;
+    complete(c, &cs, &v);
+    cs.ecn = ecn_echoed(c, s->hdr);
     if (v.reneged)
         tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
     if (v.finished) {
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
         cs.in_flight = c->snd_nxt - c->snd_una;
-        s->t->cfg.cc->on_recovered(&c->cc, &cs);
+        control_on_recovered(s->t, c, &cs);
     }
     if (v.entered)
         loss_detected(s, &cs);
     else if (demanded && !v.finished)
         mark_seen(s, &cs);
-    else if (cs.acked && !v.finished && !ecn_echoed(c, s->hdr))
-        s->t->cfg.cc->on_ack(&c->cc, &cs);
+    cs.in_recovery |= v.entered;
+    if (cs.acked || cs.lost)
+        control_on_ack(s->t, c, &cs);
 }
 
 void ack_process(struct seg *s)

@@ -27,6 +27,7 @@
  *           user.c where a release may take so long and no longer
  * and those of what is in flight (flight.h), as long as there is something or was not long ago:
  *   IDLE    flight.c arms it when nothing is outstanding any more, and clears it when text is sent
+ *   PACE    output.c arms it when a segment has to wait for its turn
  */
 enum tcp_timer {
     TIMER_RTX,

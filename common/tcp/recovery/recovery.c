@@ -29,6 +29,8 @@ static void delivered(void *arg, const struct range *g)
     struct arrival *a = arg;
 
     a->v->delivered += range_len(g);
+    if (a->f->board.rate)
+        rate_on_delivered(a->f->board.rate, &g->mark, a->s->now, range_len(g));
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;
