@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "run/ask.h"
+#include "run/choice.h"
 #include "run/clock.h"
 #include "run/exit.h"
 #include "run/memory.h"
@@ -90,6 +91,8 @@ static int node_operands(const struct program *prog, struct node_options *opt, c
 static int node_options_check(const struct program *prog, struct node_options *opt,
                               uint32_t host_number)
 {
+    struct tcp_config tried;
+
     if (addr_is_unspecified(&opt->local)) {
         if (!node_host_number(&opt->net, opt->prefix_len, host_number, &opt->local))
             return usage_error(prog, "the subnet has no host number %u to spare; give --local ADDR",
@@ -105,6 +108,9 @@ static int node_options_check(const struct program *prog, struct node_options *o
     if (opt->json && opt->verbose)
         return usage_error(prog, "--json and --verbose do not go together: packet lines are no "
                                  "JSON; --pcap FILE keeps the packets");
+    tcp_config_default(&tried);
+    if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON)
+        return EXIT_USAGE;
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
     if (opt->trace && strcmp(opt->trace, "-") == 0)
@@ -178,7 +184,8 @@ static int node_begin(struct node *n, const struct program *prog, const struct n
 }
 
 /* What the options say of TCP. */
-static void node_settings(const struct node_options *opt, struct tcp_config *cfg)
+static void node_settings(const struct program *prog, const struct node_options *opt,
+                          struct tcp_config *cfg)
 {
     struct tcp_settings *conn = &cfg->conn;
 
@@ -189,6 +196,8 @@ static void node_settings(const struct node_options *opt, struct tcp_config *cfg
     cfg->wscale = !opt->no_wscale;
     cfg->ecn = !opt->no_ecn;
     conn->nagle = !opt->no_nagle;
+    cfg->initial_window = opt->cwnd;
+    (void)choice_take(prog, opt->cc, opt->without, cfg); /* it has been looked at before */
     conn->dscp = (uint8_t)opt->dscp;
     conn->ttl = (uint8_t)opt->ttl;
     if (!addr_is_unspecified(&opt->via)) {
@@ -206,7 +215,7 @@ static void node_settings(const struct node_options *opt, struct tcp_config *cfg
     }
 }
 
-static int node_stack(struct node *n)
+static int node_stack(struct node *n, const struct program *prog)
 {
     struct stack_config cfg;
     size_t bytes;
@@ -220,7 +229,7 @@ static int node_stack(struct node *n)
     cfg.small = &n->small;
     cfg.large = &n->packets;
     cfg.accept_source_routes = n->opt->accept_source_routes || !addr_is_unspecified(&n->opt->via);
-    node_settings(n->opt, &cfg.tcp);
+    node_settings(prog, n->opt, &cfg.tcp);
     randombytes_buf(cfg.secret, sizeof(cfg.secret));
     randombytes_buf(&cfg.seed, sizeof(cfg.seed));
     bytes = stack_bytes(&cfg);
@@ -401,7 +410,7 @@ int node_open(struct node *n, const struct program *prog, const struct node_opti
     if (code == NODE_GO_ON)
         code = node_wrap(n);
     if (code == NODE_GO_ON)
-        code = node_stack(n);
+        code = node_stack(n, prog);
     return code == NODE_GO_ON ? node_listen(n) : code;
 }
 
@@ -441,8 +450,8 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
     if (code == NODE_GO_ON)
         code = node_wrap(b);
     if (code == NODE_GO_ON)
-        code = node_stack(a);
-    return code == NODE_GO_ON ? node_stack(b) : code;
+        code = node_stack(a, prog);
+    return code == NODE_GO_ON ? node_stack(b, prog) : code;
 }
 
 /* ---- While it runs, and the end ---- */

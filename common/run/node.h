@@ -39,8 +39,10 @@ struct node_options {
     bool trace_join; /* join files of traces, and be no node */
     unsigned verbose;
     bool json, quiet;
-    bool status;  /* ask a running node, and be none */
-    uint32_t mss; /* bytes; 0: what the MTU gives */
+    bool status; /* ask a running node, and be none */
+    const char *cc, *without;
+    uint32_t cwnd; /* segments; 0: the initial window of RFC 6928 */
+    uint32_t mss;  /* bytes; 0: what the MTU gives */
     bool urgent, no_nagle, no_delayed_ack, no_timestamps, no_sack, no_wscale, no_ecn;
     bool accept_source_routes;
     struct addr via; /* of a source route for all we send; unspecified: none */
@@ -116,6 +118,25 @@ struct node_options {
          .min = 64,                                                                                \
          .max = 65495,                                                                             \
          .help = "The largest segment to offer; without it what the MTU gives."},                  \
+        {.name = "cc",                                                                             \
+         .arg = "NAME",                                                                            \
+         .kind = OPTION_STRING,                                                                    \
+         .offset = NODE_OPTION(cc),                                                                \
+         .help = "The congestion control, of those below; cubic without it."},                     \
+        {.name = "cwnd",                                                                           \
+         .arg = "SEGMENTS",                                                                        \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(cwnd),                                                              \
+         .min = 1,                                                                                 \
+         .max = 65535,                                                                             \
+         .help = "The window that each connection begins with; with --cc fixed it stays so. "      \
+                 "Without it 10 segments, less if they are large."},                               \
+        {.name = "without",                                                                        \
+         .arg = "LIST",                                                                            \
+         .kind = OPTION_STRING,                                                                    \
+         .offset = NODE_OPTION(without),                                                           \
+         .help = "Do without these mechanisms of those below, as in --without rack,prr, to see "   \
+                 "what they buy."},                                                                \
         {.name = "urgent",                                                                         \
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(urgent),                                                            \

@@ -33,6 +33,10 @@ for node in host peer; do
         $BIN/$node --json -v tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: a trace on standard output" 2 "--trace needs a file" \
         $BIN/$node --trace - tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a congestion control that is none" 2 "'cubik' \(did you mean 'cubic'\?\)" \
+        $BIN/$node --cc cubik tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: without what is no mechanism" 2 "'prx' \(did you mean 'prr'\?\)" \
+        $BIN/$node --without rack,prx tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: no traces to join" 2 "--trace-join needs the files" $BIN/$node --trace-join
     wrong "$node: joins what is not there" 1 "/nowhere.json: No such file" \
         $BIN/$node --trace-join /nowhere.json
