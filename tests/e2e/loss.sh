@@ -149,6 +149,13 @@ lossy()
     iptables -w -A FORWARD -p tcp -m statistic --mode random --probability "$(printf '0.%02d' "$1")" -j DROP
 }
 
+# modules: each congestion control that we have, as --help tells.
+modules()
+{
+    "$BIN/host" --help | awk '/^$/ { on = 0 } on && /^  [a-z]/ { print $1 } /^congestion control/ { on = 1 }'
+}
+
+check "there are several modules of congestion control" test "$(modules | wc -l)" -ge 3
 halves "$SIZE"
 both
 judge "nothing is lost: $((SIZE >> 20)) MiB each way"
@@ -163,6 +170,13 @@ for percent in 1 5; do
     both
     judge "$percent% of packets are lost: $((bytes >> 20)) MiB each way"
     echo "    the kernel: $(($(kernel TCPTimeouts) - before)) timeouts"
+    if [ $percent -eq 1 ]; then
+        halves $((SIZE / 16))
+        for cc in $(modules); do
+            both --cc "$cc"
+            judge "--cc $cc, $percent% of packets are lost: $((SIZE >> 24)) MiB each way"
+        done
+    fi
     iptables -w -F FORWARD
 done
 
