@@ -178,7 +178,8 @@ far_up()
 
     # shellcheck disable=SC2086
     {
-        ip netns add "$1" && ip $router link add "${1}0" type veth peer name "${1}1" netns "$1" &&
+        ip netns add "$1" && ip -n "$1" link set lo up &&
+            ip $router link add "${1}0" type veth peer name "${1}1" netns "$1" &&
             ip $router addr add "10.9.$2.1/24" dev "${1}0" &&
             ip $router link set "${1}0" gso_max_segs 1 up &&
             ip -n "$1" addr add "10.9.$2.2/24" dev "${1}1" &&
