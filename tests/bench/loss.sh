@@ -24,9 +24,9 @@
 . "$(dirname "$0")/../e2e/lib.sh"
 need_tun
 TOOLS=${TOOLS:-build/release/tools}
-RUNS=${RUNS:-15} FLOWS=4 MIB=${MIB:-8} MS=${MS:-5} PERCENT=${PERCENT:-1} LEAST=${LEAST:-95}
+RUNS=${RUNS:-8} FLOWS=4 MIB=${MIB:-6} MS=${MS:-10} PERCENT=${PERCENT:-1} LEAST=${LEAST:-95}
 CCS=${CCS:-reno cubic}
-[ "${1-}" = short ] && RUNS=4 MIB=3 MS=2 LEAST=50
+[ "${1-}" = short ] && RUNS=4 MIB=3 MS=5 LEAST=40
 
 if ! { ip netns add router && far_up ka 1 && far_up kb 2 router; } 2>>"$WORK/far.err"; then
     echo "skip - $NAME # no namespaces and veth here: $(tail -1 "$WORK/far.err")"
