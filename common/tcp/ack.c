@@ -146,16 +146,21 @@ static void mark_seen(struct seg *s, const struct cc_sample *cs)
     tcp_note(s->t, s->c, s->now, REASON_ECN_REDUCED, 0);
     control_on_loss(s->t, s->c, cs);
     ecn_reduced(s->c);
+    response_marked(s->c);
 }
 
 /* A loss was detected: one reduction for all that is lost of one window. */
-static void loss_detected(struct seg *s, const struct cc_sample *cs)
+static void loss_detected(struct seg *s, const struct cc_sample *cs, const struct ack_sample *as,
+                          const struct recovery_verdict *v)
 {
     struct tcb *c = s->c;
+    bool reduces = !ecn_was_reduced(c, c->snd_una);
 
     tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
-    if (!ecn_was_reduced(c, c->snd_una))
+    response_loss(s->t, c, reduces);
+    if (reduces)
         control_on_loss(s->t, c, cs);
+    response_reduced(s->t, c, as, v);
     ecn_reduced(c);
     rtt_cancel(&c->rtt);
 }
@@ -177,25 +182,31 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
 {
     struct tcb *c = s->c;
     struct recovery_verdict v;
-    bool demanded = ecn_demands(c, s->hdr);
+    bool demanded = ecn_demands(c, s->hdr), undone;
 
     recovery_on_ack(c->flight, as, &v);
     complete(c, &cs, &v);
     cs.ecn = ecn_echoed(c, s->hdr);
+    if (as->acked == 0 && !s->t->cfg.rack)
+        cs.cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
     if (v.reneged)
         tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
-    if (v.finished) {
+    undone = !v.entered && response_on_ack(s->t, c, as, &v, &cs, s->hdr);
+    if (undone)
+        cs.cwnd_limited = false; /* it has back what it had, and no more */
+    else if (v.finished) {
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
         cs.in_flight = c->snd_nxt - c->snd_una;
         control_on_recovered(s->t, c, &cs);
     }
     if (v.entered)
-        loss_detected(s, &cs);
+        loss_detected(s, &cs, as, &v);
     else if (demanded && !v.finished)
         mark_seen(s, &cs);
     cs.in_recovery |= v.entered;
     if (cs.acked || cs.lost)
         control_on_ack(s->t, c, &cs);
+    response_release(c, as, &v);
 }
 
 void ack_process(struct seg *s)

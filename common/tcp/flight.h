@@ -19,6 +19,7 @@
 #include "tcp/cc/rate.h"
 #include "tcp/recovery/board.h"
 #include "tcp/recovery/recovery.h"
+#include "tcp/response.h"
 
 struct tcp;
 struct tcb;
@@ -33,6 +34,7 @@ enum flight_timer {
 struct flight {
     struct board board;
     struct recovery recovery;
+    struct response response;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
     int64_t pace_at;              /* ns: when what has left so far would have left evenly */

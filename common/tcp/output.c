@@ -150,6 +150,7 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
     c->snd_nxt += send_space(o, start, len, why);
     board_sent(&c->flight->board, o->now, start, c->snd_nxt);
     control_sent(o->t, c, o->now, len);
+    response_sent(c, o->now, start, c->snd_nxt - start, false);
     if (why == REASON_SEND_DATA)
         ecn_new_text(c, o->hdr, o->p);
     if (why != REASON_SEND_PROBE && may_time(c))
@@ -190,6 +191,7 @@ static bool send_lost(struct out *o)
     len = send_space(o, start, len, why);
     control_sent(o->t, c, o->now, len);
     recovery_sent(f, o->now, start, start + len);
+    response_sent(c, o->now, start, len, true);
     return true;
 }
 
@@ -199,6 +201,11 @@ static uint32_t unsent(const struct tcb *c)
     if (c->fin_sent)
         return 0;
     return tcb_data_end(c) - c->snd_nxt + c->fin_queued;
+}
+
+bool tcp_has_new(const struct tcb *c)
+{
+    return unsent(c) > 0 && window_from(c, c->snd_nxt) > 0;
 }
 
 /*
@@ -249,8 +256,7 @@ static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
     uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
-    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss);
-    uint32_t room = c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
+    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss), room = response_room(o->t, c);
     uint32_t bytes = min32(waiting - (waiting && c->fin_queued), min32(window, option_text_max(c))),
              len;
     bool all;
@@ -287,8 +293,15 @@ static bool send_from_queue(struct out *o)
 {
     struct tcb *c = o->c;
 
-    if (c->flight && c->flight->board.lost && c->snd_wnd > 0)
-        return send_lost(o); /* new data waits until what is lost was sent again */
+    if (response_prefers_new(c)) {
+        if (send_data(o))
+            return true;
+        if (control_must_wait(o->t, c, o->now))
+            return false;
+        response_no_new_data(c);
+    }
+    if (c->flight && c->flight->board.lost && c->snd_wnd > 0) /* new data waits for it */
+        return !response_holds_lost(c) && send_lost(o);
     if (c->probe_due)
         return send_probe(o);
     if (send_data(o))

@@ -495,6 +495,23 @@ static void lossy_bbr(struct verdict *v)
     fill(v, "bbr", 50000, 10000, 85);
 }
 
+/* A router that marks from half a BDP on, with room for four of them. */
+static void marks_not_losses(struct verdict *v)
+{
+    double got;
+
+    lab_init(&lab, fast, rtt, 2000000);
+    use("reno");
+    lab_tcp(&lab, LAB_A)->ecn = lab_tcp(&lab, LAB_B)->ecn = true;
+    lab.sc.path[LAB_A][LAB_B].mark_bytes = 250000;
+    lab_flow(&lab, LAB_A, UINT32_MAX, 0);
+    lab.until = 20 * SEC;
+    play();
+    got = 100 * lab_goodput(&lab, 0) / ((double)fast * LAB_MSS / 1500);
+    say(v, got >= 90 && lab_again(&lab, LAB_A) == 0, "%.1f%%, %u segments sent again", got,
+        (unsigned)lab_again(&lab, LAB_A));
+}
+
 /* ---- All of them ---- */
 
 static const struct bound bounds[] = {
@@ -507,8 +524,8 @@ static const struct bound bounds[] = {
     {"lost_repair", "a lost retransmission is repaired without a timeout", lost_repair, "RACK"},
     {"reneging", "what B reported and takes back is sent again, after a timeout at most", reneging,
      NULL},
-    {"spurious_timeout", "a spurious timeout is undone (timestamps)", spurious_timeout, "undo"},
-    {"spurious_timeout_frto", "and without timestamps (F-RTO)", spurious_timeout_frto, "F-RTO"},
+    {"spurious_timeout", "a spurious timeout is undone (timestamps)", spurious_timeout, NULL},
+    {"spurious_timeout_frto", "and without timestamps (F-RTO)", spurious_timeout_frto, NULL},
     {"heavy_loss", "30% loss each way still delivers", heavy_loss, "RACK"},
     {"zero_window", "a zero window for an hour ends when it opens", zero_window, NULL},
     {"zero_window_unheard", "also where the word of it is lost", zero_window_unheard, NULL},
@@ -520,6 +537,8 @@ static const struct bound bounds[] = {
     {"fair_cubic_reno", "CUBIC and Reno share a small BDP: Jain at least 0.95", fair_cubic_reno,
      "CUBIC"},
     {"fill_reno", "100 Mbit/s, 40 ms, a BDP of buffer: Reno fills 95%", fill_reno, NULL},
+    {"marks_not_losses", "with ECN a link is filled to 90% and nothing is lost", marks_not_losses,
+     NULL},
     {"fill_cubic", "CUBIC fills 95%", fill_cubic, "CUBIC"},
     {"fill_bbr", "BBR fills 95%", fill_bbr, "BBR"},
     {"lossy_bbr", "with a tenth of a BDP and 1% loss BBR fills 85%", lossy_bbr, "BBR"},

@@ -24,11 +24,25 @@ struct arrival {
     int64_t latest; /* ns: when the latest of what was delivered had left */
 };
 
+/* For F-RTO: does this range tell whether the timeout was spurious? */
+static void judge_timeout(struct arrival *a, const struct range *g)
+{
+    const struct frto *f = &a->f->response.frto;
+
+    if (!frto_active(f))
+        return;
+    if (seq_lt(g->start, f->recover))
+        a->v->original |= g->sent == 1;
+    else
+        a->v->above |= seq_geq(g->start, a->s->una);
+}
+
 static void delivered(void *arg, const struct range *g)
 {
     struct arrival *a = arg;
 
     a->v->delivered += range_len(g);
+    judge_timeout(a, g);
     if (a->f->board.rate)
         rate_on_delivered(a->f->board.rate, &g->mark, a->s->now, range_len(g));
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
@@ -221,6 +235,12 @@ void recovery_on_rto(struct flight *f, uint32_t nxt)
     r->dupacks = 0;
     r->at_once = false;
     lose_all(f, REASON_SEND_RTO);
+}
+
+void recovery_undone(struct flight *f, uint32_t una)
+{
+    board_regain(&f->board);
+    f->recovery = (struct recovery){.recover = una - 1, .phase = RECOVERY_OPEN};
 }
 
 void recovery_reopened(struct flight *f)

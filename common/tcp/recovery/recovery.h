@@ -46,8 +46,9 @@ struct ack_sample {
     uint32_t acked; /* sequence space newly acknowledged; 0 for a duplicate */
     uint32_t mss;   /* bytes */
     bool duplicate; /* by the definition of RFC 5681 section 2 */
-    bool dsack;     /* it reports that something arrived twice */
-    bool sack;      /* selective acknowledgments are spoken */
+    bool dsack;     /* it reports that something arrived twice, which is ... */
+    struct tcp_sack_block twice;
+    bool sack; /* selective acknowledgments are spoken */
     unsigned blocks;
     struct tcp_sack_block block[TCP_SACK_MAX]; /* what they say, as far as it can be true */
 };
@@ -61,6 +62,9 @@ struct recovery_verdict {
                          * 0: none was */
     bool entered;       /* a loss was detected: congestion control is to be told */
     bool finished;      /* all that was in flight at the loss is acknowledged */
+    bool original;      /* since a timeout: something arrived that was in flight at it, and was not
+                         * sent again */
+    bool above;         /* ... something behind a gap that left after it */
     bool reneged;       /* the remote end has taken back what it had selectively acknowledged */
 };
 
@@ -70,6 +74,9 @@ void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recove
 
 /* The retransmission timer expired with all up to `nxt` in flight: it counts as lost. */
 void recovery_on_rto(struct flight *f, uint32_t nxt);
+
+/* Nothing had been lost: what was taken for lost flies again, and the recovery is over. */
+void recovery_undone(struct flight *f, uint32_t una);
 
 /*
  * The window opened over what was sent while it was closed and cannot have been taken: send it
