@@ -314,12 +314,12 @@ static void zero_window_unheard(struct verdict *v)
 
 /* ---- Windows ---- */
 
-/* One loss out of a hundred segments in flight. state[1]: ssthresh after it, in segments. */
+/* One loss out of a hundred segments in flight. state[2]: ssthresh after it, for good. */
 static void watch_reduction(struct lab *l, unsigned node)
 {
     struct stack_conn_status s;
 
-    if (node == LAB_A && l->state[2] == 0 && lab_again(l, LAB_A) > 0 && lab_status(l, 0, &s))
+    if (node == LAB_A && lab_again(l, LAB_A) > 0 && lab_status(l, 0, &s))
         l->state[2] = s.ssthresh;
 }
 
