@@ -89,16 +89,17 @@ void check_again(struct check *c, struct flow *f, uint32_t start, uint32_t end, 
 /* ---- Pacing ---- */
 
 /*
- * A paced connection sends no more than its rate gives, but for bursts of two quanta: a quantum is
- * a millisecond's worth and at least two segments (tcp/control.h). The rate may have just changed,
- * so the higher one of before and after counts. Probes leave when they must.
+ * A paced connection sends no more than its rate gives, but for bursts of two quanta and a segment
+ * more, as the rate moves meanwhile: a quantum is a millisecond's worth and at least two segments
+ * (tcp/control.h). The rate may have just changed, so the higher one of before and after counts.
+ * Probes leave when they must.
  */
 static void check_pace(struct check *c, struct flow *f, const struct conn *conn, uint32_t len,
                        enum reason why)
 {
     const struct tcb *t = &conn->tcb;
     uint64_t rate = t->cc.pacing_rate > f->pace_rate ? t->cc.pacing_rate : f->pace_rate;
-    int64_t quantum = (int64_t)(rate / 1000) + 2 * t->snd_mss, most = 2 * quantum + t->snd_mss;
+    int64_t quantum = (int64_t)(rate / 1000) + 2 * t->snd_mss, most = 2 * quantum + 2 * t->snd_mss;
     int64_t since = time_min(c->now - f->pace_at, SEC);
 
     if (f->pace_rate == 0 || since == SEC)
