@@ -50,12 +50,20 @@ static void answered(struct tcb *c, int64_t since)
     c->soft_error = REASON_NONE;
 }
 
+/* The shortest round trip, of all samples there are, 0: none. */
+static void note_min_rtt(struct tcb *c, int64_t sample)
+{
+    uint32_t us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
+
+    if (sample)
+        c->min_rtt_us = c->min_rtt_us ? min32(c->min_rtt_us, us) : us;
+}
+
 static void note_rtt(struct seg *s, int64_t sample)
 {
     struct tcb *c = s->c;
-    uint32_t us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
 
-    c->min_rtt_us = c->min_rtt_us ? min32(c->min_rtt_us, us) : us;
+    note_min_rtt(c, sample);
     tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, sample);
 }
 
@@ -136,6 +144,14 @@ static int64_t round_trip(struct seg *s, uint32_t flight)
     return sample;
 }
 
+/* When the segment had left that the echo of a timestamp answers; -1: there is none. */
+static int64_t echo_at(const struct seg *s)
+{
+    int64_t age = timestamp_round_trip(s->c, s->now, s->hdr);
+
+    return age ? s->now / MSEC * MSEC - age / MSEC * MSEC : -1;
+}
+
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
 {
     return (struct cc_sample){
@@ -144,6 +160,21 @@ struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
         .mss = c->snd_mss,
         .cwnd_limited = c->cwnd_limited,
         .in_recovery = flight_phase(c->flight) == RECOVERY_FAST,
+    };
+}
+
+struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now)
+{
+    return (struct ack_sample){
+        .now = now,
+        .una = c->snd_una,
+        .nxt = c->snd_nxt,
+        .mss = c->snd_mss,
+        .sack = c->sack_ok,
+        .rack = c->sack_ok && t->cfg.rack,
+        .srtt = c->rtt.srtt,
+        .min_rtt = (int64_t)c->min_rtt_us * USEC,
+        .echo_at = -1,
     };
 }
 
@@ -157,15 +188,33 @@ static void mark_seen(struct seg *s, const struct cc_sample *cs)
 }
 
 /* A loss was detected: one reduction for all that is lost of one window. */
-static void loss_detected(struct seg *s, const struct cc_sample *cs)
+static void loss_detected(struct tcp *t, struct tcb *c, const struct cc_sample *cs)
+{
+    tcp_note(t, c, cs->now, REASON_LOSS_DETECTED, 0);
+    if (!ecn_was_reduced(c, c->snd_una))
+        t->cfg.cc->on_loss(&c->cc, cs);
+    ecn_reduced(c);
+    rtt_cancel(&c->rtt);
+}
+
+void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct recovery_verdict *v)
+{
+    struct cc_sample cs = tcp_cc_sample(c, now);
+
+    cs.lost = v->lost;
+    if (v->entered)
+        loss_detected(t, c, &cs);
+}
+
+/* The probe of the tail was lost text, and repaired it (RFC 8985 section 7.4.2). */
+static void probe_repaired(struct seg *s, const struct cc_sample *cs)
 {
     struct tcb *c = s->c;
 
-    tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
+    tcp_note(s->t, c, s->now, REASON_TLP_REPAIRED, 0);
     if (!ecn_was_reduced(c, c->snd_una))
         s->t->cfg.cc->on_loss(&c->cc, cs);
     ecn_reduced(c);
-    rtt_cancel(&c->rtt);
 }
 
 /* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
@@ -177,6 +226,8 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
 
     recovery_on_ack(c->flight, as, &v);
     cs.acked = v.delivered;
+    cs.lost = v.lost;
+    note_min_rtt(c, v.rtt);
     if (v.reneged)
         tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
     if (v.finished) {
@@ -185,7 +236,9 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
         s->t->cfg.cc->on_recovered(&c->cc, &cs);
     }
     if (v.entered)
-        loss_detected(s, &cs);
+        loss_detected(s->t, c, &cs);
+    else if (v.probe_repaired)
+        probe_repaired(s, &cs);
     else if (demanded && !v.finished)
         mark_seen(s, &cs);
     else if (cs.acked && !v.finished && !ecn_echoed(c, s->hdr))
@@ -195,7 +248,7 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
 void ack_process(struct seg *s)
 {
     struct tcb *c = s->c;
-    struct ack_sample as = {.now = s->now, .nxt = c->snd_nxt, .mss = c->snd_mss};
+    struct ack_sample as = tcp_ack_sample(s->t, c, s->now);
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
     struct cc_sample cs = tcp_cc_sample(c, s->now);
     bool probed = false;
@@ -214,13 +267,14 @@ void ack_process(struct seg *s)
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
     as.una = c->snd_una;
+    as.echo_at = echo_at(s);
     if (c->flight)
         feed_recovery(s, &as, cs);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
     if (probed)
         probe_answered(c, s->now);
-    flight_settle(c, s->now);
+    flight_settle(s->t, c, s->now);
     c->output_due = true;
 }
 

@@ -15,13 +15,17 @@
 #include <stdint.h>
 
 #include "tcp/recovery/board.h"
+#include "tcp/recovery/rack.h"
 #include "tcp/recovery/recovery.h"
+#include "tcp/recovery/tlp.h"
 
 struct tcp;
 struct tcb;
 
 /* Its timers; tcb.h lists them with the others. */
 enum flight_timer {
+    FLIGHT_REO,
+    FLIGHT_PTO,
     FLIGHT_IDLE,
     FLIGHT_TIMERS,
 };
@@ -29,6 +33,8 @@ enum flight_timer {
 struct flight {
     struct board board;
     struct recovery recovery;
+    struct rack rack;
+    struct tlp tlp;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
 };
@@ -42,8 +48,8 @@ void flight_end(struct tcp *t, struct tcb *c);
 /* The first deadline, or TIME_NEVER; `f` may be NULL, in which case it is that. */
 int64_t flight_deadline(const struct flight *f);
 
-/* Something was sent or acknowledged: is the flight idle now? */
-void flight_settle(struct tcb *c, int64_t now);
+/* Something was sent or acknowledged: is the flight idle now, or its tail to be probed? */
+void flight_settle(const struct tcp *t, struct tcb *c, int64_t now);
 
 /* Run what is due. */
 void flight_tick(struct tcp *t, struct tcb *c, int64_t now);

@@ -4,7 +4,7 @@
  * tcp_output is called until it returns false, after all input of a batch was processed and the
  * applications have acted, so that one segment does for several debts: data carries the
  * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
- * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe; new data
+ * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe of the window or of the tail; new data
  * with the FIN; word of urgent data; an acknowledgment that is still owed; a keep-alive.
  *
  * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
@@ -146,7 +146,8 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
     c->snd_nxt += send_space(o, start, len, why);
-    board_sent(&c->flight->board, o->now, start, c->snd_nxt);
+    recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
+    flight_settle(o->t, c, o->now);
     if (why == REASON_SEND_DATA)
         ecn_new_text(c, o->hdr, o->p);
     if (why != REASON_SEND_PROBE && may_time(c))
@@ -184,6 +185,8 @@ static bool send_lost(struct out *o)
     c->retransmits++;
     len = send_space(o, start, len, why);
     recovery_sent(f, o->now, start, start + len);
+    if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
+        tcp_restart_rtx(c, o->now); /* RACK has its time to find that this is lost, too */
     return true;
 }
 
@@ -214,6 +217,37 @@ static bool send_probe(struct out *o)
         return false;
     return send_new(o, max32(1, min32(min32(waiting, window), option_text_max(c))),
                     REASON_SEND_PROBE);
+}
+
+/*
+ * RFC 8985 section 7.3: new data, be it one segment beyond cwnd; where there is none, or no window,
+ * the last segment again. Then it is RTX that waits for its answer.
+ */
+static bool send_tail_probe(struct out *o)
+{
+    struct tcb *c = o->c;
+    struct tlp *p = &c->flight->tlp;
+    uint32_t len = min32(unsent(c), min32(window_from(c, c->snd_nxt), option_text_max(c))), start;
+    bool is_new = len > 0;
+
+    p->due = false;
+    if (c->snd_una == c->snd_nxt || c->snd_wnd == 0)
+        return false;
+    if (is_new) {
+        send_new(o, len, REASON_SEND_TLP);
+    } else {
+        start = c->snd_nxt - min32(c->snd_nxt - c->snd_una, option_text_max(c));
+        len = min32(c->snd_nxt - start, window_from(c, start));
+        if (len == 0)
+            return false;
+        rtt_cancel(&c->rtt);
+        c->retransmits++;
+        recovery_sent(c->flight, o->now, start, start + send_space(o, start, len, REASON_SEND_TLP));
+    }
+    tlp_sent(p, c->snd_nxt, !is_new);
+    tcp_restart_rtx(c, o->now);
+    flight_settle(o->t, c, o->now);
+    return true;
 }
 
 /* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it
@@ -273,6 +307,8 @@ static bool send_from_queue(struct out *o)
         return send_lost(o); /* new data waits until what is lost was sent again */
     if (c->probe_due)
         return send_probe(o);
+    if (c->flight && c->flight->tlp.due && send_tail_probe(o))
+        return true;
     if (send_data(o))
         return true;
     arm_persist(c, o->now);
