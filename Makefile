@@ -6,7 +6,8 @@
 # The lab on this machine, for two terminals (`network` asks for root through sudo):
 #   make network      TUNs, addresses, forwarding and rules; clean_network undoes it
 #   make run-peer     in one terminal, and
-#   make run-host     in another; trace-host adds a line per packet and a capture
+#   make run-host     in another; trace-host adds a line per packet, a capture
+#                     in build/host.pcapng, and a trace in build/host.json for ui.perfetto.dev
 #   make view_network what is up, and what of it is ours
 #   make preroute, clean_preroute, forwarding, clean_forwarding      only that part
 #
@@ -15,7 +16,8 @@
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
 #   make units, lint, bench, format, conformance                     parts of the work on it
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
-#   make matrix       tests/sim/matrix.txt anew: simulated goodput, which `make test` compares
+#   make matrix       tests/sim/matrix.txt anew: simulated goodput, which `make test` compares;
+#                     `make pictures` draws those of docs/congestion.md
 #   make mutants      faults put into the stack on purpose, each found by the simulator;
 #                     ONLY=NAME tries one
 #   make fuzz         libFuzzer (clang) for RUNS executions, a million; FUZZ=NAME is one fuzzer
@@ -108,7 +110,7 @@ $(O)/tools/%: $(O)/tests/tools/%.o $(LIB)
 	$(Q)$(LINK_TEST)
 $(O)/sim: $(SIM_OBJ) $(LIB)
 	$(call say,LINK)
-	$(Q)$(LINK_TEST)
+	$(Q)$(LINK_TEST) -lm
 
 # Every tests/fuzz/NAME_fuzz.c, too; what else lies there helps them. main is libFuzzer's in the
 # variants made for it, else replay.c's.
@@ -167,6 +169,9 @@ mutants:
 # tests/sim/matrix.txt: simulated goodput, with which each test run compares
 matrix: $(O)/sim
 	@$(O)/sim --matrix >build/matrix.new && mv build/matrix.new tests/sim/matrix.txt
+# the pictures of docs/congestion.md, from that file and from runs of the simulator
+pictures: $(O)/sim
+	@$(O)/sim --pictures docs tests/sim/matrix.txt
 # docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it
 conformance:
 	@$(MAKE) --no-print-directory BUILD=release tests-build
@@ -196,7 +201,7 @@ run-host: build
 run-peer: build
 	$(BIN)/peer tun1 10.0.1.1/24 10.0.0.7
 trace-host: build
-	$(BIN)/host -v --pcap build/host.pcapng tun0 10.0.0.1/24 10.0.1.5
+	$(BIN)/host -v --pcap build/host.pcapng --trace build/host.json tun0 10.0.0.1/24 10.0.1.5
 
 # The DNS tool owns the name `host`, hence the prefix.
 PREFIX ?= /usr/local
@@ -213,6 +218,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build help tests-build units deps demo test bench lint soak mutants matrix format conformance network \
+.PHONY: all build help tests-build units deps demo test bench lint soak mutants matrix pictures format conformance network \
         clean_network preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
         trace-host install uninstall clean

@@ -87,8 +87,9 @@ static const struct program program = {
                 "it.\n"
                 "\n"
                 "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the input,\n"
-                "output or capture failed; 2 usage; 4 a privilege or the device is missing;\n"
-                "5 the TUN is in use by another process, or the name belongs to something else.\n",
+                "output, capture or trace failed; 2 usage; 4 a privilege or the device is\n"
+                "missing; 5 the TUN is in use by another process, or the name belongs to\n"
+                "something else.\n",
     .options = options,
 };
 

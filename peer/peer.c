@@ -68,9 +68,9 @@ static const struct program program = {
                 "them.\n"
                 "\n"
                 "Exit codes: 0 stopped when told to, all connections closed in order; 1 some\n"
-                "had to be reset, or the node, input, output or capture failed; 2 usage; 4 a\n"
-                "privilege or the device is missing; 5 the TUN is in use by another process, or\n"
-                "the name belongs to something else.\n",
+                "had to be reset, or the node, input, output, capture or trace failed; 2 usage;\n"
+                "4 a privilege or the device is missing; 5 the TUN is in use by another\n"
+                "process, or the name belongs to something else.\n",
     .options = options,
 };
 

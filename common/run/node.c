@@ -15,6 +15,7 @@
 #include "run/exit.h"
 #include "run/memory.h"
 #include "run/netlink.h"
+#include "run/node_trace.h"
 #include "run/self.h"
 
 enum {
@@ -106,6 +107,8 @@ static int node_options_check(const struct program *prog, struct node_options *o
                                  "JSON; --pcap FILE keeps the packets");
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
+    if (opt->trace && strcmp(opt->trace, "-") == 0)
+        return usage_error(prog, "--trace needs a file: standard output is for data");
     return NODE_GO_ON;
 }
 
@@ -136,6 +139,8 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
         return code;
     if (opt->status)
         return node_ask(prog, opt, operands, argv);
+    if (opt->trace_join)
+        return node_trace_join(prog, opt, operands, argv, &said);
     if (operands < 3)
         return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
                            operands);
@@ -222,8 +227,10 @@ static int node_stack(struct node *n)
     mem = memory_reserve(bytes);
     n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
     sodium_memzero(cfg.secret, sizeof(cfg.secret));
-    if (n->st)
+    if (n->st) {
+        node_trace_watch(n);
         return NODE_GO_ON;
+    }
     report_error(&n->report, "no address space for the stack; see ulimit -v");
     return EXIT_FAILED;
 }
@@ -340,8 +347,15 @@ static int node_open_capture(struct node *n)
     return NODE_GO_ON;
 }
 
+static int node_open_files(struct node *n)
+{
+    int code = node_open_capture(n);
+
+    return code == NODE_GO_ON ? node_trace_open(n) : code;
+}
+
 /* Put the wrappers that were asked for around n->dev. */
-static void node_wrap(struct node *n)
+static int node_wrap(struct node *n)
 {
     if (n->opt->verbose) {
         outlet_widen(&said);
@@ -352,6 +366,7 @@ static void node_wrap(struct node *n)
         capture_init(&n->capture, n->dev, n->file);
         n->dev = &n->capture.dev;
     }
+    return node_trace_wrap(n);
 }
 
 /* Let others ask. A node that cannot be asked works all the same. */
@@ -382,11 +397,11 @@ int node_open(struct node *n, const struct program *prog, const struct node_opti
     if (code == NODE_GO_ON)
         code = node_attach(n);
     if (code == NODE_GO_ON)
-        code = node_open_capture(n);
-    if (code != NODE_GO_ON)
-        return code;
-    node_wrap(n);
-    code = node_stack(n);
+        code = node_open_files(n);
+    if (code == NODE_GO_ON)
+        code = node_wrap(n);
+    if (code == NODE_GO_ON)
+        code = node_stack(n);
     return code == NODE_GO_ON ? node_listen(n) : code;
 }
 
@@ -406,7 +421,7 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
     if (code == NODE_GO_ON)
         code = node_crypto(a);
     if (code == NODE_GO_ON)
-        code = node_open_capture(a);
+        code = node_open_files(a);
     if (code != NODE_GO_ON)
         return code;
     mem = memory_reserve(wire_pair_bytes(&cfg));
@@ -419,11 +434,14 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
         return EXIT_FAILED;
     }
     b->file = a->file;
+    b->trace_file = a->trace_file;
     a->dev = &w->side[0].dev;
     b->dev = &w->side[1].dev;
-    node_wrap(a);
-    node_wrap(b);
-    code = node_stack(a);
+    code = node_wrap(a);
+    if (code == NODE_GO_ON)
+        code = node_wrap(b);
+    if (code == NODE_GO_ON)
+        code = node_stack(a);
     return code == NODE_GO_ON ? node_stack(b) : code;
 }
 
@@ -444,6 +462,7 @@ void node_complain(struct node *n, int write_error)
         report_error(&n->report, "the capture %s ended: %s; the node goes on", n->opt->pcap,
                      strerror(-error));
     }
+    node_trace_complain(n);
 }
 
 int64_t node_say_on(int64_t now)
@@ -471,7 +490,9 @@ int node_close(struct node *n, int code)
     int error;
 
     teller_close(&n->teller);
+    node_trace_finish(n);
     device_close(n->dev);
+    whole = node_trace_close(n) && whole;
     error = own ? capture_file_close(n->file) : 0;
     if (error < 0)
         report_error(&n->report, "the capture %s is not whole: %s", n->opt->pcap, strerror(-error));

@@ -3,7 +3,7 @@
  *
  * The chain is built here and nowhere else, from the bottom up:
  *
- *   stack - [capture] - [printer] - TUN or in-memory wire
+ *   stack - [trace] - [capture] - [printer] - TUN or in-memory wire
  *
  * Two nodes may live in one process, joined by an in-memory wire; then nothing of the machine is
  * touched. Functions that can fail print their one line and return an exit code, or -1 to go on.
@@ -18,6 +18,7 @@
 #include "run/options.h"
 #include "run/report.h"
 #include "run/teller.h"
+#include "run/trace.h"
 #include "stack/stack.h"
 
 enum {
@@ -34,7 +35,8 @@ struct node_options {
     struct addr remote;
     struct addr local; /* ours; unspecified: the subnet's host number that the program gives */
     uint32_t port;
-    const char *pcap;
+    const char *pcap, *trace;
+    bool trace_join; /* join files of traces, and be no node */
     unsigned verbose;
     bool json, quiet;
     bool status;  /* ask a running node, and be none */
@@ -72,6 +74,18 @@ struct node_options {
          .offset = NODE_OPTION(pcap),                                                              \
          .help = "Write every packet into a pcapng file; '-' is standard output, for a live "      \
                  "reader, and then no data is printed there."},                                    \
+        {.name = "trace",                                                                          \
+         .arg = "FILE",                                                                            \
+         .kind = OPTION_STRING,                                                                    \
+         .offset = NODE_OPTION(trace),                                                             \
+         .help = "Write what happens, and why, as JSON that ui.perfetto.dev shows as a picture: "  \
+                 "states, timers, segments, windows."},                                            \
+        {.name = "trace-join",                                                                     \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(trace_join),                                                        \
+         .help = "Be no node: join the traces that follow as operands, those of host and peer, "   \
+                 "into one on standard output, in which each segment has its sender and its "      \
+                 "receiver."},                                                                     \
         {.letter = 'v',                                                                            \
          .name = "verbose",                                                                        \
          .kind = OPTION_COUNT,                                                                     \
@@ -181,10 +195,13 @@ struct node {
     struct printer printer;
     struct capture_file own_file;
     struct capture_file *file; /* ours or another node's; NULL: no capture */
-    struct device *dev;        /* the top of the chain */
+    struct trace trace;
+    struct trace_file own_trace;
+    struct trace_file *trace_file; /* the same of the trace */
+    struct device *dev;            /* the top of the chain */
     struct stack *st;
-    struct teller teller;         /* answers --status; not for a node without a TUN */
-    bool told_down, told_capture; /* said once */
+    struct teller teller;                     /* answers --status; not for a node without a TUN */
+    bool told_down, told_capture, told_trace; /* said once */
 };
 
 /*
@@ -208,11 +225,11 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
 /* Attach to the TUN, or create and configure it; build the chain and the stack. */
 int node_open(struct node *n, const struct program *prog, const struct node_options *opt);
 
-/* Two nodes in one process, joined by `w`; a capture of *a shows both ends. */
+/* Two nodes in one process, joined by `w`; a capture or trace of *a shows both ends. */
 int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const struct program *prog,
                    const struct node_options *opt_a, const struct node_options *opt_b);
 
-/* Say once what went wrong underneath: the interface is down, the capture ended. */
+/* Say once what went wrong underneath: the interface is down, capture or trace ended. */
 void node_complain(struct node *n, int write_error);
 
 /*
@@ -222,8 +239,8 @@ void node_complain(struct node *n, int write_error);
 int64_t node_say_on(int64_t now);
 
 /*
- * Close the chain and the capture, and say what slow readers missed. Returns `code`, but no
- * EXIT_DONE if the capture is not whole.
+ * Close the chain, the capture and the trace, and say what slow readers missed. Returns `code`, but
+ * no EXIT_DONE if capture or trace is not whole.
  */
 int node_close(struct node *n, int code);
 

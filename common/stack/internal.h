@@ -9,6 +9,7 @@
  *   accept.c  listeners: their queues, and segments that belong to no connection
  *   cookie.c  SYN cookies
  *   event.c   events and the observer
+ *   watch.c   an observer that looks at connections
  *   user.c    user calls
  *   status.c  what is known about a connection; status_text.c writes it
  *
@@ -98,6 +99,8 @@ struct stack {
     struct stack_totals totals;
     void (*note)(void *arg, const struct stack_note *n);
     void *note_arg;
+    void (*look)(void *arg, uint32_t slot); /* see watch.c */
+    void *look_arg;
     uint64_t counts[REASON_COUNT];
 };
 

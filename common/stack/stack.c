@@ -196,6 +196,8 @@ void stack_settle(struct stack *st, struct conn *c)
     struct tcb *tcb = &c->tcb;
     int64_t deadline = tcp_deadline(tcb);
 
+    if (st->look)
+        st->look(st->look_arg, conn_slot(st, c));
     if (tcb->state == TCP_CLOSED)
         flow_unhash(st, c);
     if (tcp_finished(tcb)) {

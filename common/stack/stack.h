@@ -286,4 +286,32 @@ const struct stack_totals *stack_totals(const struct stack *st);
 void stack_observe(struct stack *st, void (*note)(void *arg, const struct stack_note *n),
                    void *arg);
 
+/*
+ * Have `look` called after anything has touched the connection in `slot`, and at the latest before
+ * it leaves the table; NULL for nobody, which costs nothing. It may ask, and must not call anything
+ * that changes the stack.
+ */
+void stack_watch(struct stack *st, void (*look)(void *arg, uint32_t slot), void *arg);
+
+/* The status of the connection in `slot`; false if there is none. */
+bool stack_slot_status(const struct stack *st, uint32_t slot, struct stack_conn_status *ret_status);
+
+enum {
+    STACK_TIMERS_MAX = 12,
+};
+
+struct stack_timer {
+    const char *name; /* "RTX" */
+    const char *wait; /* for what */
+    const char *source;
+    int64_t at; /* ns, or TIME_NEVER: it does not run */
+};
+
+/*
+ * All timers of the connection in `slot`, those that do not run included, always in the same order.
+ * Returns how many these are, 0 if there is no connection.
+ */
+unsigned stack_timers(const struct stack *st, uint32_t slot,
+                      struct stack_timer ret_timer[STACK_TIMERS_MAX]);
+
 #endif

@@ -115,6 +115,8 @@ int stack_send(struct stack *st, struct conn_id conn, struct slice s)
     r = tcp_send(&st->tcp, &c->tcb, s);
     if (r == -ENOBUFS)
         st->starved = true;
+    if (r == 0)
+        tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_SEND, s.len);
     stack_settle(st, c);
     return r;
 }
@@ -129,6 +131,8 @@ int stack_send_copy(struct stack *st, struct conn_id conn, const void *bytes, ui
     r = tcp_send_copy(&st->tcp, &c->tcb, bytes, len);
     if (c->tcb.want_space && tcp_send_space(&st->tcp, &c->tcb) > 0)
         st->starved = true;
+    if (r > 0)
+        tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_SEND, r);
     stack_settle(st, c);
     return r;
 }
@@ -141,6 +145,8 @@ int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct sl
     if (!c)
         return -EBADF;
     r = tcp_receive(&st->tcp, &c->tcb, max, ret_slice);
+    if (r > 0)
+        tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_RECEIVE, r);
     stack_settle(st, c);
     return r;
 }
@@ -171,6 +177,7 @@ int stack_close(struct stack *st, struct conn_id conn)
 
     if (!c)
         return -EBADF;
+    tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_CLOSE, 0);
     r = tcp_close(&st->tcp, &c->tcb, st->now);
     stack_settle(st, c);
     return r;
@@ -182,6 +189,7 @@ int stack_release(struct stack *st, struct conn_id conn)
 
     if (!c)
         return -EBADF;
+    tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_RELEASE, 0);
     tcp_release(&st->tcp, &c->tcb, st->now);
     c->generation++;
     stack_settle(st, c);
@@ -194,6 +202,7 @@ int stack_abort(struct stack *st, struct conn_id conn)
 
     if (!c)
         return -EBADF;
+    tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_ABORT, 0);
     tcp_abort(&st->tcp, &c->tcb, st->now);
     stack_settle(st, c);
     return 0;

@@ -50,7 +50,7 @@ void ecn_text_arrived(struct tcb *c, const struct tcp_hdr *seg, uint32_t len)
         return;
     if (seg->flags & TCP_CWR)
         c->ecn_echo = false;
-    if (seg->ecn == ECN_CE)
+    if (ecn_is_mark(c, seg, len))
         c->ecn_echo = true;
 }
 

@@ -24,6 +24,12 @@ void ecn_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 /* ... and another one, in SYN-RECEIVED: both have to say so. */
 void ecn_take_syn_again(struct tcb *c, const struct tcp_hdr *syn);
 
+/* Has a router marked this segment, which brings `len` bytes of text? */
+static inline bool ecn_is_mark(const struct tcb *c, const struct tcp_hdr *seg, uint32_t len)
+{
+    return c->ecn_ok && len > 0 && seg->ecn == ECN_CE;
+}
+
 /* `len` bytes of text came with this segment, which is acceptable in every way. */
 void ecn_text_arrived(struct tcb *c, const struct tcp_hdr *seg, uint32_t len);
 

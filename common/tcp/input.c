@@ -208,6 +208,8 @@ static enum reason synchronized(struct seg *s)
     if ((why = ack_step(s)))
         return why;
     timestamp_update(s->c, s->now, s->hdr);
+    if (ecn_is_mark(s->c, s->hdr, s->data.len))
+        tcp_note(s->t, s->c, s->now, REASON_ECN_MARK, 0);
     ecn_text_arrived(s->c, s->hdr, s->data.len);
     urgent_step(s);
     why = text_step(s);

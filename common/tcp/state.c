@@ -25,13 +25,13 @@ const char *tcp_state_name(enum tcp_state s)
 }
 
 /* Leave the end to be told, once. */
-static void leave_end(struct tcp *t, struct tcb *c, enum reason why)
+static void leave_end(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
 {
     if (c->end_reason)
         return;
     c->end_reason = (uint8_t)why;
     c->events |= TCP_EVENT_CLOSED;
-    t->counts[why]++;
+    tcp_note(t, c, now, why, 0);
 }
 
 /* TIME-WAIT lasts 2 MSL (MUST-13). */
@@ -59,7 +59,7 @@ void tcp_set_state(struct tcp *t, struct tcb *c, int64_t now, enum tcp_state to)
         flight_end(t, c); /* nothing more will be sent */
     if (to == TCP_TIME_WAIT) {
         c->timer[TIMER_RTX] = c->timer[TIMER_DELACK] = TIME_NEVER;
-        leave_end(t, c, REASON_END_ORDERLY);
+        leave_end(t, c, now, REASON_END_ORDERLY);
     }
 }
 
@@ -84,7 +84,7 @@ void tcp_end(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
     if (embryo)
         c->released = true; /* the listener lives on, and nobody was told of this connection */
     else
-        leave_end(t, c, why);
+        leave_end(t, c, now, why);
 }
 
 bool tcp_finished(const struct tcb *c)

@@ -31,6 +31,13 @@ for node in host peer; do
     wrong "$node: a bad remote" 2 "nowhere" $BIN/$node tun0 10.0.0.1/24 nowhere
     wrong "$node: packet lines among JSON" 2 "--json and --verbose do not go together" \
         $BIN/$node --json -v tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a trace on standard output" 2 "--trace needs a file" \
+        $BIN/$node --trace - tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: no traces to join" 2 "--trace-join needs the files" $BIN/$node --trace-join
+    wrong "$node: joins what is not there" 1 "/nowhere.json: No such file" \
+        $BIN/$node --trace-join /nowhere.json
+    wrong "$node: joins what is no trace" 1 "README.md: no trace; --trace FILE writes one" \
+        $BIN/$node --trace-join README.md
     wrong "$node: a TUN name that is too long" 2 "tun0123456789abcd" \
         $BIN/$node tun0123456789abcd 10.0.0.1/24 10.0.1.5
 done
@@ -88,6 +95,15 @@ check "refused, with --json: the text of the error" grep -q '"text":"10.0.1.5 re
 
 wrong "standard input is a folder" 1 "reading standard input failed: Is a directory" \
     sh -c "exec $BIN/host --quiet tun0 10.0.0.1/24 10.0.1.5 </tmp"
+
+wrong "a trace that cannot be written" 1 "/nowhere/t.json: cannot write the trace: No such file" \
+    $BIN/host --quiet --trace /nowhere/t.json tun0 10.0.0.1/24 10.0.1.5
+
+# A trace that is lost is a failure, though the session goes on.
+$BIN/host --trace /dev/full tun0 10.0.0.1/24 10.0.1.5 <README.md >"$WORK/out" 2>"$WORK/err"
+is "a trace on a full disk: exit 1" $? 1
+check "it is said" grep -q 'trace /dev/full' "$WORK/err"
+check "the session is whole" cmp README.md "$WORK/out"
 
 # A capture that is lost is a failure, though the session goes on.
 $BIN/host --pcap /dev/full tun0 10.0.0.1/24 10.0.1.5 <README.md >"$WORK/out" 2>"$WORK/err"

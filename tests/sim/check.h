@@ -6,6 +6,7 @@
  *   check.c         the verdict, streams of known bytes, changes of state
  *   check_wire.c    packets as they leave a node
  *   check_input.c   segments as a node reads them, and what its stack made of them
+ *   check_recovery.c  what is sent again, and how much flies
  *   check_node.c    what stands in a node's TCBs, timers and pools after it has run
  */
 #ifndef SIM_CHECK_H
@@ -81,6 +82,11 @@ struct flow {
     unsigned spans;
     struct span span[CHECK_SPANS];
 
+    /* what its sender has been told to have arrived behind a gap, and may rely on */
+    unsigned sacked_n;
+    struct span sacked[CHECK_SPANS];
+    unsigned tail_probes; /* for a lost tail, with nothing heard in between */
+
     /* repetitions by a timer, with nothing heard in between */
     unsigned agains;
     uint32_t again_seq;
@@ -153,6 +159,13 @@ void check_note(struct check *c, unsigned node, const struct stack_note *n);
 void check_node(struct check *c, unsigned node, int64_t now);
 /* Nothing more is expected of this node. */
 void check_forget(struct check *c, unsigned node);
+
+/* check_recovery.c: a segment with an acknowledgment has been taken by the sender of a->back. */
+void check_heard(struct check *c);
+/* ... and text, or a FIN, leaves again as [start, end) of `f`. */
+void check_again(struct check *c, struct flow *f, uint32_t start, uint32_t end, enum reason why);
+/* ... and text has left for the first time, `len` bytes; `conn` is its struct conn. */
+void check_flying(struct check *c, const void *conn, uint32_t len);
 
 /* The two flows of a segment, its own first; false if the ports are none of ours. */
 bool check_find_flows(struct check *c, uint16_t sport, uint16_t dport, struct flow **ret_own,

@@ -294,6 +294,8 @@ void check_after(struct check *c, bool corrupted, enum reason said)
         learn(a, c->now, said == REASON_NONE);
     if (!conn)
         return;
+    if (!a->forged && said == REASON_NONE && (a->tcp.flags & TCP_ACK))
+        check_heard(c);
     if (a->state >= TCP_ESTABLISHED)
         check_steps(c, conn, said);
     else if (!is_over(conn))

@@ -215,6 +215,8 @@ static void check_space(struct check *c, struct flow *f, const struct flow *back
         check_fail(c, "port %u: %s for what leaves %s", tcp->sport, reason_text(why)->name,
                    again ? "again" : "for the first time");
     check_backoff(c, f, tcp, why);
+    if (again)
+        check_again(c, f, tcp->seq, end, why);
     note_sent(c, f, tcp->seq, end, seq_lt(tcp->seq, f->sent_end) && f->sends > 0);
     if (seq_gt(end, f->sent_end))
         f->sent_end = end;
@@ -373,6 +375,7 @@ void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b,
     struct ip_hdr ip;
     struct tcp_hdr tcp;
     enum reason r = ip_parse(b, len, &ip);
+    const struct conn *conn;
     size_t l4_len;
 
     c->now = now;
@@ -392,4 +395,8 @@ void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b,
     check_ip(c, node, &ip, why);
     check_segment(c, node, &tcp, b + ip.header_len + tcp.header_len,
                   (uint32_t)(l4_len - tcp.header_len), why);
+    if (why == REASON_SEND_DATA) {
+        conn = flow_find(c->stack[node], &ip.src, tcp.sport, &ip.dst, tcp.dport);
+        check_flying(c, conn, (uint32_t)(l4_len - tcp.header_len));
+    }
 }

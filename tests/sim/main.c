@@ -12,6 +12,8 @@
  *         what loss recovery and congestion control must achieve, with the figures (bounds.h)
  *   sim --matrix [FILE]
  *         the matrix of goodput (matrix.h): write it, or compare it with a file
+ *   sim --pictures FOLDER FILE
+ *         draw the pictures of docs/congestion.md, with the matrix in this file
  *   sim --seed N --values
  *         what the seed stands for: every value under its name
  *
@@ -27,12 +29,14 @@
 #include "run/exit.h"
 #include "tests/sim/bounds.h"
 #include "tests/sim/matrix.h"
+#include "tests/sim/picture.h"
 #include "tests/sim/range.h"
 #include "tests/sim/shrink.h"
 
 static const char usage[] = "sim: usage: sim --seeds A..B [--jobs N] [--first] [--progress] |"
                             " sim --seed N [--with 'NAME=VALUE ...'] [-v | --shrink | --values] |"
-                            " sim --bounds [NAME] | sim --matrix [FILE]\n";
+                            " sim --bounds [NAME] | sim --matrix [FILE] |"
+                            " sim --pictures FOLDER FILE\n";
 
 enum {
     SHRINK_PLAYS = 5000,
@@ -148,6 +152,8 @@ int main(int argc, char **argv)
         return bounds_run(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--matrix") == 0)
         return matrix_write(MATRIX_JOBS, stdout);
+    if (argc == 4 && strcmp(argv[1], "--pictures") == 0)
+        return picture_all(argv[2], argv[3]);
     if (argc == 3 && strcmp(argv[1], "--matrix") == 0)
         return matrix_compare(MATRIX_JOBS, argv[2]);
     if (!parse(argc, argv, &a)) {

@@ -3,9 +3,11 @@
  * mechanisms, and each further column has one of them switched off. A cell is goodput in percent of
  * what the link can carry.
  *
- *   bulk    one flow for ten seconds, counted from its SYN on
- *   short   messages of 30 kB, each in a connection of its own: the size of one over the mean time
- *           until it was read, the handshake included
+ *   bulk     one flow for eight seconds, counted from its SYN on
+ *   short    messages of 30 kB, each in a connection of its own: the size of one over the mean time
+ *            until it was read, the handshake included
+ *   shuffle  bulk, and 2% of the packets are late by up to half a round trip
+ *   jump     bulk, and every two seconds the path takes 400 ms longer for a tenth of a second
  *
  * Cells are played by processes, each of which takes the next one, and nothing in a cell depends on
  * another: the text is the same for every number of processes, build and machine.
@@ -13,7 +15,6 @@
 #include "tests/sim/matrix.h"
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,129 +28,172 @@
 
 enum {
     SHORT_BYTES = 30000,
-    SHORT_TIMES = 25,
+    SHORT_TIMES = 20,
     QUEUE_MIN = 4500, /* bytes */
-    LINE_MAX_LEN = 256,
+    SHUFFLED = 20000, /* parts per million */
+    LINE_MAX_LEN = 512,
+    ROWS_MAX = 256,
 };
 
 static const uint64_t rate = 1250000; /* bytes/s: 10 Mbit/s */
-static const int64_t bulk_for = 10 * SEC;
+static const int64_t bulk_for = 8 * SEC;
+static const int64_t jump_every = 2 * SEC, jump_for = 100 * MSEC, jump_by = 400 * MSEC;
 
-static const char *const traffics[] = {"bulk", "short"};
+enum traffic {
+    BULK,
+    SHORT,
+    SHUFFLE,
+    JUMP,
+    TRAFFICS,
+};
+
+static const char *const traffics[TRAFFICS] = {"bulk", "short", "shuffle", "jump"};
 static const int64_t trips[] = {10 * MSEC, 40 * MSEC, 160 * MSEC};
 static const uint32_t buffers[] = {10, 100};              /* percent of a BDP */
 static const uint32_t losses[] = {0, 1000, 10000, 50000}; /* parts per million */
 static const char *const algorithms[] = {"reno", "cubic", "bbr"};
 
-/* A mechanism that can be off. */
-struct mechanism {
-    const char *name;
-    size_t off; /* of its bool in struct tcp_config */
-};
-
-static const struct mechanism mechanisms[] = {
-    {"sack", offsetof(struct tcp_config, sack)},
-    {"timestamps", offsetof(struct tcp_config, timestamps)},
+/* Mechanisms that can be off, by their names in tcp/switch.def. */
+static const char *const mechanisms[] = {
+    "sack", "dsack", "rack", "tlp", "prr", "frto", "undo", "limited-transmit", "hystart", "pacing",
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 enum {
     COLUMNS = 1 + COUNT(mechanisms),
-    ROWS = COUNT(traffics) * COUNT(trips) * COUNT(buffers) * COUNT(losses) * COUNT(algorithms),
 };
 
-struct cell {
-    unsigned traffic, trip, buffer, loss, algorithm, column;
+struct row {
+    enum traffic traffic;
+    int64_t trip;    /* ns */
+    uint32_t buffer; /* percent of a BDP */
+    uint32_t loss;   /* parts per million */
+    const char *cc;
 };
+
+static struct row rows[ROWS_MAX];
+static unsigned rows_n;
 
 struct results {
-    atomic_uint next;
-    double percent[ROWS * COLUMNS];
-    bool bad[ROWS * COLUMNS];
+    atomic_uint next; /* cell; row by row */
+    double percent[ROWS_MAX * COLUMNS];
+    bool bad[ROWS_MAX * COLUMNS];
 };
 
-static struct cell cell_of(unsigned i)
+/* Small buffers are for bulk traffic, and one round trip is enough for what is shaken. */
+static bool is_played(const struct row *r)
 {
-    struct cell c = {.column = i % COLUMNS};
+    if (r->traffic == BULK)
+        return true;
+    return r->buffer == 100 && (r->traffic == SHORT || r->trip == 40 * MSEC);
+}
 
-    i /= COLUMNS;
-    c.algorithm = i % COUNT(algorithms);
-    i /= COUNT(algorithms);
-    c.loss = i % COUNT(losses);
-    i /= COUNT(losses);
-    c.buffer = i % COUNT(buffers);
-    i /= COUNT(buffers);
-    c.trip = i % COUNT(trips);
-    c.traffic = i / COUNT(trips);
-    return c;
+static void add_rows(struct row r)
+{
+    for (unsigned i = 0; i < COUNT(losses); i++)
+        for (unsigned k = 0; k < COUNT(algorithms); k++) {
+            r.loss = losses[i];
+            r.cc = algorithms[k];
+            if (is_played(&r) && cc_find(r.cc))
+                rows[rows_n++] = r;
+        }
+}
+
+static void list_rows(void)
+{
+    rows_n = 0;
+    for (unsigned t = 0; t < TRAFFICS; t++)
+        for (unsigned i = 0; i < COUNT(trips); i++)
+            for (unsigned k = 0; k < COUNT(buffers); k++)
+                add_rows((struct row){(enum traffic)t, trips[i], buffers[k], 0, NULL});
 }
 
 /* ---- Cells ---- */
 
 static struct lab lab;
 
-static void set_up(const struct cell *c)
+static bool *switch_of(const char *name, struct tcp_config *tcp)
 {
-    uint64_t bdp = rate * (uint64_t)trips[c->trip] / (uint64_t)SEC;
+    const struct tcp_switch *s = tcp_switch_find(name, strlen(name));
 
-    lab_init(&lab, rate, trips[c->trip],
-             max32(QUEUE_MIN, (uint32_t)(bdp * buffers[c->buffer] / 100)));
-    lab.sc.path[LAB_A][LAB_B].loss = losses[c->loss];
+    if (!s)
+        abort();
+    return tcp_switch_of(s, tcp);
+}
+
+static void jump(struct lab *l, unsigned node)
+{
+    bool late = l->now > SEC && l->now % jump_every < jump_for;
+
+    (void)node;
+    l->world->lane[LAB_A][LAB_B].path.cfg.delay = (int64_t)l->state[0] + (late ? jump_by : 0);
+}
+
+static void set_up(const struct row *r, unsigned column)
+{
+    uint64_t bdp = rate * (uint64_t)r->trip / (uint64_t)SEC;
+    struct path_config *path = &lab.sc.path[LAB_A][LAB_B];
+
+    lab_init(&lab, rate, r->trip, max32(QUEUE_MIN, (uint32_t)(bdp * r->buffer / 100)));
+    path->loss = r->loss;
+    if (r->traffic == SHUFFLE) {
+        path->reorder = SHUFFLED;
+        path->reorder_by = r->trip / 2;
+    }
+    if (r->traffic == JUMP) {
+        lab.ran = jump;
+        lab.state[0] = (uint64_t)path->delay;
+    }
     for (unsigned i = 0; i < NET_NODES; i++) {
-        struct tcp_config *tcp = lab_tcp(&lab, i);
-
-        tcp->cc = cc_find(algorithms[c->algorithm]);
-        if (c->column > 0)
-            *(bool *)((char *)tcp + mechanisms[c->column - 1].off) = false;
+        lab_tcp(&lab, i)->cc = cc_find(r->cc);
+        if (column > 0)
+            *switch_of(mechanisms[column - 1], lab_tcp(&lab, i)) = false;
     }
 }
 
-static double bulk(const struct cell *c)
+static double bulk(const struct row *r, unsigned column)
 {
-    set_up(c);
+    set_up(r, column);
     lab_flow(&lab, LAB_A, UINT32_MAX, 0);
     lab.until = bulk_for;
     lab_play(&lab);
     return lab_goodput(&lab, 0);
 }
 
-static double messages(const struct cell *c, bool *ret_bad)
+static double messages(const struct row *r, unsigned column)
 {
     int64_t took = 0;
+    bool good = true;
 
-    for (unsigned i = 0; i < SHORT_TIMES && !*ret_bad; i++) {
-        set_up(c);
+    for (unsigned i = 0; i < SHORT_TIMES && good; i++) {
+        set_up(r, column);
         lab.sc.seed = i + 1;
         lab_flow(&lab, LAB_A, SHORT_BYTES, 0);
         lab_play(&lab);
         took += lab.done_at;
-        *ret_bad = lab.result.failed || lab.done_at == TIME_NEVER;
+        good = !lab.result.failed;
     }
     return (double)SHORT_BYTES * SHORT_TIMES * (double)SEC / (double)took;
 }
 
-static void play(struct results *r, unsigned i)
+static void play(struct results *res, unsigned i)
 {
-    struct cell c = cell_of(i);
-    double most = (double)rate * LAB_MSS / 1500, got;
+    const struct row *r = &rows[i / COLUMNS];
+    unsigned column = i % COLUMNS;
+    double most = (double)rate * LAB_MSS / 1500;
 
-    if (!cc_find(algorithms[c.algorithm]))
-        return;
-    if (c.traffic == 0) {
-        got = bulk(&c);
-        r->bad[i] = lab.result.failed;
-    } else {
-        got = messages(&c, &r->bad[i]);
-    }
-    r->percent[i] = 100 * got / most;
-    if (r->bad[i])
-        printf("not ok - matrix: cell %u: %s\n", i, lab.result.why);
+    res->percent[i] = 100 * (r->traffic == SHORT ? messages(r, column) : bulk(r, column)) / most;
+    res->bad[i] = lab.result.failed;
+    if (res->bad[i])
+        printf("not ok - matrix: %s, %d ms, %u%% of a BDP, %u ppm, %s, column %u: %s\n",
+               traffics[r->traffic], (int)(r->trip / MSEC), r->buffer, r->loss, r->cc, column,
+               lab.result.why);
 }
 
 static void work(struct results *r)
 {
-    for (unsigned i; (i = atomic_fetch_add(&r->next, 1)) < ROWS * COLUMNS;)
+    for (unsigned i; (i = atomic_fetch_add(&r->next, 1)) < rows_n * COLUMNS;)
         play(r, i);
     fflush(stdout);
 }
@@ -164,6 +208,7 @@ static const struct results *play_all(unsigned jobs)
 
     if (!good)
         abort();
+    list_rows();
     fflush(NULL);
     for (unsigned i = 0; i < jobs; i++)
         if (fork() == 0) {
@@ -172,24 +217,22 @@ static const struct results *play_all(unsigned jobs)
         }
     while (wait(&status) > 0)
         good = good && status == 0;
-    for (unsigned i = 0; i < ROWS * COLUMNS; i++)
+    for (unsigned i = 0; i < rows_n * COLUMNS; i++)
         good = good && !r->bad[i];
     return good ? r : NULL;
 }
 
 /* ---- As text ---- */
 
-static void write_row(const struct results *r, unsigned row, FILE *out)
+static void write_row(const struct results *res, unsigned row, FILE *out)
 {
-    struct cell c = cell_of(row * COLUMNS);
+    const struct row *r = &rows[row];
 
-    if (!cc_find(algorithms[c.algorithm]))
-        return;
-    fprintf(out, "%-6s %5dms %6.1f %5.1f%% %-6s", traffics[c.traffic], (int)(trips[c.trip] / MSEC),
-            buffers[c.buffer] / 100.0, losses[c.loss] / 1e4, algorithms[c.algorithm]);
+    fprintf(out, "%-7s %5dms %6.1f %5.1f%% %-6s", traffics[r->traffic], (int)(r->trip / MSEC),
+            r->buffer / 100.0, r->loss / 1e4, r->cc);
     for (unsigned i = 0; i < COLUMNS; i++)
-        fprintf(out, " %*.1f", i == 0 ? 5 : (int)strlen(mechanisms[i - 1].name) + 1,
-                r->percent[row * COLUMNS + i]);
+        fprintf(out, " %*.1f", i == 0 ? 5 : (int)strlen(mechanisms[i - 1]) + 1,
+                res->percent[row * COLUMNS + i]);
     putc('\n', out);
 }
 
@@ -198,11 +241,11 @@ static void write_text(const struct results *r, FILE *out)
     fprintf(out, "# Goodput in percent of a link of 10 Mbit/s; `make matrix` writes this file.\n"
                  "# Buffers are in BDPs, and at least three packets; a column named -NAME is the "
                  "stack without NAME.\n"
-                 "# traffic  rtt buffer   loss cc       all");
+                 "# traffic   rtt buffer   loss cc       all");
     for (unsigned i = 0; i < COUNT(mechanisms); i++)
-        fprintf(out, " -%s", mechanisms[i].name);
+        fprintf(out, " -%s", mechanisms[i]);
     putc('\n', out);
-    for (unsigned row = 0; row < ROWS; row++)
+    for (unsigned row = 0; row < rows_n; row++)
         write_row(r, row, out);
 }
 
@@ -251,8 +294,7 @@ int matrix_compare(unsigned jobs, const char *file)
                " purpose: make matrix\n",
                file);
     else
-        printf("ok - matrix: goodput is what %s says, in %u cells\n", file,
-               (unsigned)(ROWS * COLUMNS));
+        printf("ok - matrix: goodput is what %s says, in %u cells\n", file, rows_n * COLUMNS);
     fclose(old);
     fclose(new);
     return differ ? EXIT_FAILED : EXIT_DONE;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "stack/internal.h"
+#include "tcp/cc/cc.h"
 
 enum {
     RX_BUFS = 8192,
@@ -18,6 +19,17 @@ enum {
 static size_t rounded(size_t n)
 {
     return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+const struct cc_ops *node_cc(unsigned i)
+{
+    const struct cc_ops *cc = NULL;
+
+    for (unsigned n = 0; n <= i; n++) {
+        cc = cc_next(cc);
+        cc = cc ? cc : cc_next(NULL);
+    }
+    return cc;
 }
 
 void node_init(struct node *n, unsigned number, const struct node_config *cfg,
@@ -41,6 +53,8 @@ void node_init(struct node *n, unsigned number, const struct node_config *cfg,
     buf_pool_init(&n->tx, m + stack + rx, tx, TX_SIZE);
     buf_pool_init(&n->small, m + stack + rx + tx, small, SMALL_SIZE);
     n->cfg.stack.small = &n->small;
+    if (cfg->cc > 0)
+        n->cfg.stack.tcp.cc = node_cc(cfg->cc - 1);
     n->st = stack_create(&n->cfg.stack, m, stack);
     if (!n->st)
         abort();
@@ -126,4 +140,7 @@ void node_verify(const struct node *n, struct check *c)
                    n->tx.in_use, n->small.in_use);
     if (n->st->cells.in_use > 0)
         check_fail(c, "node %u keeps %u cells", n->number, n->st->cells.in_use);
+    if (n->st->flights.in_use + n->st->ranges.in_use > 0)
+        check_fail(c, "node %u keeps %u flights with %u ranges", n->number, n->st->flights.in_use,
+                   n->st->ranges.in_use);
 }

@@ -23,6 +23,7 @@ struct node_config {
     struct stack_config stack; /* its pool of small bufs is the node's */
     int64_t grain;             /* ns */
     unsigned batch;            /* packets read at one time, 1 to CHECK_BATCH */
+    uint32_t cc;               /* number of a congestion control, from 1; 0: the stack's own */
     bool lend;                 /* hand packets over by reference, not to be copied */
 };
 
@@ -37,6 +38,9 @@ struct node {
     int64_t woken;       /* ns: when it last ran */
     struct world *world; /* whom its notes go to */
 };
+
+/* Congestion control number `i` of cc.c, from 0; they begin anew behind the last. */
+const struct cc_ops *node_cc(unsigned i);
 
 /* Make the node; its stack's notes go to `note`. Memory that is never needed is never touched. */
 void node_init(struct node *n, unsigned number, const struct node_config *cfg,

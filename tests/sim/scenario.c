@@ -145,6 +145,7 @@ static const struct kind kinds[] = {
 
 enum {
     KINDS = sizeof(kinds) / sizeof(kinds[0]),
+    CCS = 12,             /* a number that four, three and two divide: each module is as likely */
     BUFFER_MAX = 1 << 17, /* bytes, where the kind says nothing */
 };
 
@@ -222,6 +223,19 @@ static void draw_settings(struct dice *d, const struct kind *k, struct tcp_setti
         s->linger_ns = dice_chance(d, 300000) ? 0 : (int64_t)dice_spread(d, 1, 20 * (uint64_t)SEC);
 }
 
+/* Every mechanism on or off by itself, more often on than off, and any congestion control. */
+static void draw_switches(struct dice *d, struct node_config *n)
+{
+    struct tcp_config *t = &n->stack.tcp;
+    bool *const more[] = {
+        &t->dsack,   &t->rack,   &t->tlp, &t->prr, &t->frto, &t->undo, &t->limited_transmit,
+        &t->hystart, &t->pacing, &t->cwv};
+
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+        *more[i] = dice_chance(d, 750000);
+    n->cc = 1 + (uint32_t)dice_below(d, CCS);
+}
+
 static void draw_tcp(struct dice *d, const struct kind *k, struct tcp_config *t)
 {
     t->snd_buf = (uint32_t)dice_spread(d, 2048, buffer_max(k));
@@ -255,6 +269,7 @@ static void draw_node(struct dice *d, const struct kind *k, unsigned number,
         sc->secret[i] = (uint8_t)dice_next(d);
     sc->seed = dice_next(d);
     draw_tcp(d, k, &sc->tcp);
+    draw_switches(d, ret_node);
     ret_node->grain = (int64_t)dice_below(d, (uint64_t)k->grain_max + 1);
     ret_node->batch = (unsigned)dice_spread(d, 1, CHECK_BATCH);
     ret_node->lend = dice_chance(d, 750000);
