@@ -128,17 +128,19 @@ static void probe_answered(struct tcb *c, int64_t now)
  * How long the round trip was that this acknowledgment ends, ns; 0: it does not say (RFC 6298, RFC
  * 7323 section 4.1). Our own clock is finer than the one in timestamps, so what was timed counts
  * where there is something; that is once per round trip, as long as nothing is sent again. After
- * that the echo speaks, which is not ambiguous as Karn's rule fears (MUST-18). Of a SYN that timed
+ * that the echo speaks, which is not ambiguous as Karn's rule fears (MUST-18); but where it comes
+ * with a report of a duplicate (`dsack`), an acknowledgment of the first was lost, and the time of
+ * that is in it. Of a SYN that timed
  * out nothing is measured: RFC 6298 5.7 says what follows.
  */
-static int64_t round_trip(struct seg *s, uint32_t flight)
+static int64_t round_trip(struct seg *s, uint32_t flight, bool dsack)
 {
     struct tcb *c = s->c;
     const struct tcp_config *cfg = &s->t->cfg;
     bool was_timed = c->rtt.timing, syn_lost = !tcb_synchronized(c) && c->rtt.backoff > 0;
     int64_t sample = rtt_ack(&c->rtt, cfg, s->now, c->snd_una);
 
-    if (was_timed || syn_lost || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
+    if (was_timed || syn_lost || dsack || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
         return sample;
     rtt_echo(&c->rtt, cfg, sample, max32(1, flight / (2u * c->snd_mss)));
     return sample;
@@ -172,8 +174,7 @@ struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64
         .mss = c->snd_mss,
         .sack = c->sack_ok,
         .rack = c->sack_ok && t->cfg.rack,
-        .srtt = c->rtt.srtt,
-        .min_rtt = (int64_t)c->min_rtt_us * USEC,
+        .path = {(int64_t)c->min_rtt_us * USEC, c->rtt.srtt},
         .echo_at = -1,
     };
 }
@@ -260,7 +261,7 @@ void ack_process(struct seg *s)
     keepalive_heard(c, s->now);
     if (acked) {
         advance_una(s);
-        cs.rtt = round_trip(s, cs.in_flight);
+        cs.rtt = round_trip(s, cs.in_flight, as.dsack);
         if (cs.rtt)
             note_rtt(s, cs.rtt);
     }

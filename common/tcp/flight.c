@@ -47,20 +47,29 @@ int64_t flight_deadline(const struct flight *f)
     return first;
 }
 
-/* RFC 8985 section 7.2: may the tail be probed? Not while something better says what is lost. */
+/*
+ * RFC 8985 section 7.2: may the tail be probed? Not while something better says what is lost. In a
+ * recovery, where the RFC leaves it to RTX, retransmissions may be all that flies, and the window
+ * full with what arrived behind them: they are a tail as well, and nothing else would show their
+ * loss.
+ */
 static bool may_probe(const struct tcp *t, const struct tcb *c)
 {
     const struct flight *f = c->flight;
+    const struct board *b = &f->board;
 
-    return t->cfg.tlp && f->sack && c->snd_una != c->snd_nxt && c->snd_wnd > 0 && c->rtt.backoff == 0 &&
-           f->recovery.phase == RECOVERY_OPEN && !f->tlp.probing && f->board.sacked == 0 &&
-           f->board.lost == 0;
+    if (!t->cfg.tlp || !f->sack || c->snd_una == c->snd_nxt || c->snd_wnd == 0 ||
+        c->rtt.backoff > 0 || f->tlp.probing || b->lost > 0)
+        return false;
+    if (f->recovery.phase == RECOVERY_FAST)
+        return t->cfg.rack && b->fresh == 0;
+    return f->recovery.phase == RECOVERY_OPEN && b->sacked == 0;
 }
 
 void flight_settle(const struct tcp *t, struct tcb *c, int64_t now)
 {
     struct flight *f = c->flight;
-    bool lone = c->snd_nxt - c->snd_una <= c->snd_mss;
+    bool lone = c->snd_nxt - c->snd_una <= c->snd_mss && flight_phase(f) == RECOVERY_OPEN;
 
     if (!f)
         return;

@@ -187,6 +187,7 @@ static bool send_lost(struct out *o)
     recovery_sent(f, o->now, start, start + len);
     if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
         tcp_restart_rtx(c, o->now); /* RACK has its time to find that this is lost, too */
+    flight_settle(o->t, c, o->now);
     return true;
 }
 
@@ -219,32 +220,44 @@ static bool send_probe(struct out *o)
                     REASON_SEND_PROBE);
 }
 
+/* The last segment that is not known to have arrived, once more. */
+static bool send_tail_again(struct out *o)
+{
+    struct tcb *c = o->c;
+    const struct range *g = board_last(&c->flight->board);
+    uint32_t start, len;
+
+    while (g && g->sacked)
+        g = board_before(&c->flight->board, g);
+    if (!g)
+        return false;
+    start = g->end - min32(range_len(g), option_text_max(c));
+    len = min32(g->end - start, window_from(c, start));
+    if (len == 0)
+        return false;
+    rtt_cancel(&c->rtt);
+    c->retransmits++;
+    recovery_sent(c->flight, o->now, start, start + send_space(o, start, len, REASON_SEND_TLP));
+    return true;
+}
+
 /*
  * RFC 8985 section 7.3: new data, be it one segment beyond cwnd; where there is none, or no window,
- * the last segment again. Then it is RTX that waits for its answer.
+ * the last segment again. Then it is RTX that waits for its answer. What is sent again in a
+ * recovery decides nothing about a loss: that is known.
  */
 static bool send_tail_probe(struct out *o)
 {
     struct tcb *c = o->c;
-    struct tlp *p = &c->flight->tlp;
-    uint32_t len = min32(unsent(c), min32(window_from(c, c->snd_nxt), option_text_max(c))), start;
-    bool is_new = len > 0;
+    uint32_t fresh = min32(unsent(c), min32(window_from(c, c->snd_nxt), option_text_max(c)));
+    bool open = c->flight->recovery.phase == RECOVERY_OPEN, again = fresh == 0;
 
-    p->due = false;
+    c->flight->tlp.due = false;
     if (c->snd_una == c->snd_nxt || c->snd_wnd == 0)
         return false;
-    if (is_new) {
-        send_new(o, len, REASON_SEND_TLP);
-    } else {
-        start = c->snd_nxt - min32(c->snd_nxt - c->snd_una, option_text_max(c));
-        len = min32(c->snd_nxt - start, window_from(c, start));
-        if (len == 0)
-            return false;
-        rtt_cancel(&c->rtt);
-        c->retransmits++;
-        recovery_sent(c->flight, o->now, start, start + send_space(o, start, len, REASON_SEND_TLP));
-    }
-    tlp_sent(p, c->snd_nxt, !is_new);
+    if (again ? !send_tail_again(o) : !send_new(o, fresh, REASON_SEND_TLP))
+        return false;
+    tlp_sent(&c->flight->tlp, c->snd_nxt, again && open);
     tcp_restart_rtx(c, o->now);
     flight_settle(o->t, c, o->now);
     return true;

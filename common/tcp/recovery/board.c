@@ -142,6 +142,8 @@ static void merge(struct board *b, struct range *g, struct range *next)
         land(g);
     if (!lost && later)
         insert_behind(&next->by_time, &g->by_time);
+    if (g->overtaken_at < next->overtaken_at)
+        g->overtaken_at = next->overtaken_at;
     if (later)
         g->sent_at = next->sent_at;
     g->end = next->end;
@@ -277,6 +279,7 @@ static void depart(struct board *b, struct range *g, int64_t now)
     struct range *before = board_before(b, g);
 
     g->sent_at = now;
+    g->overtaken_at = 0;
     list_append(&b->by_time, &g->by_time);
     count(b, g);
     if (before && alike(before, g))

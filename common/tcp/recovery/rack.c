@@ -57,12 +57,12 @@ void rack_adapt(struct rack *r, const struct rack_ack *a)
     }
 }
 
-int64_t rack_window(const struct rack *r, int64_t min_rtt, int64_t srtt, bool in_recovery,
+int64_t rack_window(const struct rack *r, const struct rack_path *p, bool in_recovery,
                     uint32_t pieces)
 {
     if (!r->reordering_seen && r->order_kept && (in_recovery || pieces >= PIECES))
         return 0;
-    return time_min(r->reo_wnd_mult * min_rtt / 4, srtt);
+    return time_min(r->reo_wnd_mult * p->min_rtt / 4, p->srtt);
 }
 
 struct range *rack_lost(const struct rack *r, const struct board *b, int64_t now, int64_t window,
@@ -72,14 +72,16 @@ struct range *rack_lost(const struct rack *r, const struct board *b, int64_t now
 
     *ret_deadline = TIME_NEVER;
     for (; g && r->rtt && g->sent_at <= r->xmit_ts; g = board_later(b, g)) {
-        int64_t due = g->sent_at + r->rtt + window;
+        int64_t due;
 
         if (!sent_before(g, r->xmit_ts, r->end_seq))
             continue;
+        if (!g->overtaken_at)
+            g->overtaken_at = now;
+        due = time_max(g->sent_at + r->rtt, g->overtaken_at) + window;
         if (due <= now)
             return g;
-        *ret_deadline = due; /* and the others, which left later, not before */
-        return NULL;
+        *ret_deadline = time_min(*ret_deadline, due);
     }
     return NULL;
 }

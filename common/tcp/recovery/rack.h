@@ -5,7 +5,10 @@
  * retransmission is found like any other loss, and no number of duplicates is needed.
  *
  * The window is for packets that overtake each other: a quarter of the shortest round trip, and
- * more for each round in which the remote end reports that it got something twice (D-SACK). Where
+ * more for each round in which the remote end reports that it got something twice (D-SACK). It is
+ * counted from when a packet was due by the latest round trip, but not from before it was first
+ * overtaken: what left in the burst that made a queue waits longer than what left behind that, and
+ * may be displaced besides. Where
  * packets are known to keep their order there is none, once as many pieces have arrived behind the
  * gap as would make three duplicates, or where a loss is being repaired already (section 6.2 step
  * 4). To the RFC a connection begins so. Ours has to see a recovery first that reordering did not
@@ -45,8 +48,9 @@ void rack_init(struct rack *r);
 
 /*
  * Step 2 and 3: a range has arrived, at `now`. echo_at is when the segment had left that the
- * acknowledgment's timestamp answers, to the millisecond, or -1; fack is up to where anything had
- * arrived before.
+ * acknowledgment's timestamp answers, to the millisecond, or -1: the echo speaks of what moved
+ * SND.UNA, and says nothing of what lies behind a gap (RFC 7323 section 4.3). fack is up to where
+ * anything had arrived before.
  */
 void rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t min_rtt,
                     int64_t echo_at, uint32_t fack);
@@ -54,8 +58,13 @@ void rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t 
 /* Step 4, the part that remembers: before the window is asked for. */
 void rack_adapt(struct rack *r, const struct rack_ack *a);
 
+/* Round trips so far, ns; 0: not known. */
+struct rack_path {
+    int64_t min_rtt, srtt;
+};
+
 /* Step 4: the reordering window, ns. `pieces` have arrived behind a gap. */
-int64_t rack_window(const struct rack *r, int64_t min_rtt, int64_t srtt, bool in_recovery,
+int64_t rack_window(const struct rack *r, const struct rack_path *p, bool in_recovery,
                     uint32_t pieces);
 
 /*

@@ -21,6 +21,7 @@ struct arrival {
     struct flight *f;
     const struct ack_sample *s;
     struct recovery_verdict *v;
+    bool selective; /* it is the blocks that are looked at now */
     int64_t latest; /* ns: when the latest of what was delivered had left */
 };
 
@@ -31,7 +32,7 @@ static void delivered(void *arg, const struct range *g)
     struct flight *f = a->f;
 
     a->v->delivered += range_len(g);
-    rack_delivered(&f->rack, g, s->now, s->min_rtt, s->echo_at, f->board.fack);
+    rack_delivered(&f->rack, g, s->now, s->path.min_rtt, a->selective ? -1 : s->echo_at, f->board.fack);
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;
@@ -77,6 +78,7 @@ static void take(struct arrival *a)
 
     board_ack(b, a->s->una, &ear);
     cumulative = a->v->delivered;
+    a->selective = true;
     take_blocks(a, &ear);
     a->v->sacked = a->v->delivered - cumulative;
     if (b->n && board_first(b)->sacked) {
@@ -210,7 +212,7 @@ static int64_t reordering_window(const struct flight *f, const struct ack_sample
 {
     uint32_t pieces = (f->board.sacked + s->mss - 1) / s->mss;
 
-    return rack_window(&f->rack, s->min_rtt, s->srtt, f->recovery.phase != RECOVERY_OPEN, pieces);
+    return rack_window(&f->rack, &s->path, f->recovery.phase != RECOVERY_OPEN, pieces);
 }
 
 /* RACK_detect_loss */

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tcp/recovery/rack.h"
 #include "wire/reason.h"
 #include "wire/tcp.h"
 
@@ -52,7 +53,7 @@ struct ack_sample {
     struct tcp_sack_block twice; /* ... this */
     bool sack;                   /* selective acknowledgments are spoken, ... */
     bool rack;                   /* ... and RACK judges what is lost */
-    int64_t srtt, min_rtt;       /* ns; 0: not known */
+    struct rack_path path;       /* round trips so far */
     int64_t echo_at; /* ns, to the millisecond: when the segment had left that its timestamp
                       * answers; -1: it does not say */
     unsigned blocks;
