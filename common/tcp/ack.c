@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/control.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
 #include "tcp/sack.h"
@@ -19,7 +20,9 @@ void ack_establish(struct seg *s)
 {
     struct tcb *c = s->c;
 
-    if (c->rtt.backoff > 1) /* RFC 5681 3.1; one lost SYN is forgiven by RFC 6928 section 2 */
+    if (c->rtt.backoff > 1 &&
+        !s->t->cfg
+             .initial_window) /* RFC 5681 3.1; one lost SYN is forgiven by RFC 6928 section 2 */
         c->cc.cwnd = c->snd_mss;
     if (c->rtt.backoff > 0)
         rtt_syn_lost(&c->rtt, &s->t->cfg);
@@ -154,17 +157,6 @@ static int64_t echo_at(const struct seg *s)
     return age ? s->now / MSEC * MSEC - age / MSEC * MSEC : -1;
 }
 
-struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
-{
-    return (struct cc_sample){
-        .now = now,
-        .in_flight = c->snd_nxt - c->snd_una,
-        .mss = c->snd_mss,
-        .cwnd_limited = c->cwnd_limited,
-        .in_recovery = flight_phase(c->flight) == RECOVERY_FAST,
-    };
-}
-
 struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now)
 {
     return (struct ack_sample){
@@ -184,7 +176,7 @@ struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64
 static void mark_seen(struct seg *s, const struct cc_sample *cs)
 {
     tcp_note(s->t, s->c, s->now, REASON_ECN_REDUCED, 0);
-    s->t->cfg.cc->on_loss(&s->c->cc, cs);
+    control_on_loss(s->t, s->c, cs);
     ecn_reduced(s->c);
 }
 
@@ -193,18 +185,9 @@ static void loss_detected(struct tcp *t, struct tcb *c, const struct cc_sample *
 {
     tcp_note(t, c, cs->now, REASON_LOSS_DETECTED, 0);
     if (!ecn_was_reduced(c, c->snd_una))
-        t->cfg.cc->on_loss(&c->cc, cs);
+        control_on_loss(t, c, cs);
     ecn_reduced(c);
     rtt_cancel(&c->rtt);
-}
-
-void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct recovery_verdict *v)
-{
-    struct cc_sample cs = tcp_cc_sample(c, now);
-
-    cs.lost = v->lost;
-    if (v->entered)
-        loss_detected(t, c, &cs);
 }
 
 /* The probe of the tail was lost text, and repaired it (RFC 8985 section 7.4.2). */
@@ -214,8 +197,32 @@ static void probe_repaired(struct seg *s, const struct cc_sample *cs)
 
     tcp_note(s->t, c, s->now, REASON_TLP_REPAIRED, 0);
     if (!ecn_was_reduced(c, c->snd_una))
-        s->t->cfg.cc->on_loss(&c->cc, cs);
+        control_on_loss(s->t, c, cs);
     ecn_reduced(c);
+}
+
+/* What recovery has learnt of the acknowledgment, as congestion control sees it. */
+static void complete(struct tcb *c, struct cc_sample *cs, const struct recovery_verdict *v)
+{
+    cs->acked = v->delivered;
+    cs->lost = v->lost;
+    cs->rtt = v->rtt ? v->rtt : cs->rtt;
+    cs->srtt = c->rtt.srtt;
+    cs->min_rtt = (int64_t)c->min_rtt_us * USEC;
+    cs->pipe = recovery_pipe(c->flight, c->snd_mss);
+    cs->rate = rate_finish(&c->flight->rate, cs->min_rtt);
+}
+
+void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct recovery_verdict *v)
+{
+    struct cc_sample cs = tcp_cc_sample(c, now);
+
+    complete(c, &cs, v);
+    if (v->entered)
+        loss_detected(t, c, &cs);
+    cs.in_recovery |= v->entered;
+    if (cs.lost)
+        control_on_ack(t, c, &cs);
 }
 
 /* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
@@ -226,15 +233,15 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     bool demanded = ecn_demands(c, s->hdr);
 
     recovery_on_ack(c->flight, as, &v);
-    cs.acked = v.delivered;
-    cs.lost = v.lost;
     note_min_rtt(c, v.rtt);
+    complete(c, &cs, &v);
+    cs.ecn = ecn_echoed(c, s->hdr);
     if (v.reneged)
         tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
     if (v.finished) {
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
         cs.in_flight = c->snd_nxt - c->snd_una;
-        s->t->cfg.cc->on_recovered(&c->cc, &cs);
+        control_on_recovered(s->t, c, &cs);
     }
     if (v.entered)
         loss_detected(s->t, c, &cs);
@@ -242,8 +249,9 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
         probe_repaired(s, &cs);
     else if (demanded && !v.finished)
         mark_seen(s, &cs);
-    else if (cs.acked && !v.finished && !ecn_echoed(c, s->hdr))
-        s->t->cfg.cc->on_ack(&c->cc, &cs);
+    cs.in_recovery |= v.entered;
+    if (cs.acked || cs.lost)
+        control_on_ack(s->t, c, &cs);
 }
 
 void ack_process(struct seg *s)

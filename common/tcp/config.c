@@ -62,7 +62,7 @@ void tcp_config_default(struct tcp_config *cfg)
         .syn_cookies = true,
         .syn_queue = 1024,
         .delayed_ack = true,
-        .cc = &cc_reno,
+        .cc = &cc_cubic,
         .delack_ns = 40 * MSEC,
         .rto_initial_ns = 1 * SEC,
         .rto_min_ns = 200 * MSEC,

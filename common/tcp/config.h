@@ -59,6 +59,7 @@ struct tcp_config {
     bool delayed_ack;         /* RFC 9293 SHLD-18 */
     bool icmp_hard_aborts;    /* a hard ICMP error ends a synchronized connection at once; off: only
                                * if silence confirms it (SHLD-26, RFC 5927 section 5.2) */
+    uint32_t initial_window;  /* segments; 0: what RFC 6928 says */
     const struct cc_ops *cc;  /* congestion control, see tcp/cc/cc.h */
     int64_t delack_ns;        /* under 0.5 s (MUST-40) */
     int64_t rto_initial_ns;   /* RFC 6298 2.1 */

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "tcp/control.h"
 #include "tcp/tcp.h"
 
 /* A flight that is idle for this long, or for RTO if that is longer, is given up. */
@@ -19,14 +20,15 @@ void flight_begin(struct tcp *t, struct tcb *c)
     }
     f = pool_get(t->flights);
     assert(f); /* there is one for each connection */
+    *f = (struct flight){.sack = c->sack_ok, .hystart = t->cfg.hystart};
     board_init(&f->board, t->ranges, c->snd_nxt);
+    f->board.rate = &f->rate;
     recovery_init(&f->recovery, c->snd_nxt - 1); /* a loss at once is one */
     rack_init(&f->rack);
-    f->tlp = (struct tlp){0};
-    f->sack = c->sack_ok;
     for (unsigned i = 0; i < FLIGHT_TIMERS; i++)
         f->timer[i] = TIME_NEVER;
     c->flight = f;
+    c->cc.priv = f->cc_priv;
 }
 
 void flight_end(struct tcp *t, struct tcb *c)
@@ -36,6 +38,8 @@ void flight_end(struct tcp *t, struct tcb *c)
     board_clear(&c->flight->board);
     pool_put(t->flights, c->flight);
     c->flight = NULL;
+    c->cc.priv = NULL;
+    c->cc.pacing_rate = 0;
 }
 
 int64_t flight_deadline(const struct flight *f)
@@ -117,8 +121,10 @@ void flight_tick(struct tcp *t, struct tcb *c, int64_t now)
         reordering_expired(t, c, now);
     if (expire(c->flight, FLIGHT_PTO, now))
         probe_expired(t, c, now);
+    if (expire(c->flight, FLIGHT_PACE, now))
+        c->output_due = true;
     if (expire(c->flight, FLIGHT_IDLE, now)) {
-        c->cc.cwnd = min32(c->cc.cwnd, cc_initial_window(c->snd_mss)); /* RFC 5681 4.1 */
+        control_idle(t, c);
         flight_end(t, c);
     }
 }

@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tcp/cc/cc.h"
+#include "tcp/cc/cwv.h"
+#include "tcp/cc/rate.h"
 #include "tcp/recovery/board.h"
 #include "tcp/recovery/rack.h"
 #include "tcp/recovery/recovery.h"
@@ -27,6 +30,7 @@ enum flight_timer {
     FLIGHT_REO,
     FLIGHT_PTO,
     FLIGHT_IDLE,
+    FLIGHT_PACE,
     FLIGHT_TIMERS,
 };
 
@@ -37,6 +41,11 @@ struct flight {
     struct tlp tlp;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
+    int64_t pace_at;              /* ns: when what has left so far would have left evenly */
+    struct rate rate;
+    struct cwv cwv;
+    bool hystart; /* tcp_config's switch */
+    uint64_t cc_priv[CC_PRIV_WORDS];
 };
 
 /* Text is about to be sent: from here on there is one. */

@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "base/seq.h"
+#include "tcp/control.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
 #include "tcp/option.h"
@@ -154,7 +155,7 @@ void tcp_take_syn(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hd
     c->rcv_nxt = c->last_ack = c->rcv_up = syn->seq + 1;
     option_take_syn(t, c, now, syn);
     ecn_take_syn(t, c, syn);
-    t->cfg.cc->init(&c->cc, c->snd_mss);
+    control_init(t, c);
     tcp_window_init(t, c);
 }
 

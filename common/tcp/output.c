@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "tcp/control.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
 #include "tcp/option.h"
@@ -142,11 +143,13 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
 
     flight_begin(o->t, c);
     if (start == c->snd_una) {
+        control_restart(o->t, c, o->now);
         c->progress_at = o->now;
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
     c->snd_nxt += send_space(o, start, len, why);
     recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
+    control_sent(o->t, c, o->now, len);
     flight_settle(o->t, c, o->now);
     if (why == REASON_SEND_DATA)
         ecn_new_text(c, o->hdr, o->p);
@@ -181,9 +184,12 @@ static bool send_lost(struct out *o)
         c->cwnd_limited = true;
         return false;
     }
+    if (control_must_wait(o->t, c, o->now))
+        return false;
     rtt_cancel(&c->rtt);
     c->retransmits++;
     len = send_space(o, start, len, why);
+    control_sent(o->t, c, o->now, len);
     recovery_sent(f, o->now, start, start + len);
     if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
         tcp_restart_rtx(c, o->now); /* RACK has its time to find that this is lost, too */
@@ -277,6 +283,14 @@ static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
     return may_be_small && len > 0 && len >= c->max_snd_wnd / 2;
 }
 
+/* It is not cwnd that keeps data from being sent. */
+static void nothing_to_send(struct tcb *c, uint32_t pipe)
+{
+    c->cwnd_limited = false;
+    if (c->flight && !c->flight->board.lost && pipe < c->cc.cwnd)
+        rate_app_limited(&c->flight->rate, pipe);
+}
+
 /* New data, as far as window, cwnd and silly-window avoidance allow (SHLD-15). */
 static bool send_data(struct out *o)
 {
@@ -289,17 +303,21 @@ static bool send_data(struct out *o)
     bool all;
 
     if (!waiting || window == 0) {
-        c->cwnd_limited = false;
+        nothing_to_send(c, pipe);
         return false;
     }
     len = waiting == bytes + c->fin_queued && window > bytes ? waiting : bytes;
     all = len == waiting;
-    if (!worth_sending(c, bytes, all))
+    if (!worth_sending(c, bytes, all)) {
+        c->cwnd_limited = c->cwnd_limited && bytes > room;
         return false;
+    }
     if (bytes > room && pipe > 0) {
         c->cwnd_limited = true;
         return false;
     }
+    if (control_must_wait(o->t, c, o->now))
+        return false;
     return send_new(o, len, bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
 }
 

@@ -29,6 +29,7 @@
  *   REO     recovery.c arms it when something is late and may only have been overtaken
  *   PTO     flight.c arms it when the tail may have to be probed, never behind RTX
  *   IDLE    flight.c arms it when nothing is outstanding any more, and clears it when text is sent
+ *   PACE    output.c arms it when a segment has to wait for its turn
  */
 enum tcp_timer {
     TIMER_RTX,

@@ -15,6 +15,7 @@
  *   icmp.c     what ICMP errors do to a connection
  *   user.c     the user calls
  *   state.c    changes of state, and how a connection ends
+ *   control.c  what congestion control is told, and pacing
  *   option.c   which options a segment carries, and their negotiation
  *   timestamp.c  clocks shown and echoed: round trips, old duplicates
  *   mss.c      segment sizes
@@ -172,7 +173,7 @@ bool tcp_budget_out_of_order(const struct tcp *t, struct slice s);
 void tcp_restart_rtx(struct tcb *c, int64_t now);
 /* icmp.c: RTX expired: is there no hope, because silence confirms a hard error? */
 bool tcp_icmp_hopeless(const struct tcb *c);
-/* ack.c: congestion control's view of the connection. */
+/* control.c: congestion control's view of the connection. */
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now);
 /* ack.c: recovery's view of it, with an acknowledgment that says nothing. */
 struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now);

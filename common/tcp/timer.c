@@ -3,6 +3,7 @@
  * who owns which.
  */
 #include "base/time.h"
+#include "tcp/control.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
 
@@ -55,8 +56,12 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
 
     /* ssthresh is halved once, not for each time-out of the same segment */
     s.in_recovery = flight_phase(c->flight) == RECOVERY_RTO && c->rtt.backoff > 0;
-    t->cfg.cc->on_rto(&c->cc, &s);
     recovery_on_rto(c->flight, &as);
+    s.lost = s.pipe;
+    s.pipe = recovery_pipe(c->flight, c->snd_mss);
+    s.lost -= s.lost < s.pipe ? s.lost : s.pipe;
+    s.rate = rate_finish(&c->flight->rate, s.min_rtt);
+    control_on_rto(t, c, &s);
     ecn_reduced(c);
 }
 

@@ -132,6 +132,8 @@ static inline void defaults(void)
     rig.cfg.max_chunks = 4096;
     memset(rig.cfg.secret, 7, sizeof(rig.cfg.secret));
     rig.cfg.seed = 1;
+    rig.cfg.tcp.cc = &cc_reno; /* whose numbers are easily told */
+    rig.cfg.tcp.hystart = false;
     rig.cfg.tcp.timestamps = rig.cfg.tcp.sack = rig.cfg.tcp.ecn = false; /* unless a test says so */
 }
 

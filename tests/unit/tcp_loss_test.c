@@ -396,11 +396,13 @@ static void no_second_reduction_for_one_window(void **state)
 /* MUST-19: RFC 5681 3.1: from ssthresh on one segment for each window that is acknowledged. */
 static void congestion_avoidance(void **state)
 {
+    static uint64_t priv[CC_PRIV_WORDS];
     struct cc cc;
     struct cc_sample s = {.acked = MSS, .mss = MSS, .cwnd_limited = true};
 
     (void)state;
     cc_reno.init(&cc, MSS);
+    cc.priv = priv;
     cc.ssthresh = cc.cwnd;
     for (uint32_t round = 10; round < 20; round++)
         for (uint32_t i = 0; i < round; i++) {

@@ -6,7 +6,10 @@
 #include "base/bytes.h"
 
 static const struct cc_ops *const modules[] = {
+    &cc_cubic,
     &cc_reno,
+
+    &cc_fixed,
 };
 
 enum {

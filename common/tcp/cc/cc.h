@@ -21,10 +21,17 @@
 
 #include "tcp/cc/rate.h"
 
+enum {
+    CC_WINDOW_MAX = 1 << 30, /* bytes: the largest window that RFC 7323 can express */
+    CC_PRIV_WORDS = 36,      /* of 8 bytes, for the module's own */
+};
+
 struct cc {
-    uint32_t cwnd;     /* bytes */
-    uint32_t ssthresh; /* bytes */
-    uint64_t priv[2];  /* the module's own, zero at first */
+    uint32_t cwnd;        /* bytes */
+    uint32_t ssthresh;    /* bytes; CC_WINDOW_MAX: not known yet */
+    uint64_t pacing_rate; /* bytes per second; 0: do not pace */
+    void *priv;           /* CC_PRIV_WORDS of the module's own; zeros at first, and again after the
+                           * connection was idle for long. NULL in init */
 };
 
 struct cc_sample {
@@ -39,7 +46,7 @@ struct cc_sample {
     bool cwnd_limited;       /* did cwnd keep data from being sent since the last one? */
     bool in_recovery;        /* a loss is being repaired; in on_rto: again for the same segment */
     bool ecn;                /* the acknowledgment says that a router has marked */
-    bool round_start;        /* what it acknowledges was sent after the last round's beginning */
+    bool sack;               /* selective acknowledgments are spoken */
     bool hystart;            /* tcp_config's switch */
     struct rate_sample rate; /* of the delivery rate */
 };
@@ -47,6 +54,7 @@ struct cc_sample {
 struct cc_ops {
     const char *name;
     const char *help; /* a sentence */
+    bool paced;       /* sets pacing_rate */
     bool own_window;  /* cwnd is its own while a loss is repaired, too: no PRR */
     void (*init)(struct cc *cc, uint32_t mss);
     void (*on_ack)(struct cc *cc, const struct cc_sample *s);
@@ -57,7 +65,7 @@ struct cc_ops {
     void (*on_restart)(struct cc *cc, const struct cc_sample *s); /* sending again after a pause */
 };
 
-extern const struct cc_ops cc_reno;
+extern const struct cc_ops cc_reno, cc_cubic, cc_bbr, cc_fixed;
 
 /* The module of that name, or NULL. cc_next walks them all: NULL gives the first, and ends it. */
 const struct cc_ops *cc_find(const char *name);

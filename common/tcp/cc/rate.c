@@ -28,9 +28,10 @@ static bool is_newest(const struct rate_sample *s, const struct rate_mark *m)
 }
 
 /* UpdateRateSample */
-void rate_on_delivered(struct rate *r, struct rate_sample *s, const struct rate_mark *m,
-                       int64_t now, uint32_t len)
+void rate_on_delivered(struct rate *r, const struct rate_mark *m, int64_t now, uint32_t len)
 {
+    struct rate_sample *s = &r->next;
+
     r->delivered += len;
     r->delivered_at = now;
     if (!is_newest(s, m))
@@ -46,11 +47,13 @@ void rate_on_delivered(struct rate *r, struct rate_sample *s, const struct rate_
     r->first_sent_at = m->sent_at;
 }
 
-void rate_on_lost(struct rate *r, struct rate_sample *s, const struct rate_mark *m, uint32_t len)
+void rate_on_lost(struct rate *r, const struct rate_mark *m, uint32_t len)
 {
+    struct rate_sample *s = &r->next;
     uint64_t since;
 
     r->lost += len;
+    s->losses++;
     since = r->lost - m->lost;
     /* since / tx_in_flight is at least what it was for the worst so far */
     if (since * s->loss_tx_in_flight < s->loss_since * m->tx_in_flight)
@@ -79,13 +82,8 @@ static uint64_t per_second(uint64_t bytes, int64_t interval)
 }
 
 /* GenerateRateSample */
-void rate_finish(struct rate *r, struct rate_sample *s, int64_t min_rtt)
+static void complete(struct rate *r, struct rate_sample *s, int64_t min_rtt)
 {
-    if (r->limited_until && r->delivered > r->limited_until)
-        r->limited_until = 0;
-    s->total_delivered = r->delivered;
-    if (!s->taken)
-        return;
     s->lost = r->lost - s->lost;
     s->round_start = begins_round(r, s);
     s->delivered = r->delivered - s->prior_delivered;
@@ -94,6 +92,19 @@ void rate_finish(struct rate *r, struct rate_sample *s, int64_t min_rtt)
         s->interval = 0;
     else
         s->bandwidth = per_second(s->delivered, s->interval);
+}
+
+struct rate_sample rate_finish(struct rate *r, int64_t min_rtt)
+{
+    struct rate_sample s = r->next;
+
+    r->next = (struct rate_sample){0};
+    if (r->limited_until && r->delivered > r->limited_until)
+        r->limited_until = 0;
+    s.total_delivered = r->delivered;
+    if (s.taken)
+        complete(r, &s, min_rtt);
+    return s;
 }
 
 void rate_app_limited(struct rate *r, uint32_t in_flight)

@@ -20,16 +20,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of the connection, zeros at first. */
-struct rate {
-    uint64_t delivered;       /* C.delivered: bytes, in all */
-    uint64_t lost;            /* C.lost: bytes, in all */
-    uint64_t limited_until;   /* C.app_limited: application-limited until so much is delivered */
-    uint64_t round_delivered; /* the round ends when what was sent beyond this is delivered */
-    int64_t delivered_at;     /* C.delivered_time: ns, when `delivered` last grew */
-    int64_t first_sent_at;    /* C.first_sent_time: ns, when the newest delivered was sent */
-};
-
 /* Goes with what is sent. Ranges that left at the same instant may share the last one's. */
 struct rate_mark {
     uint64_t delivered;    /* P.delivered */
@@ -41,7 +31,7 @@ struct rate_mark {
     bool app_limited;      /* P.is_app_limited */
 };
 
-/* What one acknowledgment says; zeros at first. */
+/* What was delivered and lost since the last one: mostly, what one acknowledgment says. */
 struct rate_sample {
     uint64_t bandwidth;       /* RS.delivery_rate: bytes per second; 0: no sample */
     uint64_t delivered;       /* RS.delivered: bytes, in `interval` */
@@ -57,11 +47,23 @@ struct rate_sample {
     uint64_t loss_since;        /* bytes lost since it was sent, it included; 0: nothing was lost */
     uint32_t loss_tx_in_flight; /* bytes in flight when it was sent */
     uint32_t loss_size;         /* bytes of it */
+    uint32_t losses;            /* ranges */
 
-    /* between rate_on_delivered and rate_finish */
+    /* until rate_finish */
     bool taken;
     int64_t prior_at;               /* RS.prior_time */
     int64_t sent_at, first_sent_at; /* of the newest delivered, ns */
+};
+
+/* Of the connection, zeros at first. */
+struct rate {
+    uint64_t delivered;       /* C.delivered: bytes, in all */
+    uint64_t lost;            /* C.lost: bytes, in all */
+    uint64_t limited_until;   /* C.app_limited: application-limited until so much is delivered */
+    uint64_t round_delivered; /* the round ends when what was sent beyond this is delivered */
+    int64_t delivered_at;     /* C.delivered_time: ns, when `delivered` last grew */
+    int64_t first_sent_at;    /* C.first_sent_time: ns, when the newest delivered was sent */
+    struct rate_sample next;  /* what rate_finish will complete */
 };
 
 /* `len` bytes leave, for the first time or again, with `in_flight` bytes in the network before. */
@@ -69,17 +71,16 @@ void rate_on_send(struct rate *r, struct rate_mark *m, int64_t now, uint32_t in_
                   uint32_t len);
 
 /* `len` bytes that left with this mark are delivered: acknowledged, cumulatively or selectively. */
-void rate_on_delivered(struct rate *r, struct rate_sample *s, const struct rate_mark *m,
-                       int64_t now, uint32_t len);
+void rate_on_delivered(struct rate *r, const struct rate_mark *m, int64_t now, uint32_t len);
 
 /* `len` bytes that left with this mark are taken for lost. */
-void rate_on_lost(struct rate *r, struct rate_sample *s, const struct rate_mark *m, uint32_t len);
+void rate_on_lost(struct rate *r, const struct rate_mark *m, uint32_t len);
 
 /*
- * All that the acknowledgment delivers or shows to be lost has been told: complete the sample. An
- * interval under min_rtt (ns; 0: not known) gives no rate, since acknowledgments were compressed.
+ * All that an acknowledgment, or a timer, delivers or shows to be lost has been told: the sample of
+ * it. An interval under min_rtt (ns; 0: not known) gives no rate: acknowledgments were compressed.
  */
-void rate_finish(struct rate *r, struct rate_sample *s, int64_t min_rtt);
+struct rate_sample rate_finish(struct rate *r, int64_t min_rtt);
 
 /* There is nothing to send now though cwnd has room, with `in_flight` bytes in the network. */
 void rate_app_limited(struct rate *r, uint32_t in_flight);

@@ -1,22 +1,24 @@
 /*
  * Reno (RFC 5681): slow start below ssthresh, then one segment more per round trip; half of what
  * was in flight after a loss; one segment after a timeout. Growth counts acknowledged bytes
- * (RFC 3465 with L = 2; 1 while a timeout is being repaired), and only where cwnd was what held the
- * sender back.
- *
- * priv[0] holds the bytes acknowledged towards the next segment in congestion avoidance; priv[1] is
- * 1 while a timeout is being repaired.
+ * (RFC 3465; one segment at a time while a timeout is being repaired), and only where cwnd was what
+ * held the sender back. The first slow start may end early (hystart.h).
  */
 #include "base/bytes.h"
-#include "tcp/cc/cc.h"
+#include "tcp/cc/hystart.h"
 
-enum {
-    CWND_MAX = 1 << 30, /* bytes: the largest window that RFC 7323 can express */
+struct reno {
+    uint32_t acked;                      /* bytes, towards the next segment */
+    uint32_t prior_cwnd, prior_ssthresh; /* before the last reduction */
+    bool timed_out;                      /* a timeout is being repaired */
+    struct hystart hystart;
 };
+
+_Static_assert(sizeof(struct reno) <= CC_PRIV_WORDS * sizeof(uint64_t), "it has its place");
 
 static void reno_init(struct cc *cc, uint32_t mss)
 {
-    *cc = (struct cc){.cwnd = cc_initial_window(mss), .ssthresh = CWND_MAX};
+    *cc = (struct cc){.cwnd = cc_initial_window(mss), .ssthresh = CC_WINDOW_MAX};
 }
 
 /* RFC 5681 (4): half of the flight, but at least two segments. */
@@ -25,27 +27,48 @@ static uint32_t half_flight(const struct cc_sample *s)
     return max32(s->in_flight / 2, 2 * s->mss);
 }
 
+static void slow_start(struct cc *cc, struct reno *r, const struct cc_sample *s)
+{
+    cc->cwnd += r->timed_out ? min32(s->acked, s->mss) : hystart_growth(&r->hystart, cc, s);
+    if (cc->ssthresh == CC_WINDOW_MAX && r->hystart.phase == HYSTART_DONE)
+        cc->ssthresh = cc->cwnd;
+}
+
 /* Slow start up to ssthresh, then congestion avoidance (MUST-19). */
 static void reno_on_ack(struct cc *cc, const struct cc_sample *s)
 {
-    if (s->in_recovery || !s->cwnd_limited || cc->cwnd >= CWND_MAX)
+    struct reno *r = cc->priv;
+
+    if (s->in_recovery || s->ecn || !s->cwnd_limited || cc->cwnd >= CC_WINDOW_MAX)
         return;
     if (cc->cwnd < cc->ssthresh) {
-        cc->cwnd += min32(s->acked, cc->priv[1] ? s->mss : 2 * s->mss);
+        slow_start(cc, r, s);
         return;
     }
-    cc->priv[0] += s->acked;
-    if (cc->priv[0] >= cc->cwnd) {
-        cc->priv[0] -= cc->cwnd;
+    r->acked += s->acked;
+    if (r->acked >= cc->cwnd) {
+        r->acked -= cc->cwnd;
         cc->cwnd += s->mss;
     }
 }
 
+/* Remember what was before, and reduce ssthresh. */
+static void reduce(struct cc *cc, struct reno *r, const struct cc_sample *s)
+{
+    r->prior_cwnd = cc->cwnd;
+    r->prior_ssthresh = cc->ssthresh;
+    r->acked = 0;
+    cc->ssthresh = half_flight(s);
+    hystart_end(&r->hystart);
+}
+
 static void reno_on_loss(struct cc *cc, const struct cc_sample *s)
 {
-    cc->ssthresh = half_flight(s);
+    struct reno *r = cc->priv;
+
+    reduce(cc, r, s);
     cc->cwnd = cc->ssthresh;
-    cc->priv[0] = cc->priv[1] = 0;
+    r->timed_out = false;
 }
 
 /*
@@ -54,20 +77,32 @@ static void reno_on_loss(struct cc *cc, const struct cc_sample *s)
  */
 static void reno_on_recovered(struct cc *cc, const struct cc_sample *s)
 {
-    if (s->in_recovery)
+    struct reno *r = cc->priv;
+
+    if (!r->timed_out)
         cc->cwnd = min32(cc->ssthresh, max32(s->in_flight, s->mss) + s->mss);
-    else
-        reno_on_ack(cc, s);
-    cc->priv[1] = 0;
+    r->timed_out = false;
 }
 
 static void reno_on_rto(struct cc *cc, const struct cc_sample *s)
 {
+    struct reno *r = cc->priv;
+
     if (!s->in_recovery) /* once, not for each timeout of the same segment */
-        cc->ssthresh = half_flight(s);
+        reduce(cc, r, s);
     cc->cwnd = s->mss;
-    cc->priv[0] = 0;
-    cc->priv[1] = 1;
+    r->timed_out = true;
+}
+
+/* RFC 4015: as before. */
+static void reno_on_undo(struct cc *cc, const struct cc_sample *s)
+{
+    struct reno *r = cc->priv;
+
+    (void)s;
+    cc->cwnd = max32(cc->cwnd, r->prior_cwnd);
+    cc->ssthresh = max32(cc->ssthresh, r->prior_ssthresh);
+    r->timed_out = false;
 }
 
 const struct cc_ops cc_reno = {
@@ -78,4 +113,5 @@ const struct cc_ops cc_reno = {
     .on_loss = reno_on_loss,
     .on_recovered = reno_on_recovered,
     .on_rto = reno_on_rto,
+    .on_undo = reno_on_undo,
 };

@@ -144,8 +144,10 @@ static void merge(struct board *b, struct range *g, struct range *next)
         insert_behind(&next->by_time, &g->by_time);
     if (g->overtaken_at < next->overtaken_at)
         g->overtaken_at = next->overtaken_at;
-    if (later)
+    if (later) {
         g->sent_at = next->sent_at;
+        g->mark = next->mark;
+    }
     g->end = next->end;
     drop(b, next);
     count(b, g);
@@ -278,6 +280,8 @@ static void depart(struct board *b, struct range *g, int64_t now)
 {
     struct range *before = board_before(b, g);
 
+    if (b->rate)
+        rate_on_send(b->rate, &g->mark, now, board_pipe(b), range_len(g));
     g->sent_at = now;
     g->overtaken_at = 0;
     list_append(&b->by_time, &g->by_time);
@@ -401,6 +405,8 @@ void board_lose(struct board *b, struct range *g, enum reason why)
     g->lost = true;
     g->why = (uint8_t)why;
     count(b, g);
+    if (b->rate)
+        rate_on_lost(b->rate, &g->mark, range_len(g));
 }
 
 uint32_t board_lose_span(struct board *b, uint32_t start, uint32_t end, enum reason why)

@@ -29,6 +29,7 @@
 
 #include "base/list.h"
 #include "base/pool.h"
+#include "tcp/cc/rate.h"
 #include "wire/reason.h"
 
 enum {
@@ -39,12 +40,13 @@ enum {
 
 struct range {
     struct list by_seq;
-    struct list by_time; /* while it flies */
-    int64_t sent_at;     /* ns: the last time */
-    int64_t overtaken_at; /* ns: when what left later was first known to have arrived; or 0 */
-    uint32_t start, end; /* sequence numbers */
-    uint8_t sent;        /* how often; stays at 255 */
-    uint8_t why;         /* enum reason: of the retransmission, while it is lost */
+    struct list by_time;   /* while it flies */
+    int64_t sent_at;       /* ns: the last time */
+    int64_t overtaken_at;  /* ns: when what left later was first known to have arrived; or 0 */
+    uint32_t start, end;   /* sequence numbers */
+    struct rate_mark mark; /* of the last transmission */
+    uint8_t sent;          /* how often; stays at 255 */
+    uint8_t why;           /* enum reason: of the retransmission, while it is lost */
     bool sacked : 1, lost : 1;
 };
 
@@ -52,6 +54,7 @@ struct board {
     struct list by_seq, by_time; /* by_time: the oldest first */
     struct list spare;           /* ranges in no use, through by_seq */
     struct pool *pool;
+    struct rate *rate;                    /* is told what leaves, arrives and is lost; or NULL */
     uint32_t fresh, resent, lost, sacked; /* bytes */
     uint32_t fack;                        /* the highest number that anything acknowledged, + 1 */
     uint16_t n, spares;                   /* ranges */

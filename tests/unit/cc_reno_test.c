@@ -1,4 +1,4 @@
-/* Congestion control by numbers: RFC 5681, RFC 6928, RFC 3465. A full segment has 1,000 bytes. */
+/* Reno by numbers: RFC 5681, RFC 6928, RFC 3465. A full segment has 1,000 bytes. */
 #include "tcp/cc/cc.h"
 
 #include <stdio.h>
@@ -11,12 +11,15 @@ enum {
 };
 
 static const struct cc_ops *reno = &cc_reno;
+static uint64_t priv[CC_PRIV_WORDS];
 
 static struct cc make(uint32_t cwnd, uint32_t ssthresh)
 {
     struct cc cc = {0};
 
     reno->init(&cc, MSS);
+    memset(priv, 0, sizeof(priv));
+    cc.priv = priv;
     cc.cwnd = cwnd;
     cc.ssthresh = ssthresh;
     return cc;
@@ -75,22 +78,22 @@ static void test_modules_are_found_by_name(void **state)
 
     (void)state;
     assert_ptr_equal(cc_find("reno"), reno);
+    assert_ptr_equal(cc_find("cubic"), &cc_cubic);
     assert_null(cc_find("ren"));
     assert_null(cc_find(""));
     for (const struct cc_ops *m = cc_next(NULL); m; m = cc_next(m), n++)
         assert_ptr_equal(cc_find(m->name), m);
-    assert_true(n >= 1);
+    assert_true(n >= 3);
 }
 
 static void test_a_connection_begins_in_slow_start(void **state)
 {
-    struct cc cc = {.priv = {1, 2}};
+    struct cc cc = {.pacing_rate = 1};
 
     (void)state;
     reno->init(&cc, MSS);
     expect("initial", &cc, 10000, UNLIMITED);
-    for (int i = 0; i < 2; i++)
-        assert_true(cc.priv[i] == 0);
+    assert_true(cc.pacing_rate == 0);
 }
 
 /* RFC 5681 section 3.1 (2), with the limit of RFC 3465: what was acknowledged, at most 2 segments.
@@ -237,10 +240,11 @@ static void test_slow_start_after_a_timeout(void **state)
     expect("1 -> 2", &cc, 2000, 15000);
     ack(&cc, 2 * MSS);
     expect("2 -> 3", &cc, 3000, 15000);
-    reno->on_recovered(&cc, &(struct cc_sample){.acked = 20000, .mss = MSS, .cwnd_limited = true});
-    expect("repaired", &cc, 4000, 15000);
+    reno->on_recovered(&cc, &(struct cc_sample){.mss = MSS});
+    ack(&cc, 20000);
+    expect("repaired", &cc, 5000, 15000);
     ack(&cc, 2 * MSS);
-    expect("as ever", &cc, 6000, 15000);
+    expect("as ever", &cc, 7000, 15000);
 }
 
 int main(void)

@@ -1,0 +1,129 @@
+#include "tcp/control.h"
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "tcp/cc/cwv.h"
+
+/* A module that has the window to itself has its own way with what was not used. */
+static bool validates(const struct tcp *t)
+{
+    return t->cfg.cwv && !t->cfg.cc->own_window;
+}
+
+struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
+{
+    const struct flight *f = c->flight;
+
+    return (struct cc_sample){
+        .now = now,
+        .srtt = c->rtt.srtt,
+        .min_rtt = (int64_t)c->min_rtt_us * USEC,
+        .in_flight = c->snd_nxt - c->snd_una,
+        .pipe = recovery_pipe(f, c->snd_mss),
+        .mss = c->snd_mss,
+        .cwnd_limited = c->cwnd_limited,
+        .in_recovery = flight_phase(f) == RECOVERY_FAST,
+        .sack = c->sack_ok,
+        .hystart = f && f->hystart,
+        .rate.total_delivered = f ? f->rate.delivered : 0,
+    };
+}
+
+void control_init(const struct tcp *t, struct tcb *c)
+{
+    uint32_t segments = min32(t->cfg.initial_window, (uint32_t)CC_WINDOW_MAX / c->snd_mss);
+
+    t->cfg.cc->init(&c->cc, c->snd_mss);
+    if (segments)
+        c->cc.cwnd = segments * c->snd_mss;
+}
+
+void control_on_undo(struct tcp *t, struct tcb *c, const struct cc_sample *s)
+{
+    if (t->cfg.cc->on_undo)
+        t->cfg.cc->on_undo(&c->cc, s);
+}
+
+void control_on_recovered(struct tcp *t, struct tcb *c, const struct cc_sample *s)
+{
+    t->cfg.cc->on_recovered(&c->cc, s);
+}
+
+void control_on_loss(struct tcp *t, struct tcb *c, const struct cc_sample *s)
+{
+    if (validates(t))
+        cwv_on_loss(&c->flight->cwv, &c->cc, s);
+    t->cfg.cc->on_loss(&c->cc, s);
+}
+
+void control_on_ack(struct tcp *t, struct tcb *c, const struct cc_sample *s)
+{
+    t->cfg.cc->on_ack(&c->cc, s);
+    if (validates(t))
+        cwv_on_ack(&c->flight->cwv, &c->cc, s);
+}
+
+void control_on_rto(struct tcp *t, struct tcb *c, const struct cc_sample *s)
+{
+    if (validates(t))
+        cwv_on_loss(&c->flight->cwv, &c->cc, s);
+    t->cfg.cc->on_rto(&c->cc, s);
+}
+
+void control_restart(struct tcp *t, struct tcb *c, int64_t now)
+{
+    struct cc_sample s = tcp_cc_sample(c, now);
+
+    if (t->cfg.cc->on_restart)
+        t->cfg.cc->on_restart(&c->cc, &s);
+}
+
+void control_idle(struct tcp *t, struct tcb *c)
+{
+    if (t->cfg.cwv && t->cfg.cc != &cc_fixed)
+        cwv_restart(&c->cc, c->snd_mss);
+}
+
+/* ---- pacing ---- */
+
+static bool paces(const struct tcp *t, const struct tcb *c)
+{
+    return t->cfg.pacing && c->cc.pacing_rate > 0;
+}
+
+/* How long the rate needs for `bytes`, ns; for ever is half a minute. */
+static int64_t time_for(const struct tcb *c, uint32_t bytes)
+{
+    uint64_t ns = (uint64_t)bytes * SEC / c->cc.pacing_rate;
+
+    return ns < 30 * SEC ? (int64_t)ns : 30 * SEC;
+}
+
+/* By how much pace_at may run ahead of time. */
+static int64_t quantum(const struct tcb *c)
+{
+    return time_max(MSEC, time_for(c, 2u * c->snd_mss));
+}
+
+bool control_must_wait(const struct tcp *t, struct tcb *c, int64_t now)
+{
+    struct flight *f = c->flight;
+
+    if (!f || !paces(t, c))
+        return false;
+    if (f->timer[FLIGHT_PACE] != TIME_NEVER)
+        return true;
+    if (f->pace_at < now + quantum(c))
+        return false;
+    f->timer[FLIGHT_PACE] = f->pace_at;
+    return true;
+}
+
+/* What the timer was late by, up to a quantum, is made good. */
+void control_sent(const struct tcp *t, struct tcb *c, int64_t now, uint32_t len)
+{
+    struct flight *f = c->flight;
+
+    if (paces(t, c))
+        f->pace_at = time_max(f->pace_at, now - quantum(c)) + time_for(c, len);
+}
