@@ -170,6 +170,18 @@ check_mutants()
     verdict "each fault of tests/mutants/list.txt can be put into the stack"
 }
 
+# The module of docs/congestion.md compiles as it stands there, and has no more lines than it says.
+check_example()
+{
+    awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' docs/congestion.md >"$tmp/example.c"
+    sed -i 's/^const struct cc_ops cc_gentle/extern const struct cc_ops cc_gentle;\n&/' "$tmp/example.c"
+    gcc -std=c11 -Icommon -I. -c -o /dev/null -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+        -Wstrict-prototypes -Wmissing-prototypes -Werror "$tmp/example.c" >"$tmp/out" 2>&1
+    lines=$(wc -l <"$tmp/example.c")
+    [ "$lines" -gt 1 ] && [ "$lines" -le 51 ] || echo "the example has $lines lines" >>"$tmp/out"
+    verdict "the congestion module of docs/congestion.md compiles, in 50 lines"
+}
+
 check_cppcheck()
 {
     if ! command -v cppcheck >/dev/null; then
@@ -194,5 +206,6 @@ check_length
 check_words
 check_scripts
 check_mutants
+check_example
 check_cppcheck
 exit $failed

@@ -8,8 +8,21 @@
 #include "run/memory.h"
 
 enum {
-    TID_FIRST = 16, /* below: the node's own tracks */
+    TID_NODE_BITS = 10, /* of a track's number that say whose it is */
 };
+
+/*
+ * Tracks are found by their numbers alone, whatever process they are in, so those of nodes that may
+ * be joined must differ. Their upper bits follow from the node's address; they differ for any two
+ * addresses of one /22, and for most others.
+ */
+static uint32_t first_tid(const struct addr *local)
+{
+    uint32_t a = addr_v4_value(local);
+
+    a ^= a >> TID_NODE_BITS ^ a >> 2 * TID_NODE_BITS;
+    return a << (32 - TID_NODE_BITS) | TRACE_TRACKS;
+}
 
 /* ---- events of a track ---- */
 
@@ -43,14 +56,24 @@ static bool put(struct trace *t, struct trace_conn *c, enum trace_need need, int
     return done;
 }
 
-/* Something happened to a connection. */
+static bool is_kind(enum reason why, const char *prefix)
+{
+    return strncmp(reason_text(why)->name, prefix, strlen(prefix)) == 0;
+}
+
+/* Something happened to a connection, whose numbers were these just before. */
 static void instant(struct trace *t, struct trace_conn *c, enum reason why, int64_t value,
-                    int64_t now)
+                    const struct stack_conn_status *s, int64_t now)
 {
     begin(t, c, TRACE_TRACK_STATE, "state", TRACE_INSTANT, reason_text(why)->name, now);
     trace_reason_args(t->file, why);
     if (value)
         trace_arg_number(t->file, "value", value);
+    if (is_kind(why, "recovery.") || is_kind(why, "timer.")) {
+        trace_arg_number(t->file, "cwnd", s->cwnd);
+        trace_arg_number(t->file, "ssthresh", s->ssthresh);
+        trace_arg_number(t->file, "in_flight", s->unacked);
+    }
     put(t, c, TRACE_LOSABLE, now);
 }
 
@@ -260,11 +283,6 @@ static void look(void *arg, uint32_t slot)
     c->over = s.state == TCP_CLOSED;
 }
 
-static bool is_timer(enum reason why)
-{
-    return strncmp(reason_text(why)->name, "timer.", 6) == 0;
-}
-
 /* A state is shown at once, because the next may follow before anybody looks. */
 static void note(void *arg, const struct stack_note *n)
 {
@@ -287,14 +305,27 @@ static void note(void *arg, const struct stack_note *n)
         c->round_trip = n->value;
         return;
     }
-    if (is_timer(n->reason)) {
+    if (is_kind(n->reason, "timer.")) {
         c->expired = n->reason;
         c->expired_at = n->at;
     }
-    instant(t, c, n->reason, n->value, now);
+    instant(t, c, n->reason, n->value, &s, now);
 }
 
 /* ---- packets ---- */
+
+/*
+ * Has a packet with this id left already? Then no other arrow leaves under that name; viewers take
+ * it for an error. Not all are remembered for ever, but two that are the same are rarely far apart.
+ */
+static bool was_sent(struct trace *t, uint64_t id)
+{
+    uint64_t *place = &t->sent[id % TRACE_SENT];
+    bool was = *place == id;
+
+    *place = id;
+    return was;
+}
 
 /* A packet as a slice, with its end of the arrow that joins it to the other node's. */
 static void put_packet(struct trace *t, struct trace_conn *c, const struct trace_packet *p,
@@ -313,7 +344,9 @@ static void put_packet(struct trace *t, struct trace_conn *c, const struct trace
         trace_reason_args(t->file, dropped);
     }
     trace_packet_args(t->file, p, &c->seq);
-    if (p->is_ip) {
+    if (c == &t->node)
+        trace_packet_ends(t->file, p);
+    if (p->is_ip && !(p->out && was_sent(t, p->id))) {
         begin(t, c, track, track_name, p->out ? TRACE_FLOW_OUT : TRACE_FLOW_IN, "packet", at);
         trace_flow(t->file, p->id);
     }
@@ -413,14 +446,14 @@ int trace_init(struct trace *t, struct device *inner, struct trace_file *file, c
         .file = file,
         .clock = clock,
         .pid = addr_v4_value(local),
-        .next_tid = TID_FIRST + TRACE_TRACKS,
+        .next_tid = first_tid(local) + TRACE_TRACKS,
         .conns = memory_reserve(sizeof(struct trace_conn) * TRACE_CONNS_MAX),
-        .node = {.tid = TID_FIRST, .label = "no connection:"},
+        .node = {.tid = first_tid(local), .label = "no connection:"},
     };
     if (!t->conns)
         return -ENOMEM;
     memcpy(t->dev.name, inner->name, sizeof(t->dev.name));
-    trace_event(file, TRACE_NAME, "process_name", t->pid, 0, clock());
+    trace_event(file, TRACE_NAME, "process_name", t->pid, t->pid, clock());
     trace_arg_text(file, "name", process);
     trace_put(file, TRACE_NEEDED, t->pid, clock());
     return 0;

@@ -37,6 +37,7 @@ enum {
     TRACE_LABEL = 80,        /* bytes of a connection's name */
     TRACE_TRACKS = 16,       /* places for tracks of each connection */
     TRACE_COUNTERS = 16,     /* places for numbers of each connection */
+    TRACE_SENT = 4096,       /* ids of sent packets that are remembered */
     TRACE_CONNS_MAX = 16384, /* slots of a stack that are told apart; others are not shown */
 };
 
@@ -95,6 +96,7 @@ struct trace {
     struct trace_conn *conns;
     struct trace_conn node; /* the tracks of what is no connection's */
     struct trace_arrival in;
+    uint64_t sent[TRACE_SENT]; /* ids of packets that have left, each in its place */
 };
 
 /*

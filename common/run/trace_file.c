@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/time.h"
 
@@ -26,7 +27,62 @@ int trace_file_open(struct trace_file *f, const char *path)
     return 0;
 }
 
-/* ---- one event ---- */
+/* ---- text ---- */
+
+/*
+ * Put together by hand and not by printf: there may be a hundred thousand events in a second, and
+ * printf was most of their cost.
+ */
+static void add(struct text *t, const char *s, size_t n)
+{
+    t->cut |= n > text_room(t);
+    if (t->cut)
+        return;
+    memcpy(t->out + t->len, s, n);
+    t->len += n;
+    t->out[t->len] = '\0';
+}
+
+static void add_plain(struct text *t, const char *s)
+{
+    add(t, s, strlen(s));
+}
+
+/* At least so many digits. */
+static void add_digits(struct text *t, uint64_t v, unsigned least)
+{
+    char digits[24];
+    size_t at = sizeof(digits);
+
+    for (; v || least; v /= 10, least -= least > 0)
+        digits[--at] = (char)('0' + v % 10);
+    add(t, digits + at, sizeof(digits) - at);
+}
+
+static void add_number(struct text *t, int64_t v)
+{
+    if (v < 0)
+        add(t, "-", 1);
+    add_digits(t, v < 0 ? -(uint64_t)v : (uint64_t)v, 1);
+}
+
+/* `ns` in units of 10^digits ns, with all the digits behind the point. */
+static void add_time(struct text *t, int64_t ns, uint64_t unit, unsigned digits)
+{
+    uint64_t v = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
+
+    if (ns < 0)
+        add(t, "-", 1);
+    add_digits(t, v / unit, 1);
+    add(t, ".", 1);
+    add_digits(t, v % unit, digits);
+}
+
+/* The format counts in microseconds. */
+static void add_us(struct text *t, int64_t ns)
+{
+    add_time(t, ns, USEC, 3);
+}
 
 /*
  * A string in JSON. What comes from outside (the name of a device) may hold any byte: what is no
@@ -34,51 +90,60 @@ int trace_file_open(struct trace_file *f, const char *path)
  */
 static void add_string(struct text *t, const char *s)
 {
-    text_add(t, "\"");
-    for (; *s; s++) {
-        unsigned char ch = (unsigned char)*s;
+    add(t, "\"", 1);
+    while (*s) {
+        const char *from = s;
+        unsigned char ch;
 
+        while (*s >= ' ' && *s < 127 && *s != '"' && *s != '\\')
+            s++;
+        add(t, from, (size_t)(s - from));
+        ch = (unsigned char)*s;
         if (ch == '"' || ch == '\\')
             text_add(t, "\\%c", ch);
-        else if (ch < ' ' || ch >= 127)
+        else if (ch)
             text_add(t, "\\u%04x", ch);
-        else
-            text_add(t, "%c", ch);
+        s += ch != '\0';
     }
-    text_add(t, "\"");
+    add(t, "\"", 1);
 }
 
-/* The format counts in microseconds, with as many digits behind the point as one likes. */
-static void add_us(struct text *t, int64_t ns)
-{
-    text_add(t, "%" PRId64 ".%03d", ns / USEC, (int)(ns % USEC));
-}
+/* ---- one event ---- */
 
 static void end_event(struct trace_file *f)
 {
     if (f->making)
-        text_add(&f->text, f->in_args ? "}},\n" : "},\n");
+        add_plain(&f->text, f->in_args ? "}},\n" : "},\n");
     f->in_args = false;
+}
+
+static void begin_event(struct text *t, char phase, uint32_t pid, uint32_t tid, int64_t at)
+{
+    add_plain(t, "{\"ph\":\"");
+    add(t, &phase, 1);
+    add_plain(t, "\",\"pid\":");
+    add_digits(t, pid, 1);
+    add_plain(t, ",\"tid\":");
+    add_digits(t, tid, 1);
+    add_plain(t, ",\"ts\":");
+    add_us(t, at);
+    add_plain(t, ",\"name\":");
 }
 
 void trace_event(struct trace_file *f, enum trace_phase phase, const char *name, uint32_t pid,
                  uint32_t tid, int64_t at)
 {
-    struct text *t = &f->text;
-
     end_event(f);
     f->making++;
-    text_add(t, "{\"ph\":\"%c\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",\"ts\":", phase, pid, tid);
-    add_us(t, at);
-    text_add(t, ",\"name\":");
-    add_string(t, name);
+    begin_event(&f->text, (char)phase, pid, tid, at);
+    add_string(&f->text, name);
     if (phase == TRACE_FLOW_IN)
-        text_add(t, ",\"bp\":\"e\""); /* it arrives at the slice around it */
+        add_plain(&f->text, ",\"bp\":\"e\""); /* it arrives at the slice around it */
 }
 
 void trace_duration(struct trace_file *f, int64_t ns)
 {
-    text_add(&f->text, ",\"dur\":");
+    add_plain(&f->text, ",\"dur\":");
     add_us(&f->text, ns);
 }
 
@@ -87,17 +152,12 @@ void trace_flow(struct trace_file *f, uint64_t id)
     text_add(&f->text, ",\"cat\":\"packet\",\"id\":\"0x%016" PRIx64 "\"", id);
 }
 
-void trace_for_all(struct trace_file *f)
-{
-    text_add(&f->text, ",\"s\":\"g\"");
-}
-
 static void arg(struct trace_file *f, const char *key)
 {
-    text_add(&f->text, f->in_args ? "," : ",\"args\":{");
+    add_plain(&f->text, f->in_args ? "," : ",\"args\":{");
     f->in_args = true;
     add_string(&f->text, key);
-    text_add(&f->text, ":");
+    add(&f->text, ":", 1);
 }
 
 void trace_arg_text(struct trace_file *f, const char *key, const char *value)
@@ -109,14 +169,13 @@ void trace_arg_text(struct trace_file *f, const char *key, const char *value)
 void trace_arg_number(struct trace_file *f, const char *key, int64_t value)
 {
     arg(f, key);
-    text_add(&f->text, "%" PRId64, value);
+    add_number(&f->text, value);
 }
 
 void trace_arg_ms(struct trace_file *f, const char *key, int64_t ns)
 {
     arg(f, key);
-    text_add(&f->text, "%s%" PRId64 ".%06d", ns < 0 ? "-" : "", (ns < 0 ? -ns : ns) / MSEC,
-             (int)((ns < 0 ? -ns : ns) % MSEC));
+    add_time(&f->text, ns, MSEC, 6);
 }
 
 /* ---- into the file ---- */
@@ -128,9 +187,9 @@ static void tell_lost(struct trace_file *f, uint32_t pid, int64_t now)
     struct text t;
 
     text_init(&t, text, sizeof(text));
-    text_add(&t, "{\"ph\":\"i\",\"s\":\"g\",\"pid\":%" PRIu32 ",\"tid\":0,\"ts\":", pid);
-    add_us(&t, now);
-    text_add(&t, ",\"name\":\"trace.lost\",\"args\":{\"lost\":%" PRIu64 "}},\n", f->lost - f->told);
+    begin_event(&t, TRACE_INSTANT, pid, pid, now);
+    text_add(&t, "\"trace.lost\",\"s\":\"g\",\"args\":{\"lost\":%" PRIu64 "}},\n",
+             f->lost - f->told);
     if (outlet_put(&f->out, text, t.len) < 0)
         return;
     f->events++;
@@ -188,10 +247,10 @@ static void put_end(struct trace_file *f, uint32_t pid, int64_t now)
     struct text t;
 
     text_init(&t, text, sizeof(text));
-    text_add(&t, "{\"ph\":\"i\",\"s\":\"g\",\"pid\":%" PRIu32 ",\"tid\":0,\"ts\":", pid);
-    add_us(&t, now);
+    begin_event(&t, TRACE_INSTANT, pid, pid, now);
     text_add(&t,
-             ",\"name\":\"trace.end\",\"args\":{\"events\":%" PRIu64 ",\"lost\":%" PRIu64 "}}\n]\n",
+             "\"trace.end\",\"s\":\"g\",\"args\":{\"events\":%" PRIu64 ",\"lost\":%" PRIu64
+             "}}\n]\n",
              f->events + 1, f->lost);
     if (outlet_put(&f->out, text, t.len) == 0)
         f->events++;

@@ -55,8 +55,7 @@ struct trace_file {
     char piece[TRACE_PIECE]; /* events in the making */
     struct text text;        /* what stands there */
     unsigned making;         /* how many these are */
-    bool in_args;            /* in the arguments of the last, ... */
-    bool first_arg;          /* ... before the first of them */
+    bool in_args;            /* in the arguments of the last */
     uint64_t events;         /* in the file or on their way */
     uint64_t lost;           /* left out */
     uint64_t told;           /* of these, said in the file */
@@ -77,8 +76,6 @@ void trace_event(struct trace_file *f, enum trace_phase phase, const char *name,
                  uint32_t tid, int64_t at);
 void trace_duration(struct trace_file *f, int64_t ns);
 void trace_flow(struct trace_file *f, uint64_t id);
-/* The instant concerns all processes, not its own track only. */
-void trace_for_all(struct trace_file *f);
 void trace_arg_text(struct trace_file *f, const char *key, const char *value);
 void trace_arg_number(struct trace_file *f, const char *key, int64_t value);
 /* A time in ns, written in ms. */

@@ -183,7 +183,6 @@ void trace_packet_args(struct trace_file *f, const struct trace_packet *p,
                        const struct trace_seen *seen)
 {
     static const char *const ecn[] = {"", "ECT(1)", "ECT(0)", "CE"};
-    char text[ADDR_TEXT_MAX];
 
     if (p->out)
         trace_reason_args(f, p->why);
@@ -191,14 +190,20 @@ void trace_packet_args(struct trace_file *f, const struct trace_packet *p,
         segment_args(f, p, seen);
     else
         trace_arg_number(f, "len", p->data_len);
+    if (p->is_ip && p->ip.tos & 3)
+        trace_arg_text(f, "ecn", ecn[p->ip.tos & 3]);
+}
+
+void trace_packet_ends(struct trace_file *f, const struct trace_packet *p)
+{
+    char text[ADDR_TEXT_MAX];
+
     if (!p->is_ip)
         return;
     trace_arg_text(f, "from", addr_format(&p->ip.src, text));
     trace_arg_text(f, "to", addr_format(&p->ip.dst, text));
-    if (p->sport) {
-        trace_arg_number(f, "sport", p->sport);
-        trace_arg_number(f, "dport", p->dport);
-    }
-    if (p->ip.tos & 3)
-        trace_arg_text(f, "ecn", ecn[p->ip.tos & 3]);
+    if (!p->sport)
+        return;
+    trace_arg_number(f, "sport", p->sport);
+    trace_arg_number(f, "dport", p->dport);
 }

@@ -47,9 +47,12 @@ bool trace_packet_is_for(const struct trace_packet *p, const struct addr *local,
 /* Remember where sequence numbers begin, if it says so. */
 void trace_packet_learn(const struct trace_packet *p, struct trace_seen *seen);
 
-/* All there is to say, as arguments of the event in the making. */
+/* What there is to say, as arguments of the event in the making; but for its ends, ... */
 void trace_packet_args(struct trace_file *f, const struct trace_packet *p,
                        const struct trace_seen *seen);
+
+/* ... which are known where it is on the tracks of a connection. */
+void trace_packet_ends(struct trace_file *f, const struct trace_packet *p);
 
 /* What is behind a reason: its sentence and its source. */
 void trace_reason_args(struct trace_file *f, enum reason why);

@@ -5,7 +5,9 @@
 #ifndef SIM_BOUNDS_H
 #define SIM_BOUNDS_H
 
-/* All bounds, or only the one of that name; an exit code of run/exit.h. */
-int bounds_run(const char *only);
+#include <stdbool.h>
+
+/* All bounds, or only the one of that name, packet by packet; an exit code of run/exit.h. */
+int bounds_run(const char *only, bool verbose);
 
 #endif

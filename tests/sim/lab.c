@@ -115,7 +115,7 @@ static void on_ran(void *arg, struct world *w, unsigned node)
 void lab_play(struct lab *lab)
 {
     struct world_watch watch = {lab, on_leaves, on_ran, lab->until};
-    struct world_options how = {.watch = &watch};
+    struct world_options how = {.watch = &watch, .verbose = lab->verbose};
 
     world_play(&lab->sc, &how, &lab->result);
     lab->now = lab->result.lasted;

@@ -36,6 +36,7 @@ struct lab {
     /* The experiment's own: false takes a packet away; called for all that leaves; or NULL. */
     bool (*leaves)(struct lab *lab, unsigned from, const uint8_t *b, uint32_t len, enum reason why);
     void (*ran)(struct lab *lab, unsigned node); /* or NULL */
+    bool verbose;                                /* each packet is a line */
     uint64_t state[4];                           /* the experiment's, zero at first */
 
     /* while it runs, and afterwards */

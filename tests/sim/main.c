@@ -8,7 +8,7 @@
  *         play one seed, with some values changed, and with -v packet by packet
  *   sim --seed N [--with ...] --shrink
  *         make a failing run small, and say how the small one is replayed
- *   sim --bounds [NAME]
+ *   sim --bounds [NAME [-v]]
  *         what loss recovery and congestion control must achieve, with the figures (bounds.h)
  *   sim --matrix [FILE]
  *         the matrix of goodput (matrix.h): write it, or compare it with a file
@@ -35,7 +35,7 @@
 
 static const char usage[] = "sim: usage: sim --seeds A..B [--jobs N] [--first] [--progress] |"
                             " sim --seed N [--with 'NAME=VALUE ...'] [-v | --shrink | --values] |"
-                            " sim --bounds [NAME] | sim --matrix [FILE] |"
+                            " sim --bounds [NAME [-v]] | sim --matrix [FILE] |"
                             " sim --pictures FOLDER FILE\n";
 
 enum {
@@ -148,8 +148,8 @@ int main(int argc, char **argv)
     struct arguments a = {.range = {.jobs = 1, .program = argv[0], .plays = SHRINK_PLAYS}};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc >= 2 && argc <= 3 && strcmp(argv[1], "--bounds") == 0)
-        return bounds_run(argv[2]);
+    if (argc >= 2 && argc <= 4 && strcmp(argv[1], "--bounds") == 0)
+        return bounds_run(argv[2], argc == 4 && strcmp(argv[3], "-v") == 0);
     if (argc == 2 && strcmp(argv[1], "--matrix") == 0)
         return matrix_write(MATRIX_JOBS, stdout);
     if (argc == 4 && strcmp(argv[1], "--pictures") == 0)

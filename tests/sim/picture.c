@@ -252,7 +252,7 @@ int picture_all(const char *folder, const char *file)
         return EXIT_FAILED;
     }
     if (!draw_cwnd(folder) || !draw_loss(folder) || !draw_mechanisms(folder) ||
-        !draw_share(folder, "cubic", "Two flows of CUBIC share 10 Mbit/s, 40 ms", "cubic", "cubic"))
+        !draw_share(folder, "share", "Two flows of CUBIC share 10 Mbit/s, 40 ms", "cubic", "cubic"))
         return EXIT_FAILED;
     return EXIT_DONE;
 }

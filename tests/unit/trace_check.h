@@ -15,13 +15,14 @@
 #include "tcp/state.h"
 
 enum {
-    TC_TRACKS_MAX = 4096,
+    TC_TRACKS_MAX = 1 << 15,
     TC_DEPTH_MAX = 8,
     TC_FLOWS_MAX = 1 << 20,
 };
 
 /* A track while its events are read in the order in which they stand in the file. */
 struct tc_track {
+    bool used;
     long long pid, tid;
     double last;                    /* the instant of its last begin, end or instant */
     double slice_from, slice_until; /* its last whole slice */
@@ -38,9 +39,9 @@ struct tc_seen {
     long long lost, said; /* as its last event says; -1: it has none */
 };
 
-static struct tc_track tc_track[TC_TRACKS_MAX];
-static unsigned tc_tracks;
-static char tc_text[256]; /* what is wrong */
+static struct tc_track tc_track[TC_TRACKS_MAX]; /* a hash table, by tid */
+static unsigned tc_tracks;                      /* of it, in use */
+static char tc_text[256];                       /* what is wrong */
 
 #define TC_WRONG(...) (snprintf(tc_text, sizeof(tc_text), __VA_ARGS__), tc_text)
 
@@ -113,19 +114,18 @@ static inline const json_t *tc_arg(const json_t *e, const char *key)
 
 /* ---- looking ---- */
 
+/* Viewers find a track by its tid alone, so it must belong to one process. NULL: it does not. */
 static inline struct tc_track *tc_track_of(const json_t *e)
 {
     long long pid = json_integer_value(json_object_get(e, "pid"));
     long long tid = json_integer_value(json_object_get(e, "tid"));
+    unsigned long long at = (unsigned long long)tid * 0x9e3779b97f4a7c15u >> 49;
 
-    for (unsigned i = 0; i < tc_tracks; i++) {
-        if (tc_track[i].pid == pid && tc_track[i].tid == tid)
-            return &tc_track[i];
-    }
-    if (tc_tracks == TC_TRACKS_MAX)
-        return NULL;
-    tc_track[tc_tracks] = (struct tc_track){.pid = pid, .tid = tid, .state = TCP_CLOSED};
-    return &tc_track[tc_tracks++];
+    while (tc_track[at].used && tc_track[at].tid != tid)
+        at = (at + 1) % TC_TRACKS_MAX;
+    if (!tc_track[at].used && ++tc_tracks < TC_TRACKS_MAX)
+        tc_track[at] = (struct tc_track){.used = true, .pid = pid, .tid = tid, .state = TCP_CLOSED};
+    return tc_track[at].pid == pid ? &tc_track[at] : NULL;
 }
 
 static inline int tc_state(const char *name)
@@ -317,12 +317,13 @@ static inline const char *tc_wrong(const json_t *events, struct tc_seen *seen)
 
     *seen = (struct tc_seen){.lost = -1, .said = -1};
     tc_tracks = 0;
+    memset(tc_track, 0, sizeof(tc_track));
     json_array_foreach(events, i, e)
     {
         struct tc_track *t = tc_track_of(e);
 
         if (!t)
-            return TC_WRONG("too many tracks");
+            return TC_WRONG("two processes have a track %.0f", tc_number(e, "tid"));
         if (!json_is_integer(json_object_get(e, "pid")) ||
             !json_is_number(json_object_get(e, "ts")))
             return TC_WRONG("event %zu has no process or no time", i);
@@ -330,7 +331,7 @@ static inline const char *tc_wrong(const json_t *events, struct tc_seen *seen)
         if (wrong)
             return wrong;
     }
-    for (unsigned k = 0; k < tc_tracks; k++)
+    for (unsigned k = 0; k < TC_TRACKS_MAX; k++)
         seen->open += tc_track[k].depth;
     seen->joined = tc_joined(events);
     return NULL;

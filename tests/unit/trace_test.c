@@ -467,6 +467,56 @@ static void a_file_may_end_anywhere(void **state)
     free(text);
 }
 
+/* An event whose last brace alone is missing looks whole, and is not. */
+static void an_event_that_lacks_its_last_brace_is_left_out(void **state)
+{
+    char *cut[] = {path[1], NULL};
+    size_t len = 0;
+    json_t *events;
+    bool whole;
+    char *text, *at;
+    FILE *f;
+
+    (void)state;
+    play(0);
+    text = tc_read(path[0], &len);
+    at = strstr(strstr(text, "}},") + 3, "}},"); /* behind the second event */
+    f = fopen(path[1], "w");
+    fwrite(text, 1, (size_t)(at + 1 - text), f);
+    fclose(f);
+    free(text);
+    assert_int_equal(join(cut, 1), EXIT_DONE);
+    events = tc_load(path[2], &whole);
+    assert_true(whole);
+    assert_int_equal(json_array_size(events), 1);
+    json_decref(events);
+}
+
+/* A node that ends while its connections live leaves no slice open. */
+static void the_end_of_a_node_ends_all(void **state)
+{
+    struct stack_open how = {.remote = addr_v4(KIT_PEER), .remote_port = PORT};
+    struct tc_seen seen;
+    json_t *events;
+
+    (void)state;
+    make_pair();
+    stack_tick(side[0].st, test_clock());
+    assert_int_equal(stack_open(side[0].st, &how, &side[0].conn), 0);
+    assert_int_equal(stack_listen(side[1].st, NULL, PORT, 4, NULL) < 0, 0);
+    pass(20 * MSEC);
+    loser[0].lose = loser[0].count + 1;
+    send_bytes(&side[0], 100); /* lost: RTX runs */
+    pass(20 * MSEC);
+    finish_pair();
+    events = load(0);
+    assert_null(tc_wrong(events, &seen));
+    assert_int_equal(seen.states, 2);
+    assert_int_equal(seen.open, 0);
+    assert_int_equal(ended(events, "RTX", "cleared"), 2);
+    json_decref(events);
+}
+
 static void what_is_no_trace_is_not_joined(void **state)
 {
     char *none[] = {path[0], NULL};
@@ -489,6 +539,8 @@ int main(void)
         cmocka_unit_test(a_timer_that_expires_is_a_slice_of_its_own),
         cmocka_unit_test(a_drop_is_shown),
         cmocka_unit_test(a_file_may_end_anywhere),
+        cmocka_unit_test(an_event_that_lacks_its_last_brace_is_left_out),
+        cmocka_unit_test(the_end_of_a_node_ends_all),
         cmocka_unit_test(what_is_no_trace_is_not_joined),
     };
 
