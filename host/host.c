@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "run/choice.h"
 #include "run/dial.h"
 #include "run/exit.h"
 #include "run/load.h"
@@ -90,6 +91,7 @@ static const struct program program = {
                 "output, capture or trace failed; 2 usage; 4 a privilege or the device is\n"
                 "missing; 5 the TUN is in use by another process, or the name belongs to\n"
                 "something else.\n",
+    .chapters = choice_help,
     .options = options,
 };
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "run/choice.h"
 #include "run/exit.h"
 #include "run/life.h"
 #include "run/services.h"
@@ -71,6 +72,7 @@ static const struct program program = {
                 "had to be reset, or the node, input, output, capture or trace failed; 2 usage;\n"
                 "4 a privilege or the device is missing; 5 the TUN is in use by another\n"
                 "process, or the name belongs to something else.\n",
+    .chapters = choice_help,
     .options = options,
 };
 

@@ -41,7 +41,7 @@ enum {
     FLAG_INBOUND = 1,
     FLAG_OUTBOUND = 2,
     /* everything in a packet's block but the packet: fixed fields, options, paddings */
-    BLOCK_OVERHEAD = 80 + 2 * CAPTURE_COMMENT_MAX,
+    BLOCK_OVERHEAD = 80 + 2 * CAPTURE_COMMENT_MAX + VERDICT_REASONS * (VERDICT_TEXT + 8),
     PACKET_MAX = CAPTURE_BLOCK - BLOCK_OVERHEAD, /* bytes of a packet that are kept */
 };
 
@@ -191,14 +191,21 @@ static uint32_t add_interface(struct capture_file *f, const char *name)
 /* ---- packets ---- */
 
 /* What there is to say about a packet: why it left, and what it still lacks or stands for. */
-static void add_comments(struct capture_file *f, const struct pkt *p, uint32_t flags)
+static void add_comments(const struct capture *c, const struct pkt *p, uint32_t flags)
 {
+    struct capture_file *f = c->file;
     const struct reason_text *why = reason_text((enum reason)p->why);
     char text[CAPTURE_COMMENT_MAX - 4];
 
     if (flags == FLAG_OUTBOUND && p->why != REASON_NONE) {
         snprintf(text, sizeof(text), "%s: %s (%s)", why->name, why->sentence, why->source);
         add_option(f, OPT_COMMENT, text, strlen(text));
+    }
+    for (unsigned i = 0; c->verdict && i < c->verdict->n; i++) {
+        char line[VERDICT_TEXT];
+
+        verdict_line(c->verdict, i, line);
+        add_option(f, OPT_COMMENT, line, strlen(line));
     }
     if (p->gso_size) {
         snprintf(text, sizeof(text), "super-segment: the device cuts it every %u bytes",
@@ -217,7 +224,7 @@ static void add_options(struct capture *c, const struct pkt *p, uint32_t flags)
     const uint8_t le_flags[4] = {(uint8_t)flags};
     uint8_t le_missed[8];
 
-    add_comments(c->file, p, flags);
+    add_comments(c, p, flags);
     add_option(c->file, OPT_FLAGS, le_flags, sizeof(le_flags));
     if (c->missed == 0)
         return;
@@ -264,9 +271,9 @@ static int capture_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     int got = outlet_hold(&f->out, now) ? 0 : device_read(c->inner, now, ret_pkt);
 
     d->mtu = c->inner->mtu;
-    if (got == 1) {
+    if (got > 0) {
         add_packet(c, now, ret_pkt, FLAG_INBOUND);
-        return 1;
+        return got;
     }
     capture_file_flush(f);
     f->retry_at = outlet_pending(&f->out) ? now + CAPTURE_RETRY * MSEC : 0;

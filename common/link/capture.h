@@ -4,8 +4,9 @@
  * The file is its own thing, apart from the wrapper, so that several devices can share one: each
  * is an interface of its own in it, named, with link type "raw IP". Every packet carries its
  * direction, seen from the node (outbound is what the node sends), and every packet that the node
- * sends carries as a comment why it was sent. Only what a device took or gave is captured: a write
- * that was refused is not.
+ * sends carries as a comment why it was sent. An impairment below (link/impair.h) adds what it did
+ * to the packet, and what it took on its way in is captured with that comment. Only what a device
+ * took or gave is captured: a write that was refused is not.
  *
  * The file is brought up to date whenever the wrapped device has nothing more to read, which is
  * once in a batch; so a reader at the other end of a pipe sees packets as they pass, and a node
@@ -28,6 +29,7 @@
 
 #include "link/device.h"
 #include "link/outlet.h"
+#include "link/verdict.h"
 
 enum {
     CAPTURE_BUFFER = 4 * 1024 * 1024, /* bytes that may wait for the reader */
@@ -71,8 +73,9 @@ struct capture {
     struct device dev;
     struct device *inner;
     struct capture_file *file;
-    uint32_t iface;  /* its number in the file */
-    uint64_t missed; /* packets left out since the last that is in the file */
+    uint32_t iface;                /* its number in the file */
+    uint64_t missed;               /* packets left out since the last that is in the file */
+    const struct verdict *verdict; /* what an impairment below says of each packet, or NULL */
 };
 
 /*

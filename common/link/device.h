@@ -15,12 +15,21 @@
 
 struct device;
 
+/* What a read of a device gives, if it is no error. */
+enum device_read {
+    DEVICE_NOTHING,
+    DEVICE_PACKET,
+    /* A packet that an impairment has taken, for wrappers that show packets: no node may see it.
+     * Its reference passes to the caller all the same. */
+    DEVICE_LOST,
+};
+
 struct device_ops {
     const char *kind; /* "tun", "wire", "capture", ... */
     /*
      * Read one packet without waiting: 1 and *ret_pkt (one part, with a reference that passes to
      * the caller, or with a NULL buf and bytes that are lent until the next read, when the buffer
-     * budget is used up), 0 if there is none, or an error.
+     * budget is used up), 0 if there is none, DEVICE_LOST, or an error.
      */
     int (*read)(struct device *d, int64_t now, struct pkt *ret_pkt);
     /* Write one packet: 0, -EAGAIN if the device cannot take it now, or an error. */

@@ -18,11 +18,15 @@
 struct path_packet {
     int64_t due;    /* ns */
     uint64_t order; /* of those due at one instant */
-    bool corrupted;
-    uint8_t from;   /* the simulator's: the node that sent it */
-    uint16_t marks; /* the caller's */
     uint32_t len;   /* bytes */
-    int64_t sent;   /* ns: when it was put in, for those who say how late it is */
+    /* The owner's, of whom each uses some. */
+    bool corrupted;
+    uint8_t from; /* the node that sent it */
+    uint8_t flags;
+    uint16_t marks; /* of enum pkt_marks */
+    uint16_t why;   /* an enum reason: it is here only to be shown as lost */
+    uint32_t bit;   /* that was turned */
+    int64_t sent;   /* ns: when it was put in */
     uint8_t bytes[];
 };
 

@@ -23,7 +23,10 @@ static struct fate fate_draw(struct path *p, uint32_t len)
     struct dice *d = &p->dice;
     struct fate f = {.copies = 1};
 
-    if (burst_takes(p) || dice_chance(d, cfg->loss)) {
+    f.lost_by = burst_takes(p)              ? REASON_IMPAIR_BURST
+                : dice_chance(d, cfg->loss) ? REASON_IMPAIR_LOST
+                                            : REASON_NONE;
+    if (f.lost_by != REASON_NONE) {
         f.copies = 0;
         return f;
     }
@@ -31,7 +34,7 @@ static struct fate fate_draw(struct path *p, uint32_t len)
     if (cfg->jitter > 0)
         f.late[0] = (int64_t)dice_below(d, (uint64_t)cfg->jitter + 1);
     if (dice_chance(d, cfg->reorder)) {
-        f.overtaken = true;
+        f.overtaken = f.reordered = true;
         f.late[0] += (int64_t)dice_below(d, (uint64_t)cfg->reorder_by + 1);
     }
     if (dice_chance(d, cfg->duplicate)) {
@@ -42,6 +45,7 @@ static struct fate fate_draw(struct path *p, uint32_t len)
         f.corrupt = true;
         f.bit = (uint32_t)dice_below(d, (uint64_t)len * 8);
     }
+    f.marked = dice_chance(d, cfg->mark);
     return f;
 }
 
@@ -82,16 +86,38 @@ static bool is_down(const struct path *p, int64_t now)
     return now - p->origin >= p->cfg.down_from && now - p->origin < p->cfg.down_until;
 }
 
-/* How long a packet waits in the queue before the rate, or -1 if the queue is full. */
-static int64_t wait_for_rate(struct path *p, int64_t now, uint32_t len)
+/* How many packets wait for the rate, as far as there is room to count them. */
+static uint32_t count_waiting(struct path *p, int64_t now)
 {
-    int64_t start = time_max(now, p->busy_until);
+    while (p->waiting > 0 && p->leaves[p->leaves_head] <= now) {
+        p->leaves_head = (p->leaves_head + 1) % PATH_WAITING;
+        p->waiting--;
+    }
+    return p->waiting;
+}
 
-    if (p->cfg.rate == 0)
+/*
+ * How long a packet waits in the queue before the rate, or -1 if the queue is full. *ret_marked:
+ * the queue is long enough for a mark.
+ */
+static int64_t wait_for_rate(struct path *p, int64_t now, uint32_t len, bool *ret_marked)
+{
+    const struct path_config *cfg = &p->cfg;
+    int64_t start = time_max(now, p->busy_until);
+    uint64_t bytes;
+    uint32_t packets;
+
+    if (cfg->rate == 0)
         return 0;
-    if ((uint64_t)(start - now) * p->cfg.rate / (uint64_t)SEC > p->cfg.queue)
+    bytes = (uint64_t)(start - now) * cfg->rate / (uint64_t)SEC;
+    packets = count_waiting(p, now);
+    if (bytes > cfg->queue || (cfg->queue_packets && packets >= cfg->queue_packets))
         return -1;
-    p->busy_until = start + (int64_t)((uint64_t)len * (uint64_t)SEC / p->cfg.rate);
+    *ret_marked = (cfg->mark_bytes && bytes >= cfg->mark_bytes) ||
+                  (cfg->mark_packets && packets >= cfg->mark_packets);
+    p->busy_until = start + (int64_t)((uint64_t)len * (uint64_t)SEC / cfg->rate);
+    if (p->waiting < PATH_WAITING)
+        p->leaves[(p->leaves_head + p->waiting++) % PATH_WAITING] = p->busy_until;
     return p->busy_until - now;
 }
 
@@ -115,13 +141,18 @@ bool path_too_large(const struct path *p, int64_t now, uint32_t len)
 
 struct fate path_fate(struct path *p, int64_t now, const uint8_t *bytes, uint32_t len)
 {
-    int64_t wait = wait_for_rate(p, now, len);
-    bool lost = masked(p, bytes, len) || is_down(p, now) || wait < 0;
-    struct fate f = {0};
+    bool marked = false;
+    int64_t wait = wait_for_rate(p, now, len, &marked);
+    struct fate f = {.lost_by = masked(p, bytes, len) ? REASON_IMPAIR_DROPPED
+                                : is_down(p, now)     ? REASON_IMPAIR_DOWN
+                                                      : REASON_NONE};
 
-    if (lost && !(p->calm && wait >= 0))
+    if (wait < 0)
+        f.lost_by = REASON_IMPAIR_QUEUE;
+    if (wait < 0 || (f.lost_by != REASON_NONE && !p->calm))
         return f;
     f = fate_draw(p, len);
+    f.marked |= marked;
     f.late[0] += wait;
     f.late[1] += wait;
     return f;

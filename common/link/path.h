@@ -22,9 +22,11 @@
 
 #include "base/dice.h"
 #include "base/time.h"
+#include "wire/reason.h"
 
 enum {
-    PATH_MASKS = 2,
+    PATH_MASKS = 8,
+    PATH_WAITING = 1024, /* packets before the rate that are counted one by one */
 };
 
 /* What a mask can name; a packet is of exactly one kind. */
@@ -56,6 +58,10 @@ struct path_config {
     int64_t reorder_by;            /* ns: by how much at most a reordered packet is late */
     uint64_t rate;                 /* bytes/s; 0: no limit */
     uint32_t queue;                /* bytes that may wait for the rate */
+    uint32_t queue_packets;        /* or packets, up to PATH_WAITING; 0: only bytes count */
+    uint32_t mark;                 /* parts per million: congestion experienced (RFC 3168) */
+    uint32_t mark_bytes;           /* all, when so many wait for the rate; 0: none */
+    uint32_t mark_packets;         /* or so many, up to PATH_WAITING */
     int64_t down_from, down_until; /* ns since the start: everything is lost */
     uint32_t mtu;                  /* bytes, from narrow_from on; 0: no limit */
     int64_t narrow_from;           /* ns since the start */
@@ -63,9 +69,12 @@ struct path_config {
 };
 
 struct fate {
-    unsigned copies; /* 0: lost */
-    int64_t late[2]; /* ns beyond the path's delay, for each copy */
-    bool overtaken;  /* the first copy need not keep the order */
+    unsigned copies;     /* 0: lost */
+    enum reason lost_by; /* then: which part of the path took it */
+    int64_t late[2];     /* ns beyond the path's delay, for each copy */
+    bool overtaken;      /* the first copy need not keep the order */
+    bool reordered;      /* it was chosen for that */
+    bool marked;         /* if it is of a transport that knows ECN, it gets the mark */
     bool corrupt;
     uint32_t bit; /* which bit is turned, from the packet's first */
 };
@@ -78,6 +87,8 @@ struct path {
     int64_t last_due;   /* ns: of the packets that keep the order */
     int64_t busy_until; /* ns: when the queue before the rate is empty */
     bool bad, calm;
+    int64_t leaves[PATH_WAITING]; /* ns: a ring, when each packet leaves the queue */
+    uint32_t leaves_head, waiting;
 };
 
 void path_init(struct path *p, const struct path_config *cfg, struct dice dice);

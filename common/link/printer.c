@@ -76,6 +76,8 @@ static void put_packet(struct printer *p, int64_t now, const struct pkt *pkt, co
     text_add(&t, " %s %-3s %s", p->dev.name, outgoing ? "Out" : "In", line);
     if (outgoing && pkt->why != REASON_NONE)
         text_add(&t, "  (%s)", reason_text((enum reason)pkt->why)->name);
+    for (unsigned i = 0; p->verdict && i < p->verdict->n; i++)
+        text_add(&t, "  (%s)", reason_text(p->verdict->why[i])->name);
     text_add(&t, "\n");
     if (p->level >= 2)
         add_hex(p, &t, bytes, len);
@@ -89,7 +91,7 @@ static int printer_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     int got = outlet_hold(p->out, now) ? 0 : device_read(p->inner, now, ret_pkt);
 
     d->mtu = p->inner->mtu;
-    if (got == 1)
+    if (got > 0)
         put_packet(p, now, ret_pkt, ret_pkt->part[0].base, false);
     return got;
 }

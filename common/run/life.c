@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "run/clock.h"
 #include "run/exit.h"
 #include "run/privs.h"
 
@@ -31,6 +30,7 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
     f->loop.decide = decide;
     f->loop.arg = arg;
     f->loop.teller = n->teller.fd >= 0 ? &n->teller : NULL;
+    f->loop.step = n->step;
     loop_add(&f->loop, n->st, n->dev);
     return NODE_GO_ON;
 }
@@ -52,7 +52,7 @@ int life_settle(struct life *f)
         report_error(&f->node->report, "cannot give up privileges: %s", strerror(-r));
         return EXIT_PRIVILEGE;
     }
-    f->loop.now = clock_now();
+    loop_start(&f->loop);
     for (unsigned i = 0; i < f->loop.nodes; i++)
         stack_tick(f->loop.node[i].st, f->loop.now);
     return NODE_GO_ON;

@@ -10,6 +10,7 @@
 enum {
     FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
     FLUSH_WAIT = 20,  /* ms each */
+    LATE_MAX = 1,     /* s of absence after which steps are left out */
     FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 1,
 };
 
@@ -41,7 +42,8 @@ static int loop_input(struct loop *l, struct loop_node *n)
             return 0;
         if (r < 0)
             return r;
-        stack_input(n->st, l->now, &n->in);
+        if (r != DEVICE_LOST)
+            stack_input(n->st, l->now, &n->in);
         buf_unref(n->in.part[0].buf);
     }
     l->busy = true;
@@ -136,6 +138,43 @@ static void loop_flush(struct loop *l)
     }
 }
 
+/* ---- The clock ---- */
+
+/* With steps: is all done that was to be done at this instant? */
+static bool loop_is_settled(const struct loop *l)
+{
+    return l->step && l->settled == l->now;
+}
+
+/*
+ * The instant of the next turn. With steps each one is gone through, and to its end, but for a long
+ * absence.
+ */
+static int64_t loop_clock(const struct loop *l)
+{
+    int64_t t = clock_now();
+
+    if (l->step == 0)
+        return t;
+    t -= t % l->step;
+    if (t - l->now > LATE_MAX * SEC)
+        return t;
+    return loop_is_settled(l) ? time_min(t, l->now + l->step) : l->now;
+}
+
+void loop_start(struct loop *l)
+{
+    int64_t t = clock_now(), left = l->step ? l->step - t % l->step : 0;
+    struct timespec ts = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
+
+    if (left)
+        nanosleep(&ts, NULL);
+    l->now = clock_now();
+    if (l->step)
+        l->now -= l->now % l->step;
+    l->settled = l->now - 1;
+}
+
 /* ---- Sleep ---- */
 
 static int64_t loop_deadline(const struct loop *l)
@@ -154,7 +193,7 @@ static int64_t loop_deadline(const struct loop *l)
 /* Wait until something is to be done. The clock is read again, for a sleep that ends in time. */
 static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n)
 {
-    int64_t at = l->busy ? l->now : loop_deadline(l);
+    int64_t at = l->busy ? l->now : loop_is_settled(l) ? l->now + l->step : loop_deadline(l);
     int64_t left = at == TIME_NEVER ? 0 : time_max(0, at - (l->busy ? l->now : clock_now()));
     struct timespec ts = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
 
@@ -164,10 +203,10 @@ static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n)
     }
 }
 
-static void loop_sleep(struct loop *l)
+/* The signals and the devices; returns how many. */
+static unsigned loop_wait_network(const struct loop *l, struct pollfd *fds)
 {
-    struct pollfd fds[FDS_MAX];
-    unsigned n = 0, op_at, op_n = 0, tell_at, tell_n = 0;
+    unsigned n = 0;
 
     fds[n++] = (struct pollfd){.fd = l->signals ? l->signals->fd : -1, .events = POLLIN};
     for (unsigned i = 0; i < l->nodes; i++) {
@@ -175,33 +214,61 @@ static void loop_sleep(struct loop *l)
 
         fds[n++] = (struct pollfd){.fd = device_fd(l->node[i].dev), .events = events};
     }
-    op_at = n;
-    if (l->op)
+    return n;
+}
+
+static void loop_sleep(struct loop *l)
+{
+    struct pollfd fds[FDS_MAX];
+    unsigned n = loop_wait_network(l, fds), op_at = n, op_n = 0, tell_at, tell_n = 0;
+    bool all = !loop_is_settled(l); /* else what people do waits for the next step */
+
+    if (l->op && all)
         op_n = operator_wait(l->op, fds + n);
     tell_at = op_at + op_n;
-    if (l->teller)
+    if (l->teller && all)
         tell_n = teller_wait(l->teller, fds + tell_at);
     loop_poll(l, fds, tell_at + tell_n);
     if (fds[0].revents)
         l->asked = signals_read(l->signals);
     if (l->op)
         operator_woken(l->op, fds + op_at, op_n);
-    if (l->teller)
+    if (l->teller && all)
         teller_woken(l->teller, fds + tell_at, tell_n);
+}
+
+/* A new step begins: what have people done meanwhile? */
+static void loop_look(struct loop *l)
+{
+    struct pollfd fds[FDS_MAX];
+    unsigned n = l->op ? operator_wait(l->op, fds) : 0;
+    unsigned tell_n = l->teller ? teller_wait(l->teller, fds + n) : 0;
+
+    poll(fds, n + tell_n, 0);
+    if (l->op)
+        operator_woken(l->op, fds, n);
+    if (l->teller)
+        teller_woken(l->teller, fds + n, tell_n);
 }
 
 /* ---- The turn ---- */
 
 static int loop_turn(struct loop *l, bool *ret_leave)
 {
-    l->now = clock_now();
+    int64_t before = l->now;
+
+    l->now = loop_clock(l);
     l->busy = false;
+    if (l->step && l->now != before)
+        loop_look(l);
     for (unsigned i = 0; i < l->nodes; i++) {
         int r = loop_input(l, &l->node[i]);
 
         if (r < 0)
             return r;
     }
+    if (loop_is_settled(l))
+        return 0;
     for (unsigned i = 0; i < l->nodes; i++) {
         stack_tick(l->node[i].st, l->now);
         loop_dispatch(&l->node[i]);
@@ -215,6 +282,8 @@ static int loop_turn(struct loop *l, bool *ret_leave)
         teller_act(l->teller, l->now);
     for (unsigned i = 0; i < l->nodes; i++)
         loop_drain(l, &l->node[i]);
+    if (!l->busy)
+        l->settled = l->now;
     return 0;
 }
 

@@ -7,6 +7,12 @@
  * deadline. So data flows one way, and one acknowledgment answers a whole batch. The clock is read
  * once per turn.
  *
+ * A run that is to be repeated has a clock that moves in steps (`step`): all nodes of the machine
+ * see the same instants, the multiples of a step, and within one each does what is due and then
+ * only reads what arrives, which its device holds back until the next step (link/impair.h). So the
+ * noise of the machine does not reach the stack, as long as it is smaller than a step; a loop that
+ * is late goes through every step it has missed.
+ *
  * A packet that the device cannot take now is kept, with references on its payload, and goes first
  * when the device is writable again; nothing is drained past it.
  */
@@ -46,6 +52,8 @@ struct loop {
     /* Once per turn, behind the applications: true to leave. It may set `wake`. */
     bool (*decide)(void *arg, struct loop *l);
     void *arg;
+    int64_t step;     /* ns by which the clock moves; 0: it runs on */
+    int64_t settled;  /* with steps: the instant at which there is nothing left to do */
     int64_t now;      /* of this turn */
     int64_t wake;     /* when `decide` wants its next turn at the latest, or TIME_NEVER */
     unsigned asked;   /* how often signals asked us to stop */
@@ -57,6 +65,9 @@ struct loop {
 void loop_init(struct loop *l);
 /* Add a node. */
 struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev);
+
+/* Set `now`; with steps, wait for the next one first. */
+void loop_start(struct loop *l);
 
 /*
  * Turn until `decide` says so; then what the stacks still have to send is written. Returns 0, or a

@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "run/ask.h"
+#include "run/choice.h"
 #include "run/clock.h"
 #include "run/exit.h"
 #include "run/memory.h"
 #include "run/netlink.h"
+#include "run/node_lab.h"
 #include "run/node_trace.h"
 #include "run/self.h"
 
@@ -58,6 +60,8 @@ void node_options_default(struct node_options *opt)
 {
     memset(opt, 0, sizeof(*opt));
     opt->port = NODE_PORT;
+    opt->seed = NODE_NO_SEED;
+    opt->step = NODE_NO_STEP;
 }
 
 /* The address with `number` in the subnet of *net, or false if that is no free host's address. */
@@ -90,6 +94,8 @@ static int node_operands(const struct program *prog, struct node_options *opt, c
 static int node_options_check(const struct program *prog, struct node_options *opt,
                               uint32_t host_number)
 {
+    struct tcp_config tried;
+
     if (addr_is_unspecified(&opt->local)) {
         if (!node_host_number(&opt->net, opt->prefix_len, host_number, &opt->local))
             return usage_error(prog, "the subnet has no host number %u to spare; give --local ADDR",
@@ -102,9 +108,14 @@ static int node_options_check(const struct program *prog, struct node_options *o
     if (addr_is_multicast(&opt->via) || addr_is_loopback(&opt->via) ||
         addr_is_limited_broadcast(&opt->via) || addr_eq(&opt->via, &opt->local))
         return usage_error(prog, "--via needs the address of a router on the way");
+    if (node_lab_options(prog, opt) != NODE_GO_ON)
+        return EXIT_USAGE;
     if (opt->json && opt->verbose)
         return usage_error(prog, "--json and --verbose do not go together: packet lines are no "
                                  "JSON; --pcap FILE keeps the packets");
+    tcp_config_default(&tried);
+    if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON)
+        return EXIT_USAGE;
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
     if (opt->trace && strcmp(opt->trace, "-") == 0)
@@ -137,6 +148,8 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
 
     if (code != NODE_GO_ON)
         return code;
+    if (opt->impair && strcmp(opt->impair, "help") == 0)
+        return node_lab_rules();
     if (opt->status)
         return node_ask(prog, opt, operands, argv);
     if (opt->trace_join)
@@ -178,7 +191,8 @@ static int node_begin(struct node *n, const struct program *prog, const struct n
 }
 
 /* What the options say of TCP. */
-static void node_settings(const struct node_options *opt, struct tcp_config *cfg)
+static void node_settings(const struct program *prog, const struct node_options *opt,
+                          struct tcp_config *cfg)
 {
     struct tcp_settings *conn = &cfg->conn;
 
@@ -189,6 +203,8 @@ static void node_settings(const struct node_options *opt, struct tcp_config *cfg
     cfg->wscale = !opt->no_wscale;
     cfg->ecn = !opt->no_ecn;
     conn->nagle = !opt->no_nagle;
+    cfg->initial_window = opt->cwnd;
+    (void)choice_take(prog, opt->cc, opt->without, cfg); /* it has been looked at before */
     conn->dscp = (uint8_t)opt->dscp;
     conn->ttl = (uint8_t)opt->ttl;
     if (!addr_is_unspecified(&opt->via)) {
@@ -206,7 +222,7 @@ static void node_settings(const struct node_options *opt, struct tcp_config *cfg
     }
 }
 
-static int node_stack(struct node *n)
+static int node_stack(struct node *n, const struct program *prog)
 {
     struct stack_config cfg;
     size_t bytes;
@@ -220,9 +236,8 @@ static int node_stack(struct node *n)
     cfg.small = &n->small;
     cfg.large = &n->packets;
     cfg.accept_source_routes = n->opt->accept_source_routes || !addr_is_unspecified(&n->opt->via);
-    node_settings(n->opt, &cfg.tcp);
-    randombytes_buf(cfg.secret, sizeof(cfg.secret));
-    randombytes_buf(&cfg.seed, sizeof(cfg.seed));
+    node_settings(prog, n->opt, &cfg.tcp);
+    node_lab_secrets(n, &cfg);
     bytes = stack_bytes(&cfg);
     mem = memory_reserve(bytes);
     n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
@@ -357,13 +372,17 @@ static int node_open_files(struct node *n)
 /* Put the wrappers that were asked for around n->dev. */
 static int node_wrap(struct node *n)
 {
+    const struct verdict *verdict = n->impaired ? &n->impair.verdict : NULL;
+
     if (n->opt->verbose) {
         outlet_widen(&said);
         printer_init(&n->printer, n->dev, &said, node_wall(), n->opt->verbose > 1 ? 2 : 1);
+        n->printer.verdict = verdict;
         n->dev = &n->printer.dev;
     }
     if (n->file) {
         capture_init(&n->capture, n->dev, n->file);
+        n->capture.verdict = verdict;
         n->dev = &n->capture.dev;
     }
     return node_trace_wrap(n);
@@ -399,9 +418,11 @@ int node_open(struct node *n, const struct program *prog, const struct node_opti
     if (code == NODE_GO_ON)
         code = node_open_files(n);
     if (code == NODE_GO_ON)
+        code = node_lab_open(n);
+    if (code == NODE_GO_ON)
         code = node_wrap(n);
     if (code == NODE_GO_ON)
-        code = node_stack(n);
+        code = node_stack(n, prog);
     return code == NODE_GO_ON ? node_listen(n) : code;
 }
 
@@ -437,12 +458,14 @@ int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const st
     b->trace_file = a->trace_file;
     a->dev = &w->side[0].dev;
     b->dev = &w->side[1].dev;
-    code = node_wrap(a);
+    code = node_lab_open(a);
+    if (code == NODE_GO_ON)
+        code = node_wrap(a);
     if (code == NODE_GO_ON)
         code = node_wrap(b);
     if (code == NODE_GO_ON)
-        code = node_stack(a);
-    return code == NODE_GO_ON ? node_stack(b) : code;
+        code = node_stack(a, prog);
+    return code == NODE_GO_ON ? node_stack(b, prog) : code;
 }
 
 /* ---- While it runs, and the end ---- */
@@ -490,6 +513,7 @@ int node_close(struct node *n, int code)
     int error;
 
     teller_close(&n->teller);
+    node_lab_finish(n);
     node_trace_finish(n);
     device_close(n->dev);
     whole = node_trace_close(n) && whole;

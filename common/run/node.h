@@ -3,7 +3,7 @@
  *
  * The chain is built here and nowhere else, from the bottom up:
  *
- *   stack - [trace] - [capture] - [printer] - TUN or in-memory wire
+ *   stack - [trace] - [capture] - [printer] - [impairment] - TUN or in-memory wire
  *
  * Two nodes may live in one process, joined by an in-memory wire; then nothing of the machine is
  * touched. Functions that can fail print their one line and return an exit code, or -1 to go on.
@@ -12,6 +12,7 @@
 #define RUN_NODE_H
 
 #include "link/capture.h"
+#include "link/impair.h"
 #include "link/printer.h"
 #include "link/tun.h"
 #include "link/wire.h"
@@ -25,7 +26,11 @@ enum {
     NODE_GO_ON = -1,
     NODE_PORT = 8000, /* of a session, unless told otherwise */
     NODE_SECONDS_MAX = 24 * 3600,
+    NODE_STEP = 10, /* ms: of the clock in a run with a seed, unless told otherwise */
 };
+
+#define NODE_NO_SEED UINT32_MAX
+#define NODE_NO_STEP (-1)
 
 /* What the options and operands say that are common to all nodes; programs put it first. */
 struct node_options {
@@ -39,13 +44,19 @@ struct node_options {
     bool trace_join; /* join files of traces, and be no node */
     unsigned verbose;
     bool json, quiet;
-    bool status;  /* ask a running node, and be none */
-    uint32_t mss; /* bytes; 0: what the MTU gives */
+    bool status; /* ask a running node, and be none */
+    const char *cc, *without;
+    uint32_t cwnd; /* segments; 0: the initial window of RFC 6928 */
+    uint32_t mss;  /* bytes; 0: what the MTU gives */
     bool urgent, no_nagle, no_delayed_ack, no_timestamps, no_sack, no_wscale, no_ecn;
     bool accept_source_routes;
     struct addr via; /* of a source route for all we send; unspecified: none */
     int64_t connect_timeout, user_timeout, keepalive; /* ns; 0: the stack's default */
     uint32_t dscp, ttl;                               /* ttl 0: the stack's default */
+    const char *impair;                               /* rules, or NULL */
+    struct rules rules;                               /* what they say */
+    uint32_t seed;                                    /* NODE_NO_SEED: none was given */
+    int64_t step; /* ns; NODE_NO_STEP: not given; 0: the clock runs on */
 };
 
 /* The lines of these options in a program's table; `host_number` as text, "7". */
@@ -116,6 +127,25 @@ struct node_options {
          .min = 64,                                                                                \
          .max = 65495,                                                                             \
          .help = "The largest segment to offer; without it what the MTU gives."},                  \
+        {.name = "cc",                                                                             \
+         .arg = "NAME",                                                                            \
+         .kind = OPTION_STRING,                                                                    \
+         .offset = NODE_OPTION(cc),                                                                \
+         .help = "The congestion control, of those below; cubic without it."},                     \
+        {.name = "cwnd",                                                                           \
+         .arg = "SEGMENTS",                                                                        \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(cwnd),                                                              \
+         .min = 1,                                                                                 \
+         .max = 65535,                                                                             \
+         .help = "The window that each connection begins with; with --cc fixed it stays so. "      \
+                 "Without it 10 segments, less if they are large."},                               \
+        {.name = "without",                                                                        \
+         .arg = "LIST",                                                                            \
+         .kind = OPTION_STRING,                                                                    \
+         .offset = NODE_OPTION(without),                                                           \
+         .help = "Do without these mechanisms of those below, as in --without rack,prr, to see "   \
+                 "what they buy."},                                                                \
         {.name = "urgent",                                                                         \
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(urgent),                                                            \
@@ -178,6 +208,28 @@ struct node_options {
          .offset = NODE_OPTION(dscp),                                                              \
          .max = 63,                                                                                \
          .help = "The Diffserv codepoint of what is sent; 0 without it."},                         \
+        {.name = "impair",                                                                         \
+         .arg = "RULES",                                                                           \
+         .kind = OPTION_STRING,                                                                    \
+         .offset = NODE_OPTION(impair),                                                            \
+         .help = "Make the way to the TUN and from it worse, as in 'delay 20ms 5ms, loss 1%, "     \
+                 "drop syn-ack 2'; 'out: RULES; in: RULES' for each direction. --impair help "     \
+                 "lists all rules."},                                                              \
+        {.name = "seed",                                                                           \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(seed),                                                              \
+         .max = UINT32_MAX - 1,                                                                    \
+         .help = "A run that can be repeated: the dice of --impair, ports and sequence numbers "   \
+                 "come from N, so others can guess them, and the clock moves in steps. For the "   \
+                 "lab only."},                                                                     \
+        {.name = "step",                                                                           \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(step),                                                              \
+         .max = SEC,                                                                               \
+         .help = "With --seed: how far the clock moves at once; 10ms without it, 0 lets it run "   \
+                 "on, and then two runs are alike but not the same."},                             \
     {                                                                                              \
         .name = "ttl", .arg = "N", .kind = OPTION_U32, .offset = NODE_OPTION(ttl), .min = 1,       \
         .max = 255, .help = "How many hops what is sent may take; 64 without it."                  \
@@ -193,12 +245,15 @@ struct node {
     struct tun tun;
     struct capture capture;
     struct printer printer;
+    struct impair impair;
     struct capture_file own_file;
     struct capture_file *file; /* ours or another node's; NULL: no capture */
     struct trace trace;
     struct trace_file own_trace;
     struct trace_file *trace_file; /* the same of the trace */
     struct device *dev;            /* the top of the chain */
+    bool impaired;                 /* `impair` is part of it */
+    int64_t step;                  /* ns: of the loop's clock; 0: it runs on */
     struct stack *st;
     struct teller teller;                     /* answers --status; not for a node without a TUN */
     bool told_down, told_capture, told_trace; /* said once */

@@ -21,6 +21,7 @@
 
 #include "base/time.h"
 #include "run/exit.h"
+#include "run/nearest.h"
 #include "run/self.h"
 #include "wire/addr.h"
 
@@ -32,7 +33,7 @@ enum {
     GO_ON = -1,        /* options_parse: no exit code, carry on */
     HELP_WIDTH = 79,   /* columns */
     HELP_COLUMN = 30,  /* where the explanation begins, at the most */
-    NAME_MAX_LEN = 40, /* characters of an option's name that are compared for a suggestion */
+    NAME_MAX_LEN = 40, /* characters of a program's name */
 };
 
 /* What every program understands without listing it. */
@@ -110,6 +111,24 @@ static size_t widest(const struct option_spec *o, size_t column)
     return column;
 }
 
+/* `left`, which is n columns wide, and from `column` on the text. */
+static void print_row(const char *left, size_t n, size_t column, const char *text)
+{
+    if (n + 2 > column)
+        printf("%s\n%*s", left, (int)column, "");
+    else
+        printf("%-*s", (int)column, left);
+    print_wrapped(text, column);
+}
+
+void options_row(const char *name, size_t column, const char *text)
+{
+    char left[80];
+    int n = snprintf(left, sizeof(left), "  %s", name);
+
+    print_row(left, n < 0 ? 0 : (size_t)n, column, text);
+}
+
 static void print_options(const struct option_spec *o, size_t column)
 {
     char left[80];
@@ -117,11 +136,7 @@ static void print_options(const struct option_spec *o, size_t column)
     for (; o->name; o++) {
         size_t n = option_left(o, left, sizeof(left));
 
-        if (n + 2 > column)
-            printf("%s\n%*s", left, (int)column, "");
-        else
-            printf("%-*s", (int)column, left);
-        print_wrapped(o->help ? o->help : "", column);
+        print_row(left, n, column, o->help ? o->help : "");
     }
 }
 
@@ -157,6 +172,8 @@ static int print_help(const struct program *prog)
     if (prog->options)
         print_options(prog->options, column);
     print_options(common_options, column);
+    if (prog->chapters)
+        prog->chapters();
     if (prog->epilogue) {
         putchar('\n');
         print_calls(prog->epilogue);
@@ -402,56 +419,19 @@ static const struct option_spec *find_letter(const struct option_spec *o, char l
     return NULL;
 }
 
-/* How many insertions, deletions and replacements of a character turn `a` into `b`. */
-static size_t edit_distance(const char *a, size_t a_len, const char *b)
+static const char *name_at(const void *arg, unsigned i)
 {
-    size_t row[NAME_MAX_LEN + 1], b_len = strlen(b);
+    const struct option_spec *o = arg;
 
-    if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
-        return NAME_MAX_LEN;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[b_len];
-}
-
-/* The name in the table that is nearest to a mistyped one, if it is near at all; or NULL. */
-static const char *nearest(const struct option_spec *o, const char *name, size_t len)
-{
-    const char *best = NULL;
-    size_t best_distance = len < 4 ? 2 : 3;
-
-    for (; o && o->name; o++) {
-        size_t d = strncmp(o->name, name, len) == 0 ? 0 : edit_distance(name, len, o->name);
-
-        if (d < best_distance) {
-            best_distance = d;
-            best = o->name;
-        }
-    }
-    return best;
+    return o ? o[i].name : NULL;
 }
 
 static int unknown_name(const struct program *prog, const char *name, size_t len)
 {
-    const char *near = nearest(prog->options, name, len);
+    const char *near = nearest_name(name, len, name_at, prog->options);
 
     if (!near)
-        near = nearest(common_options, name, len);
+        near = nearest_name(name, len, name_at, common_options);
     if (near)
         return usage_error(prog, "there is no option '--%.*s' (did you mean '--%s'?)", (int)len,
                            name, near);

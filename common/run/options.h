@@ -35,6 +35,7 @@ struct program {
     const char *synopsis;              /* "{host} [OPTION]... TUN ADDRESS/PREFIX REMOTE" */
     const char *summary;               /* a sentence or two */
     const char *epilogue;              /* examples, exit codes; printed behind the options */
+    void (*chapters)(void);            /* prints more behind the options; or NULL */
     const struct option_spec *options; /* ends with a NULL name */
 };
 
@@ -49,6 +50,10 @@ int options_parse(const struct program *prog, void *into, int argc, char **argv,
 /* "host: CAUSE; try 'build/bin/host --help'" in one line on standard error. Returns EXIT_USAGE. */
 int usage_error(const struct program *prog, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A row of --help: "  name   text", with the text from `column` on, in as many lines as it needs.
+ */
+void options_row(const char *name, size_t column, const char *text);
 
 /*
  * "10.0.0.1/24": an IPv4 address with a prefix length of 1 to 30. Returns 0, or -EINVAL with

@@ -168,6 +168,7 @@ enum counter {
     COUNTER_SRTT,
     COUNTER_RTT,
     COUNTER_RTO,
+    COUNTER_PACING,
     COUNTER_SEND_QUEUE,
     COUNTER_RECEIVE_QUEUE,
     COUNTER_COUNT,
@@ -188,6 +189,7 @@ static const struct {
     [COUNTER_SRTT] = {"srtt, ms", true},
     [COUNTER_RTT] = {"rtt, ms", true},
     [COUNTER_RTO] = {"rto, ms", true},
+    [COUNTER_PACING] = {"pacing rate, bit/s", false},
     [COUNTER_SEND_QUEUE] = {"send queue, bytes", false},
     [COUNTER_RECEIVE_QUEUE] = {"receive queue, bytes", false},
 };
@@ -227,6 +229,7 @@ static void show_counters(struct trace *t, struct trace_conn *c, const struct st
         [COUNTER_SRTT] = s->srtt,
         [COUNTER_RTT] = c->round_trip,
         [COUNTER_RTO] = s->rto,
+        [COUNTER_PACING] = (int64_t)s->pacing_rate,
         [COUNTER_SEND_QUEUE] = s->send_queued,
         [COUNTER_RECEIVE_QUEUE] = s->receive_queued,
     };

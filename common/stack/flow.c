@@ -215,7 +215,7 @@ uint32_t flow_isn(const struct stack *st, const struct tcb *c)
     uint64_t f =
         flow_hash(st, KEY_ISN, &c->local, c->local_port, &c->remote, c->remote_port, NULL, 0);
 
-    return (uint32_t)(st->now / (4 * USEC)) + (uint32_t)f;
+    return (st->cfg.isn_still ? 0 : (uint32_t)(st->now / (4 * USEC))) + (uint32_t)f;
 }
 
 /* The half of the hash that flow_isn leaves. */

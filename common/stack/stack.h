@@ -55,6 +55,8 @@ struct stack_config {
     uint8_t ttl;                  /* of what we send */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* where port and identification numbers begin */
+    bool isn_still; /* initial sequence numbers without the clock: the same in a run that is to be
+                     * repeated, and no protection (MUST-8 is what this gives up) */
     struct buf_pool *small;       /* bufs for copies: of at least 512 bytes each */
     const struct buf_pool *large; /* that the device reads into, so that a connection's share of it
                                    * can be told (tcp/budget.c); NULL: no limit by share */
@@ -241,6 +243,7 @@ struct stack_conn_status {
     uint32_t send_urgent, receive_urgent;
     enum reason soft_error; /* the last since the remote node made progress, or REASON_NONE */
     uint64_t send_rate;     /* bit/s */
+    uint64_t pacing_rate;   /* bit/s; 0: it does not pace */
     int64_t last_sent, last_received, last_ack; /* since then, in whole ms */
     int64_t opened_at, age;
 };

@@ -108,6 +108,7 @@ static void fill_control(const struct stack *st, const struct tcb *t, struct sta
     s->ssthresh = t->cc.ssthresh < SSTHRESH_NONE ? t->cc.ssthresh : 0;
     s->cwnd_limited = t->cwnd_limited;
     s->send_rate = send_rate(t);
+    s->pacing_rate = cfg->pacing ? t->cc.pacing_rate * 8 : 0;
     s->snd_wnd = t->snd_wnd;
     s->rcv_wnd = tcb_rcv_wnd(t);
     s->mss = t->snd_mss;

@@ -29,10 +29,19 @@ static bool is_probing(const struct tcb *c)
     return tcb_synchronized(c) && (c->snd_nxt == c->snd_una || c->snd_wnd == 0);
 }
 
-/* Those of what is in flight. */
-static const struct stack_timer flight_timers[FLIGHT_TIMERS] = {
-    [FLIGHT_IDLE] = {"IDLE", "more to send", "RFC 5681 4.1", TIME_NEVER},
-};
+/* One of those of what is in flight. */
+static struct stack_timer flight_timer(enum flight_timer timer, int64_t at)
+{
+    switch (timer) {
+    case FLIGHT_IDLE:
+        return (struct stack_timer){"IDLE", "more to send", "RFC 5681 4.1", at};
+    case FLIGHT_PACE:
+        return (struct stack_timer){"PACE", "the next segment's time", "RFC 9002 7.7", at};
+    case FLIGHT_TIMERS:
+        break;
+    }
+    return (struct stack_timer){"", "", "", TIME_NEVER};
+}
 
 static unsigned own_timers(const struct tcb *c, struct stack_timer *ret_timer)
 {
@@ -62,8 +71,9 @@ unsigned stack_timers(const struct stack *st, uint32_t slot,
     c = &st->conns[slot].tcb;
     n = own_timers(c, ret_timer);
     for (unsigned i = 0; i < FLIGHT_TIMERS; i++) {
-        ret_timer[n] = flight_timers[i];
-        ret_timer[n++].at = c->flight ? c->flight->timer[i] : TIME_NEVER;
+        int64_t at = c->flight ? c->flight->timer[i] : TIME_NEVER;
+
+        ret_timer[n++] = flight_timer((enum flight_timer)i, at);
     }
     return n;
 }

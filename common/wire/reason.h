@@ -10,6 +10,7 @@ enum reason_kind {
     REASON_KIND_DROP,  /* a packet that came in and went no further */
     REASON_KIND_SEND,  /* why a packet leaves */
     REASON_KIND_EVENT, /* a state, timer or window changed; a connection ended */
+    REASON_KIND_PATH,  /* what a modelled path between nodes did to a packet */
 };
 
 enum reason {

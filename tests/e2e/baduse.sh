@@ -33,11 +33,29 @@ for node in host peer; do
         $BIN/$node --json -v tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: a trace on standard output" 2 "--trace needs a file" \
         $BIN/$node --trace - tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a congestion control that is none" 2 "'cubik' \(did you mean 'cubic'\?\)" \
+        $BIN/$node --cc cubik tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: without what is no mechanism" 2 "'prx' \(did you mean 'prr'\?\)" \
+        $BIN/$node --without rack,prx tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: no traces to join" 2 "--trace-join needs the files" $BIN/$node --trace-join
     wrong "$node: joins what is not there" 1 "/nowhere.json: No such file" \
         $BIN/$node --trace-join /nowhere.json
     wrong "$node: joins what is no trace" 1 "README.md: no trace; --trace FILE writes one" \
         $BIN/$node --trace-join README.md
+    wrong "$node: an unknown impairment" 2 "--impair: 'lose' is no impairment; there are delay, loss" \
+        $BIN/$node --impair 'delay 20ms, lose 1%' tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: an impairment without its number" 2 "--impair: 'loss' needs a percentage" \
+        $BIN/$node --impair 'loss' tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: an impairment with a wrong number" 2 "--impair: '20' is not a time of up to" \
+        $BIN/$node --impair 'delay 20' tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: an impairment of no direction" 2 "--impair: 'up:' is not a direction" \
+        $BIN/$node --impair 'up: delay 1ms' tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a seed that is no number" 2 "--seed: 'x' is not a number" \
+        $BIN/$node --seed x tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a step without a seed" 2 "--step goes with --seed" \
+        $BIN/$node --step 5ms tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a step that is too long" 2 "--step: '2' is not a time from 0 to 1 seconds" \
+        $BIN/$node --seed 1 --step 2 tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: a TUN name that is too long" 2 "tun0123456789abcd" \
         $BIN/$node tun0123456789abcd 10.0.0.1/24 10.0.1.5
 done

@@ -17,6 +17,7 @@
 
 enum {
     NET_NODES = 4,
+    NET_MASKS = 2, /* of a path, that a scenario draws and names */
 };
 
 /* The fate of packet `number` (from 0) of one lane; all others have none worth a note. */

@@ -162,7 +162,7 @@ static bool loses(const struct kind *k)
 
 static void draw_masks(struct dice *d, struct path_config *ret_path)
 {
-    for (unsigned i = 0; i < PATH_MASKS; i++) {
+    for (unsigned i = 0; i < NET_MASKS; i++) {
         struct mask *m = &ret_path->mask[i];
 
         if (dice_chance(d, 400000))

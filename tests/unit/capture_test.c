@@ -290,6 +290,35 @@ static void write_example(void)
     close_all();
 }
 
+/* Behind the reason, what an impairment below says of the packet. */
+static void test_verdicts(void **state)
+{
+    static const char why[] = "send.syn: opens a connection (RFC 9293 3.5)";
+    static const char late[] = "impair.delayed: its path kept it back by 1.500 ms (twintun)";
+    static const char bit[] =
+        "impair.corrupted: its path turned one bit of it, number 77 (twintun)";
+    struct kit_packet syn = kit_tcp((struct kit_tcp){.flags = 2, .seq = 17});
+    struct verdict verdict = {.why = {REASON_IMPAIR_DELAYED, REASON_IMPAIR_CORRUPTED},
+                              .n = 2,
+                              .late = 1500 * USEC,
+                              .bit = 77};
+
+    (void)state;
+    cap.verdict = &verdict;
+    send(node(), 1, &syn, REASON_SEND_SYN);
+    drain();
+    send(far_end, 0, &syn, REASON_NONE);
+    verdict.n = 1;
+    receive(node(), 2);
+    close_all();
+    load();
+    assert_int_equal(blocks, 4);
+    expect_option(block[2], packet_options(block[2]), 1, 0, why, sizeof(why) - 1);
+    expect_option(block[2], packet_options(block[2]), 1, 1, late, sizeof(late) - 1);
+    expect_option(block[2], packet_options(block[2]), 1, 2, bit, sizeof(bit) - 1);
+    expect_option(block[3], packet_options(block[3]), 1, 0, late, sizeof(late) - 1);
+}
+
 static void test_tcpdump_reads_it(void **state)
 {
     (void)state;
@@ -325,6 +354,7 @@ int main(void)
         CAPTURING(test_cannot_open),
         CAPTURING(test_disk_full),
         CAPTURING(test_reader_gone),
+        CAPTURING(test_verdicts),
         CAPTURING(test_tcpdump_reads_it),
         CAPTURING(test_tshark_reads_it),
     };

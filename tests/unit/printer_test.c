@@ -197,6 +197,56 @@ static void test_slow_reader_holds_reading(void **state)
     finish();
 }
 
+/* What an impairment below says; and what it has lost is passed on as lost. */
+static struct verdict verdict;
+
+static int losing_read(struct device *d, int64_t now, struct pkt *ret_pkt)
+{
+    int r = device_read(&w.side[0].dev, now, ret_pkt);
+
+    (void)d;
+    return r == 1 ? DEVICE_LOST : r;
+}
+
+static int losing_write(struct device *d, int64_t now, const struct pkt *p)
+{
+    (void)d;
+    return device_write(&w.side[0].dev, now, p);
+}
+
+static void losing_close(struct device *d)
+{
+    (void)d;
+    device_close(&w.side[0].dev);
+}
+
+static const struct device_ops losing_ops = {.read = losing_read,
+                                             .write = losing_write,
+                                             .close = losing_close};
+
+static void test_verdicts(void **state)
+{
+    struct kit_packet udp = kit_udp(5000, 7, "odd", 3);
+    struct device losing = {.ops = &losing_ops, .mtu = 1500, .name = "tun0"};
+    struct pkt in;
+
+    (void)state;
+    begin(1, 1500);
+    printer_init(&printer, &losing, &out, WALL, 1);
+    printer.verdict = &verdict;
+    verdict = (struct verdict){{REASON_IMPAIR_REORDERED, REASON_IMPAIR_MARKED}, 2, 0, 0};
+    assert_int_equal(send(&printer.dev, 0, &udp, REASON_SEND_UDP), 0);
+    verdict = (struct verdict){{REASON_IMPAIR_LOST}, 1, 0, 0};
+    send(&w.side[1].dev, 0, &udp, REASON_NONE);
+    assert_int_equal(device_read(&printer.dev, 0, &in), DEVICE_LOST);
+    buf_unref(in.part[0].buf);
+    assert_int_equal(device_read(&printer.dev, 0, &in), DEVICE_NOTHING);
+    expect_text("22:13:20.000000 tun0 Out IP 10.0.0.7.5000 > 10.0.1.5.7: UDP, length 3  "
+                "(send.udp)  (impair.reordered)  (impair.marked)\n"
+                "22:13:20.000000 tun0 In  IP 10.0.0.7.5000 > 10.0.1.5.7: UDP, length 3  "
+                "(impair.lost)\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_hex_of_a_large_packet),
         cmocka_unit_test(test_stopped_reader),
+        cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_slow_reader_holds_reading),
     };
 

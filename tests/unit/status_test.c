@@ -213,6 +213,7 @@ static struct stack_conn_status sample(void)
         .cwnd = 14480,
         .bytes_sent = UINT64_C(5000000000),
         .send_rate = UINT64_C(23456789),
+        .pacing_rate = 950,
         .cwnd_limited = true,
     };
 }
@@ -232,7 +233,8 @@ static void text_is_like_that_of_ss(void **state)
              "ESTABLISHED        0      12         10.0.1.5:8000        10.0.0.7:51234\n"
              "    timer:(on,200ms,3) reno wscale:7,0 rto:204 rtt:5.07/0.1 ato:0 mss:1448\n"
              "    pmtu:0 rcvmss:0 advmss:0 cwnd:14480 bytes_sent:5000000000 send 23.4Mbps\n"
-             "    lastsnd:0 lastrcv:0 lastack:0 cwnd_limited snd_wnd:0 rcv_wnd:0 age:0\n");
+             "    pacing_rate 950bps lastsnd:0 lastrcv:0 lastack:0 cwnd_limited snd_wnd:0\n"
+             "    rcv_wnd:0 age:0\n");
 }
 
 /* Every value as large as it can be: a row has room, and no line is wider than a terminal. */
