@@ -4,8 +4,9 @@
  * tcp_output is called until it returns false, after all input of a batch was processed and the
  * applications have acted, so that one segment does for several debts: data carries the
  * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
- * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe of the window or of the tail; new data
- * with the FIN; word of urgent data; an acknowledgment that is still owed; a keep-alive.
+ * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe of the
+ * window or of the tail; new data with the FIN; word of urgent data; an acknowledgment that is
+ * still owed; a keep-alive.
  *
  * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
  * window too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).

@@ -34,7 +34,8 @@ static void delivered(void *arg, const struct range *g)
     a->v->delivered += range_len(g);
     if (f->board.rate)
         rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
-    rack_delivered(&f->rack, g, s->now, s->path.min_rtt, a->selective ? -1 : s->echo_at, f->board.fack);
+    rack_delivered(&f->rack, g, s->now, s->path.min_rtt, a->selective ? -1 : s->echo_at,
+                   f->board.fack);
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;

@@ -43,13 +43,13 @@ struct recovery {
 
 /* What one acknowledgment says. */
 struct ack_sample {
-    int64_t now;    /* ns */
-    uint32_t una;   /* snd_una after it */
-    uint32_t nxt;   /* snd_nxt */
-    uint32_t acked; /* sequence space newly acknowledged; 0 for a duplicate */
-    uint32_t mss;   /* bytes */
-    bool duplicate; /* by the definition of RFC 5681 section 2 */
-    bool dsack;     /* it reports that something arrived twice, ... */
+    int64_t now;                 /* ns */
+    uint32_t una;                /* snd_una after it */
+    uint32_t nxt;                /* snd_nxt */
+    uint32_t acked;              /* sequence space newly acknowledged; 0 for a duplicate */
+    uint32_t mss;                /* bytes */
+    bool duplicate;              /* by the definition of RFC 5681 section 2 */
+    bool dsack;                  /* it reports that something arrived twice, ... */
     struct tcp_sack_block twice; /* ... this */
     bool sack;                   /* selective acknowledgments are spoken, ... */
     bool rack;                   /* ... and RACK judges what is lost */
@@ -62,14 +62,14 @@ struct ack_sample {
 
 /* What it means. */
 struct recovery_verdict {
-    uint32_t delivered; /* bytes that arrived, as we learn now, in whatever order */
-    uint32_t sacked;    /* ... those of them that lie behind a gap */
-    uint32_t lost;      /* bytes that are taken for lost from now on */
-    int64_t rtt;        /* ns since the latest of what was delivered left, of what was sent once;
-                         * 0: none was */
-    bool entered;       /* a loss was detected: congestion control is to be told */
-    bool finished;      /* all that was in flight at the loss is acknowledged */
-    bool reneged;       /* the remote end has taken back what it had selectively acknowledged */
+    uint32_t delivered;  /* bytes that arrived, as we learn now, in whatever order */
+    uint32_t sacked;     /* ... those of them that lie behind a gap */
+    uint32_t lost;       /* bytes that are taken for lost from now on */
+    int64_t rtt;         /* ns since the latest of what was delivered left, of what was sent once;
+                          * 0: none was */
+    bool entered;        /* a loss was detected: congestion control is to be told */
+    bool finished;       /* all that was in flight at the loss is acknowledged */
+    bool reneged;        /* the remote end has taken back what it had selectively acknowledged */
     bool probe_repaired; /* a tail loss probe was what had been lost: a loss to congestion control,
                           * but nothing is left to repair */
 };
