@@ -13,12 +13,8 @@
 enum {
     PUMP_MAX = 64, /* packets taken from the device in one read */
     RETRY = 1,     /* ms after which a device that takes nothing is tried again */
-    IP_TOS = 1,    /* offsets in an IPv4 header */
     IP_FLAGS = 6,
     IP_DF = 0x40,
-    IP_CHECKSUM = 10,
-    ECN_BITS = 3,
-    ECN_CE = 3, /* RFC 3168 section 5 */
     ROUTER_TTL = 64,
 };
 
@@ -65,23 +61,6 @@ static void tell_late(struct impair *m, int64_t late)
 }
 
 /* ---- What a router does ---- */
-
-/* Congestion experienced, if the transport knows ECN. The header's checksum is adjusted for the
- * word that changed, as RFC 1624 has it. Whether it was done. */
-static bool mark(uint8_t *b, uint32_t len)
-{
-    uint32_t was, sum;
-
-    if (len < IPV4_HEADER_MIN || b[0] >> 4 != 4 || (b[IP_TOS] & ECN_BITS) == 0)
-        return false;
-    was = get16(b);
-    b[IP_TOS] |= ECN_CE;
-    sum = (0xffffU & ~(uint32_t)get16(b + IP_CHECKSUM)) + (0xffffU & ~was) + get16(b);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    put16(b + IP_CHECKSUM, (uint16_t)~sum);
-    return true;
-}
 
 /*
  * "Fragmentation needed" about the packet bytes[len] into the inbox of the other direction (RFC
@@ -144,7 +123,7 @@ static bool launch(struct impair *m, struct impair_side *s, int64_t now, const s
     k->corrupted = f->corrupt;
     k->bit = f->bit;
     k->flags = (uint8_t)((f->reordered ? FLIGHT_REORDERED : 0) | (copy ? FLIGHT_DUPLICATED : 0));
-    if (f->marked && mark(k->bytes, k->len))
+    if (f->marked && packet_mark(k))
         k->flags |= FLIGHT_MARKED;
     if (f->corrupt) {
         packet_turn_bit(k, f->bit);

@@ -3,6 +3,16 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
+#include "wire/ip.h"
+
+enum {
+    IP_TOS = 1, /* offsets in an IPv4 header */
+    IP_CHECKSUM = 10,
+    ECN_BITS = 3,
+    ECN_CE = 3,
+};
+
 static bool sooner(const struct path_packet *a, const struct path_packet *b)
 {
     return a->due != b->due ? a->due < b->due : a->order < b->order;
@@ -122,4 +132,21 @@ void packet_turn_bit(struct path_packet *k, uint32_t bit)
 {
     if (bit / 8 < k->len)
         k->bytes[bit / 8] ^= (uint8_t)(0x80U >> (bit % 8));
+}
+
+/* The header's checksum is adjusted for the word that changed, as RFC 1624 has it. */
+bool packet_mark(struct path_packet *k)
+{
+    uint8_t *b = k->bytes;
+    uint32_t was, sum;
+
+    if (k->len < IPV4_HEADER_MIN || b[0] >> 4 != 4 || (b[IP_TOS] & ECN_BITS) == 0)
+        return false;
+    was = get16(b);
+    b[IP_TOS] |= ECN_CE;
+    sum = (0xffffU & ~(uint32_t)get16(b + IP_CHECKSUM)) + (0xffffU & ~was) + get16(b);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    put16(b + IP_CHECKSUM, (uint16_t)~sum);
+    return true;
 }

@@ -69,4 +69,7 @@ void inbox_clear(struct inbox *in);
 /* Turn one bit, counted from the packet's first. */
 void packet_turn_bit(struct path_packet *k, uint32_t bit);
 
+/* Congestion experienced (RFC 3168 section 5), if the transport knows ECN: true if it was done. */
+bool packet_mark(struct path_packet *k);
+
 #endif

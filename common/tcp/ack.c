@@ -178,14 +178,23 @@ static void mark_seen(struct seg *s, const struct cc_sample *cs)
     tcp_note(s->t, s->c, s->now, REASON_ECN_REDUCED, 0);
     control_on_loss(s->t, s->c, cs);
     ecn_reduced(s->c);
+    response_marked(s->c);
 }
 
-/* A loss was detected: one reduction for all that is lost of one window. */
-static void loss_detected(struct tcp *t, struct tcb *c, const struct cc_sample *cs)
+/*
+ * A loss was detected: one reduction for all that is lost of one window. `as` and `v` are the
+ * acknowledgment that showed it, or NULL: it was time that did.
+ */
+static void loss_detected(struct tcp *t, struct tcb *c, const struct cc_sample *cs,
+                          const struct ack_sample *as, const struct recovery_verdict *v)
 {
+    bool reduces = !ecn_was_reduced(c, c->snd_una);
+
     tcp_note(t, c, cs->now, REASON_LOSS_DETECTED, 0);
-    if (!ecn_was_reduced(c, c->snd_una))
+    response_loss(t, c, reduces);
+    if (reduces)
         control_on_loss(t, c, cs);
+    response_reduced(t, c, as, v);
     ecn_reduced(c);
     rtt_cancel(&c->rtt);
 }
@@ -196,6 +205,7 @@ static void probe_repaired(struct seg *s, const struct cc_sample *cs)
     struct tcb *c = s->c;
 
     tcp_note(s->t, c, s->now, REASON_TLP_REPAIRED, 0);
+    response_marked(c);
     if (!ecn_was_reduced(c, c->snd_una))
         control_on_loss(s->t, c, cs);
     ecn_reduced(c);
@@ -219,7 +229,7 @@ void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct rec
 
     complete(c, &cs, v);
     if (v->entered)
-        loss_detected(t, c, &cs);
+        loss_detected(t, c, &cs, NULL, NULL);
     cs.in_recovery |= v->entered;
     if (cs.lost)
         control_on_ack(t, c, &cs);
@@ -230,21 +240,26 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
 {
     struct tcb *c = s->c;
     struct recovery_verdict v;
-    bool demanded = ecn_demands(c, s->hdr);
+    bool demanded = ecn_demands(c, s->hdr), undone;
 
     recovery_on_ack(c->flight, as, &v);
     note_min_rtt(c, v.rtt);
     complete(c, &cs, &v);
     cs.ecn = ecn_echoed(c, s->hdr);
+    if (as->acked == 0 && !s->t->cfg.rack)
+        cs.cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
     if (v.reneged)
         tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
-    if (v.finished) {
+    undone = !v.entered && response_on_ack(s->t, c, as, &v, &cs, s->hdr);
+    if (undone)
+        cs.cwnd_limited = false; /* it has back what it had, and no more */
+    else if (v.finished) {
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
         cs.in_flight = c->snd_nxt - c->snd_una;
         control_on_recovered(s->t, c, &cs);
     }
     if (v.entered)
-        loss_detected(s->t, c, &cs);
+        loss_detected(s->t, c, &cs, as, &v);
     else if (v.probe_repaired)
         probe_repaired(s, &cs);
     else if (demanded && !v.finished)
@@ -252,6 +267,7 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     cs.in_recovery |= v.entered;
     if (cs.acked || cs.lost)
         control_on_ack(s->t, c, &cs);
+    response_release(c, as, &v);
 }
 
 void ack_process(struct seg *s)

@@ -21,6 +21,7 @@
 #include "tcp/recovery/rack.h"
 #include "tcp/recovery/recovery.h"
 #include "tcp/recovery/tlp.h"
+#include "tcp/response.h"
 
 struct tcp;
 struct tcb;
@@ -39,6 +40,7 @@ struct flight {
     struct recovery recovery;
     struct rack rack;
     struct tlp tlp;
+    struct response response;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
     int64_t pace_at;              /* ns: when what has left so far would have left evenly */

@@ -98,7 +98,7 @@ static enum reason step_sequence(struct seg *s)
         if (c->state == TCP_TIME_WAIT && (s->flags & (TCP_FIN | TCP_RST)) == TCP_FIN)
             tcp_arm_linger(s->t, c, s->now); /* a FIN again: wait for another 2 MSL */
         if (seq_leq(s->seq + s->data.len, c->rcv_nxt))
-            sack_note_duplicate(c, s->seq, s->data.len);
+            sack_note_duplicate(s->t, c, s->seq, s->data.len);
         return unacceptable(s, REASON_TCP_SEQUENCE);
     }
     /* MUST-66: a closed window takes no data, but ACK, RST and URG of what probes it count. */

@@ -151,6 +151,7 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
     c->snd_nxt += send_space(o, start, len, why);
     recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
     control_sent(o->t, c, o->now, len);
+    response_sent(c, o->now, start, c->snd_nxt - start, false);
     flight_settle(o->t, c, o->now);
     if (why == REASON_SEND_DATA)
         ecn_new_text(c, o->hdr, o->p);
@@ -192,6 +193,7 @@ static bool send_lost(struct out *o)
     len = send_space(o, start, len, why);
     control_sent(o->t, c, o->now, len);
     recovery_sent(f, o->now, start, start + len);
+    response_sent(c, o->now, start, len, true);
     if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
         tcp_restart_rtx(c, o->now); /* RACK has its time to find that this is lost, too */
     flight_settle(o->t, c, o->now);
@@ -204,6 +206,11 @@ static uint32_t unsent(const struct tcb *c)
     if (c->fin_sent)
         return 0;
     return tcb_data_end(c) - c->snd_nxt + c->fin_queued;
+}
+
+bool tcp_has_new(const struct tcb *c)
+{
+    return unsent(c) > 0 && window_from(c, c->snd_nxt) > 0;
 }
 
 /*
@@ -244,7 +251,10 @@ static bool send_tail_again(struct out *o)
         return false;
     rtt_cancel(&c->rtt);
     c->retransmits++;
-    recovery_sent(c->flight, o->now, start, start + send_space(o, start, len, REASON_SEND_TLP));
+    len = send_space(o, start, len, REASON_SEND_TLP);
+    control_sent(o->t, c, o->now, len);
+    recovery_sent(c->flight, o->now, start, start + len);
+    response_sent(c, o->now, start, len, true);
     return true;
 }
 
@@ -297,8 +307,7 @@ static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
     uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
-    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss);
-    uint32_t room = c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
+    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss), room = response_room(o->t, c);
     uint32_t bytes = min32(waiting - (waiting && c->fin_queued), min32(window, option_text_max(c))),
              len;
     bool all;
@@ -335,8 +344,15 @@ static bool send_from_queue(struct out *o)
 {
     struct tcb *c = o->c;
 
-    if (c->flight && c->flight->board.lost && c->snd_wnd > 0)
-        return send_lost(o); /* new data waits until what is lost was sent again */
+    if (response_prefers_new(c)) {
+        if (send_data(o))
+            return true;
+        if (control_must_wait(o->t, c, o->now))
+            return false;
+        response_no_new_data(c);
+    }
+    if (c->flight && c->flight->board.lost && c->snd_wnd > 0) /* new data waits for it */
+        return !response_holds_lost(c) && send_lost(o);
     if (c->probe_due)
         return send_probe(o);
     if (c->flight && c->flight->tlp.due && send_tail_probe(o))

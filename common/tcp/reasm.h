@@ -9,7 +9,7 @@
 #include "base/chunk.h"
 
 enum {
-    REASM_RANGES_MAX = 64,   /* per connection */
+    REASM_RANGES_MAX = 512,  /* per connection: a queue that overflows loses every second packet */
     REASM_CHUNKS_MAX = 1024, /* per connection: bounds what one-byte segments can cost */
 };
 

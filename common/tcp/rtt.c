@@ -87,6 +87,14 @@ void rtt_echo(struct rtt *r, const struct tcp_config *cfg, int64_t sample, uint3
     rtt_reset_backoff(r, cfg);
 }
 
+void rtt_adapt(struct rtt *r, const struct tcp_config *cfg, int64_t srtt, int64_t rttvar,
+               int64_t sample)
+{
+    r->srtt = time_max(srtt + 2 * granularity_ns, sample); /* SRTT_prev of step 0 */
+    r->rttvar = time_max(rttvar, sample / 2);
+    rtt_reset_backoff(r, cfg);
+}
+
 void rtt_backoff(struct rtt *r, const struct tcp_config *cfg)
 {
     if (r->backoff < BACKOFF_MAX)

@@ -41,6 +41,13 @@ int64_t rtt_ack(struct rtt *r, const struct tcp_config *cfg, int64_t now, uint32
  */
 void rtt_echo(struct rtt *r, const struct tcp_config *cfg, int64_t sample, uint32_t samples);
 
+/*
+ * The timeout had been spurious, and `sample` ns is the first round trip of what was sent since
+ * (RFC 4015 section 3.2 step 8); srtt and rttvar were these before it, ns.
+ */
+void rtt_adapt(struct rtt *r, const struct tcp_config *cfg, int64_t srtt, int64_t rttvar,
+               int64_t sample);
+
 /* The timeout expired: double it, up to its limit (RFC 6298 5.5). */
 void rtt_backoff(struct rtt *r, const struct tcp_config *cfg);
 

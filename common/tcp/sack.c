@@ -23,11 +23,11 @@ enum {
 
 /* ---- as receiver ---- */
 
-void sack_note_duplicate(struct tcb *c, uint32_t seq, uint32_t len)
+void sack_note_duplicate(const struct tcp *t, struct tcb *c, uint32_t seq, uint32_t len)
 {
     uint32_t end = seq + len, start = seq;
 
-    if (!c->sack_ok || len == 0)
+    if (!c->sack_ok || !t->cfg.dsack || len == 0)
         return;
     if (seq_lt(seq, c->rcv_nxt))
         end = seq_min(end, c->rcv_nxt);
@@ -117,10 +117,11 @@ void sack_arrived(struct tcp *t, const struct tcb *c, int64_t now, const struct 
 
         if (!is_possible(c, seg, b, duplicate))
             tcp_note(t, c, now, REASON_SACK_IMPOSSIBLE, 0);
-        else if (duplicate) {
+        else if (!duplicate)
+            s->block[s->blocks++] = *b;
+        else {
             s->dsack = true;
             s->twice = *b;
-        } else
-            s->block[s->blocks++] = *b;
+        }
     }
 }

@@ -12,7 +12,7 @@
  * [seq, seq + len) arrived, and is about to be kept: note the first of it that is here already, to
  * be reported by the next acknowledgment.
  */
-void sack_note_duplicate(struct tcb *c, uint32_t seq, uint32_t len);
+void sack_note_duplicate(const struct tcp *t, struct tcb *c, uint32_t seq, uint32_t len);
 
 /* How many blocks an acknowledgment would carry now; with timestamps 3 at most, else 4. */
 unsigned sack_blocks(const struct tcb *c);

@@ -11,6 +11,7 @@
  *   text.c     its seventh and eighth, the segment text and the FIN bit
  *   output.c   what to send next, and why
  *   flight.c   what is outstanding, from the first text to a long silence
+ *   response.c what a loss means for how much may be sent, and when it was none
  *   timer.c    timeouts
  *   icmp.c     what ICMP errors do to a connection
  *   user.c     the user calls
@@ -171,6 +172,8 @@ bool tcp_budget_out_of_order(const struct tcp *t, struct slice s);
 
 /* output.c: restart RTX for what is outstanding, or clear it. */
 void tcp_restart_rtx(struct tcb *c, int64_t now);
+/* output.c: is there something that was never sent, and a window for it? */
+bool tcp_has_new(const struct tcb *c);
 /* icmp.c: RTX expired: is there no hope, because silence confirms a hard error? */
 bool tcp_icmp_hopeless(const struct tcb *c);
 /* control.c: congestion control's view of the connection. */

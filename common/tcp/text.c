@@ -113,7 +113,7 @@ enum reason text_step(struct seg *s)
 
     if (!tcb_takes_text(c))
         return REASON_NONE;
-    sack_note_duplicate(c, s->seq, s->data.len);
+    sack_note_duplicate(s->t, c, s->seq, s->data.len);
     trim(s);
     new_fin = (s->flags & TCP_FIN) && !c->fin_arrived;
     if (new_fin)

@@ -56,6 +56,7 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
 
     /* ssthresh is halved once, not for each time-out of the same segment */
     s.in_recovery = flight_phase(c->flight) == RECOVERY_RTO && c->rtt.backoff > 0;
+    response_timeout(t, c);
     recovery_on_rto(c->flight, &as);
     s.lost = s.pipe;
     s.pipe = recovery_pipe(c->flight, c->snd_mss);

@@ -29,7 +29,7 @@ enum {
     CHECK_BATCH = 256,        /* packets that a node reads at one time, at most */
     CHECK_COOKIES = 8,        /* different SYN-ACKs to one SYN */
     CHECK_SENT = 64,          /* sendings that are remembered, per flow */
-    CHECK_SPANS = 80,         /* pieces that wait for a gap to close, per flow */
+    CHECK_SPANS = 600,        /* pieces that wait for a gap to close, per flow */
 };
 
 /* What left at one instant for the first time. */

@@ -37,7 +37,7 @@ static struct fate from_script(struct lane *a, uint32_t number)
 
 static bool is_plain(const struct fate *f)
 {
-    return f->copies == 1 && f->late[0] == 0 && !f->corrupt && !f->overtaken;
+    return f->copies == 1 && f->late[0] == 0 && !f->corrupt && !f->overtaken && !f->marked;
 }
 
 /* ---- Inboxes that grow ---- */
@@ -91,6 +91,8 @@ enum lane_verdict lane_send(struct lane *l, int64_t now, const uint8_t *bytes, u
 
         k->from = l->from;
         k->corrupted = f.corrupt;
+        if (f.marked)
+            packet_mark(k);
         if (f.corrupt)
             packet_turn_bit(k, f.bit);
     }

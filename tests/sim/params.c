@@ -88,6 +88,8 @@ static const struct param of_path[] = {
     OF_PATH(reorder_by, 1),
     OF_PATH(rate, 0),
     OF_PATH(queue, 0),
+    OF_PATH(mark, 0),
+    OF_PATH(mark_bytes, 0),
     OF_PATH(down_from, 0),
     OF_PATH(down_until, 0),
     OF_PATH(mtu, 0),
@@ -284,7 +286,8 @@ static bool apply_value(struct scenario *sc, const char *word)
     return false;
 }
 
-/* "AB#12:lost", or after the colon some of over, late=NS, again=NS, bit=N with commas between */
+/* "AB#12:lost", or after the colon some of over, mark, late=NS, again=NS, bit=N with commas between
+ */
 static bool apply_fault(struct faults *faults, char *word)
 {
     struct fault f = {.fate = {.copies = 1}};
@@ -301,6 +304,8 @@ static bool apply_fault(struct faults *faults, char *word)
     for (char *t = strtok_r(colon + 1, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
         if (strcmp(t, "lost") == 0)
             f.fate.copies = 0;
+        else if (strcmp(t, "mark") == 0)
+            f.fate.marked = true;
         else if (strcmp(t, "over") == 0)
             f.fate.overtaken = true;
         else if (sscanf(t, "late=%" SCNd64, &f.fate.late[0]) == 1)
@@ -352,11 +357,11 @@ static void print_fault(const struct fault *f, char *out, size_t size)
         snprintf(again, sizeof(again), ",again=%" PRId64, t->late[1]);
     if (t->corrupt)
         snprintf(bit, sizeof(bit), ",bit=%" PRIu32, t->bit);
-    snprintf(out, size, "%c%c#%" PRIu32 ":%s%s%s%s", 'A' + f->from, 'A' + f->to, f->number,
+    snprintf(out, size, "%c%c#%" PRIu32 ":%s%s%s%s%s", 'A' + f->from, 'A' + f->to, f->number,
              t->copies == 0 ? "lost"
              : t->overtaken ? "over"
                             : "",
-             late, again, bit);
+             late, again, bit, t->marked ? ",mark" : "");
 }
 
 /* Write the values by which *sc differs from *base; returns the length. */

@@ -195,6 +195,11 @@ static void draw_path(struct dice *d, const struct kind *k, struct path_config *
         p->rate = dice_spread(d, 20000, 2000000);
         p->queue = (uint32_t)dice_range(d, 20000, 200000);
     }
+    /* Routers that mark: by chance, or all that finds a queue of some length. */
+    if (dice_chance(d, 200000))
+        p->mark = (uint32_t)dice_spread(d, 100, 200000);
+    if (k->slow && dice_chance(d, 500000))
+        p->mark_bytes = (uint32_t)dice_range(d, 3000, p->queue);
     if (k->narrows && dice_chance(d, 700000)) {
         p->mtu = (uint32_t)dice_range(d, 128, 1400);
         p->narrow_from = (int64_t)dice_spread(d, 1, 3 * (uint64_t)SEC);

@@ -245,7 +245,10 @@ static void a_mark_on_what_is_dropped_counts_for_nothing(void **state)
     while (rig_take_tcp())
         assert_int_equal(rig.seg.flags & ECE, 0);
     assert_false(tcb()->ecn_echo);
-    app_read(20);
+    assert_int_equal(stack_count(rig.st, REASON_ECN_MARK), 0);
+    marked(ACK, 21, 1, 10);
+    assert_int_equal(stack_count(rig.st, REASON_ECN_MARK), 1);
+    app_read(30);
     end();
 }
 

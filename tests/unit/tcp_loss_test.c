@@ -8,6 +8,7 @@
 static void begin_with_rtt(int64_t rtt)
 {
     defaults();
+    rig.cfg.tcp.frto = false; /* tcp_undo_test.c is about that */
     begin();
     app_listen(1);
     rig_inject(SYN, 0, 0, FULL_WND, 0, &mss_only);

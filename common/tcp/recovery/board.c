@@ -424,6 +424,28 @@ uint32_t board_lose_span(struct board *b, uint32_t start, uint32_t end, enum rea
     return bytes;
 }
 
+/* By time it stands before what left later; that is near the end of those that fly. */
+static void fly_again(struct board *b, struct range *g)
+{
+    struct list *at = b->by_time.prev;
+
+    while (at != &b->by_time && container_of(at, struct range, by_time)->sent_at > g->sent_at)
+        at = at->prev;
+    insert_behind(at, &g->by_time);
+}
+
+void board_regain(struct board *b)
+{
+    for (struct range *g = board_first(b); g; g = board_next(b, g)) {
+        if (!g->lost || g->why == REASON_SEND_REOPENED || g->why == REASON_SEND_SMALLER)
+            continue;
+        uncount(b, g);
+        g->lost = false;
+        fly_again(b, g);
+        count(b, g);
+    }
+}
+
 bool board_first_lost(const struct board *b, uint32_t *ret_start, uint32_t *ret_end,
                       enum reason *ret_why)
 {

@@ -91,6 +91,12 @@ void board_lose(struct board *b, struct range *g, enum reason why);
 /* What is not sacked of [start, end) is lost. Returns how many bytes had not been so before. */
 uint32_t board_lose_span(struct board *b, uint32_t start, uint32_t end, enum reason why);
 
+/*
+ * What is taken for lost flies again: it had been late. Not so what cannot have been taken in any
+ * case, because the window was closed or the packets too large.
+ */
+void board_regain(struct board *b);
+
 /* The remote end has taken back what it had selectively acknowledged (RFC 2018 section 8). */
 void board_forget_sacks(struct board *b);
 

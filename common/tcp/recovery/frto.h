@@ -29,10 +29,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/seq.h"
+
 enum frto_step {
     FRTO_OFF,
     FRTO_FIRST,
     FRTO_SECOND,
+};
+
+enum {
+    FRTO_REAL_SEGMENTS =
+        3, /* cwnd where the loss was real: slow start would be as far (step 3.a) */
 };
 
 struct frto {
@@ -57,12 +64,12 @@ enum frto_verdict {
     FRTO_GO_ON,    /* nothing is decided */
     FRTO_TRY,      /* SECOND begins: send up to two new segments before anything lost */
     FRTO_SPURIOUS, /* the timeout was for nothing */
-    FRTO_REAL,     /* conventional recovery from here; cwnd is at most 3 segments (3.a) */
+    FRTO_REAL,     /* conventional recovery from here, with a cwnd of 3 segments (3.a) */
     FRTO_GIVE_UP,  /* conventional recovery from here: it cannot be told */
 };
 
 /*
- * Step 1: the timer expired with [una, nxt) in flight, and [una, rtx_end) is what is sent again.
+ * Step 1: the timer expired with [una, nxt) in flight, and [una, rtx_end) was sent again already.
  * Nothing is begun where this timeout follows an earlier one whose repair has not come to its end
  * (section 2.1 step 1, 3.1 step 1), which `in_recovery` says.
  */
@@ -70,6 +77,13 @@ void frto_begin(struct frto *f, uint32_t una, uint32_t rtx_end, uint32_t nxt, bo
 
 /* Step 2 and 3. After each verdict but GO_ON and TRY it is over. */
 enum frto_verdict frto_on_ack(struct frto *f, const struct frto_ack *a);
+
+/* What lies before `end` was sent again. */
+static inline void frto_resent(struct frto *f, uint32_t end)
+{
+    if (f->step == FRTO_FIRST && seq_gt(end, f->rtx_end))
+        f->rtx_end = end;
+}
 
 static inline void frto_end(struct frto *f)
 {

@@ -25,6 +25,19 @@ struct arrival {
     int64_t latest; /* ns: when the latest of what was delivered had left */
 };
 
+/* For F-RTO: does this range tell whether the timeout was spurious? */
+static void judge_timeout(struct arrival *a, const struct range *g)
+{
+    const struct frto *f = &a->f->response.frto;
+
+    if (!frto_active(f))
+        return;
+    if (seq_lt(g->start, f->recover))
+        a->v->original |= g->sent == 1;
+    else
+        a->v->above |= seq_geq(g->start, a->s->una);
+}
+
 static void delivered(void *arg, const struct range *g)
 {
     struct arrival *a = arg;
@@ -32,6 +45,7 @@ static void delivered(void *arg, const struct range *g)
     struct flight *f = a->f;
 
     a->v->delivered += range_len(g);
+    judge_timeout(a, g);
     if (f->board.rate)
         rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
     rack_delivered(&f->rack, g, s->now, s->path.min_rtt, a->selective ? -1 : s->echo_at,
@@ -334,6 +348,12 @@ void recovery_on_rto(struct flight *f, const struct ack_sample *s)
     r->at_once = true;
     tlp_end(&f->tlp);
     f->timer[FLIGHT_REO] = f->timer[FLIGHT_PTO] = TIME_NEVER;
+}
+
+void recovery_undone(struct flight *f, uint32_t una)
+{
+    board_regain(&f->board);
+    f->recovery = (struct recovery){.recover = una - 1, .phase = RECOVERY_OPEN};
 }
 
 void recovery_reopened(struct flight *f)

@@ -69,6 +69,9 @@ struct recovery_verdict {
                           * 0: none was */
     bool entered;        /* a loss was detected: congestion control is to be told */
     bool finished;       /* all that was in flight at the loss is acknowledged */
+    bool original;       /* since a timeout: something arrived that was in flight at it, and was not
+                          * sent again */
+    bool above;          /* ... something behind a gap that left after it */
     bool reneged;        /* the remote end has taken back what it had selectively acknowledged */
     bool probe_repaired; /* a tail loss probe was what had been lost: a loss to congestion control,
                           * but nothing is left to repair */
@@ -87,6 +90,9 @@ void recovery_on_reordering(struct flight *f, const struct ack_sample *s,
 
 /* The retransmission timer expired; the same for `s`. */
 void recovery_on_rto(struct flight *f, const struct ack_sample *s);
+
+/* Nothing had been lost: what was taken for lost flies again, and the recovery is over. */
+void recovery_undone(struct flight *f, uint32_t una);
 
 /*
  * The window opened over what was sent while it was closed and cannot have been taken: send it

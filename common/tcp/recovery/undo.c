@@ -22,6 +22,7 @@ void undo_extend(struct undo *u, uint32_t nxt)
     if (u->active) {
         u->end = nxt;
         u->passed = false;
+        u->timeout = true;
     }
 }
 
@@ -93,7 +94,9 @@ enum undo_verdict undo_on_dsack(struct undo *u, uint32_t start, uint32_t end)
     return u->rtx_bytes == 0 ? spurious(u, UNDO_BY_DSACK) : UNDO_NONE;
 }
 
-uint32_t undo_cwnd(uint32_t cwnd, uint32_t prior, uint32_t flight, uint32_t acked, uint32_t iw)
+enum undo_verdict undo_on_arrival(struct undo *u, uint32_t una)
 {
-    return max32(cwnd, min32(prior, flight + min32(acked, iw)));
+    if (!u->active || u->rtx_sent || seq_lt(una, u->end))
+        return UNDO_NONE;
+    return spurious(u, UNDO_BY_ARRIVAL);
 }

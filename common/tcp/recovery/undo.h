@@ -43,14 +43,15 @@ struct undo {
 
 enum undo_verdict {
     UNDO_NONE,
-    UNDO_BY_ECHO,  /* the original was acknowledged: its timestamp was echoed */
-    UNDO_BY_DSACK, /* each retransmission has come twice */
+    UNDO_BY_ECHO,    /* the original was acknowledged: its timestamp was echoed */
+    UNDO_BY_DSACK,   /* each retransmission has come twice */
+    UNDO_BY_ARRIVAL, /* everything has come, and nothing was sent again yet */
 };
 
 /* cwnd is about to be reduced for a loss in [una, nxt): by a timeout or by duplicates. */
 void undo_begin(struct undo *u, uint32_t una, uint32_t nxt, bool timeout);
 
-/* The same episode goes on for what lies up to `nxt`: a timeout after a timeout. */
+/* The same episode goes on, with a timeout for what lies up to `nxt`. */
 void undo_extend(struct undo *u, uint32_t nxt);
 
 /* No verdict any more: it was a loss. */
@@ -77,11 +78,7 @@ enum undo_verdict undo_on_echo(struct undo *u, uint32_t tsecr, bool all, bool ds
 /* A D-SACK says that [start, end) arrived twice, modulo 2^32; both come from the remote end. */
 enum undo_verdict undo_on_dsack(struct undo *u, uint32_t start, uint32_t end);
 
-/*
- * RFC 4015 steps 5 and 6: cwnd after the undo, where it was `prior` before the episode. What was
- * acknowledged at once, `acked`, releases no more than an initial window of burst, `iw`; slow start
- * up to the old ssthresh does the rest. All in bytes; never less than `cwnd`, what it is now.
- */
-uint32_t undo_cwnd(uint32_t cwnd, uint32_t prior, uint32_t flight, uint32_t acked, uint32_t iw);
+/* SND.UNA has moved to `una`. Before anything was sent again: then nothing can have been lost. */
+enum undo_verdict undo_on_arrival(struct undo *u, uint32_t una);
 
 #endif
