@@ -8,6 +8,7 @@
 static const struct cc_ops *const modules[] = {
     &cc_cubic,
     &cc_reno,
+    &cc_bbr,
 
     &cc_fixed,
 };
