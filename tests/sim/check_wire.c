@@ -124,6 +124,8 @@ static bool is_again(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_SACK:
+    case REASON_SEND_RACK:
+    case REASON_SEND_TLP:
     case REASON_SEND_REOPENED:
     case REASON_SEND_SMALLER:
     case REASON_SEND_PROBE:
@@ -142,6 +144,7 @@ static bool is_first(enum reason why)
     switch (why) {
     case REASON_SEND_DATA:
     case REASON_SEND_FIN:
+    case REASON_SEND_TLP:
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
     case REASON_SEND_SYN_ACK:
@@ -392,8 +395,8 @@ void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b,
     check_ip(c, node, &ip, why);
     check_segment(c, node, &tcp, b + ip.header_len + tcp.header_len,
                   (uint32_t)(l4_len - tcp.header_len), why);
-    if (why == REASON_SEND_DATA) {
+    if (l4_len > tcp.header_len && why != REASON_SEND_KEEPALIVE) {
         conn = flow_find(c->stack[node], &ip.src, tcp.sport, &ip.dst, tcp.dport);
-        check_flying(c, conn, (uint32_t)(l4_len - tcp.header_len));
+        check_flying(c, node, conn, (uint32_t)(l4_len - tcp.header_len), why);
     }
 }
