@@ -181,7 +181,7 @@ loud valgrind 600 tests/valgrind.sh
 fuzz
 loud sim 180 build/release/sim --seeds 1..10000 --jobs 2
 loud bounds 120 build/release/sim --bounds
-loud matrix 120 build/release/sim --matrix tests/sim/matrix.txt
+loud matrix 300 build/release/sim --matrix tests/sim/matrix.txt
 loud sim-asan 180 build/asan/sim --seeds 1..1000 --jobs 2
 loud sim-both 60 bash -c same_traces
 for script in tests/e2e/*.sh; do
