@@ -155,8 +155,9 @@ demo:
 test: deps
 	@tests/run.sh
 bench: deps
-	$(AGAIN) build
+	$(AGAIN) build $(O)/tools/ksock $(O)/tools/delay
 	@tests/bench/bulk.sh
+	@tests/bench/loss.sh
 lint: $(LIB)
 	@tests/lint.sh $(O)
 # SEEDS=FROM..TO; stops at the first failures, each with the command that replays it.

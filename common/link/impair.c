@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/text.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
 
@@ -348,18 +347,4 @@ int impair_init(struct impair *m, struct device *inner, const struct rules *rule
         inbox_init(&s->inbox, (uint8_t *)mem + i * side_bytes(), IMPAIR_PACKETS, IMPAIR_PACKET_MAX);
     }
     return intake_init(&m->intake, pool);
-}
-
-const char *impair_summary(const struct impair *m, enum impair_direction way, char *out,
-                           size_t size)
-{
-    const struct impair_side *s = &m->side[way];
-    struct text t;
-
-    text_init(&t, out, size);
-    text_add(&t, "%" PRIu64 " packet%s", s->packets, s->packets == 1 ? "" : "s");
-    for (int r = 0; r < REASON_COUNT; r++)
-        if (s->count[r])
-            text_add(&t, ", %" PRIu64 " %s", s->count[r], reason_text((enum reason)r)->name);
-    return out;
 }

@@ -74,10 +74,4 @@ int impair_init(struct impair *m, struct device *inner, const struct rules *rule
  */
 int64_t impair_flush(struct impair *m, int64_t now);
 
-/*
- * What became of the packets of one direction: "1000 packets, 10 impair.lost, ...". Returns out.
- */
-const char *impair_summary(const struct impair *m, enum impair_direction way, char *out,
-                           size_t size);
-
 #endif

@@ -98,7 +98,8 @@ struct unit {
     uint64_t size;
 };
 
-/* A number with one of these units, in units of size 1; rounded down. */
+/* A number with one of these units, in units of size 1; rounded down. Units are up to 10^9, so it
+ * fits into 64 bits before it is compared with `max`. */
 static bool read_quantity(const char *text, const struct unit *unit, uint64_t max, uint64_t *ret)
 {
     uint64_t v;
@@ -108,8 +109,6 @@ static bool read_quantity(const char *text, const struct unit *unit, uint64_t ma
     for (; unit->name; unit++) {
         if (strcmp(unit->name, text) != 0)
             continue;
-        if (unit->size && v / MILLION > max / unit->size)
-            return false;
         *ret = v / MILLION * unit->size + v % MILLION * unit->size / MILLION;
         return *ret <= max;
     }

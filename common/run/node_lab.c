@@ -11,8 +11,7 @@
 #include "run/memory.h"
 
 enum {
-    FLUSH_MAX = 5,     /* s that delayed packets may still take at the end */
-    SUMMARY_MAX = 512, /* bytes of a line about an impairment */
+    FLUSH_MAX = 5, /* s that delayed packets may still take at the end */
 };
 
 int node_lab_options(const struct program *prog, struct node_options *opt)
@@ -118,13 +117,11 @@ static void flush(struct node *n)
 static void tell(const struct node *n)
 {
     static const char *const way[] = {[IMPAIR_OUT] = "out", [IMPAIR_IN] = "in"};
-    char text[SUMMARY_MAX];
 
     if (!n->opt->impair || !n->impaired)
         return;
     for (unsigned i = 0; i < IMPAIR_DIRECTIONS; i++)
-        report_line(&n->report, "impaired, %s: %s", way[i],
-                    impair_summary(&n->impair, (enum impair_direction)i, text, sizeof(text)));
+        report_impaired(&n->report, way[i], n->impair.side[i].packets, n->impair.side[i].count);
 }
 
 void node_lab_finish(struct node *n)

@@ -47,6 +47,7 @@ int node_trace_wrap(struct node *n)
         report_error(&n->report, "no address space for the trace; see ulimit -v");
         return EXIT_FAILED;
     }
+    n->trace.verdict = n->impaired ? &n->impair.verdict : NULL;
     n->dev = &n->trace.dev;
     return NODE_GO_ON;
 }

@@ -258,6 +258,30 @@ void report_closed(const struct report *r, const struct stack_conn_status *c, en
     print(r, o);
 }
 
+void report_impaired(const struct report *r, const char *way, uint64_t packets,
+                     const uint64_t *count)
+{
+    char line[REPORT_TEXT];
+    struct text t;
+    json_t *o = object(r, "impaired"), *reasons = json_object();
+
+    text_init(&t, line, sizeof(line));
+    for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        if (count[i] == 0)
+            continue;
+        text_add(&t, ", %" PRIu64 " %s", count[i], reason_text((enum reason)i)->name);
+        add_int(reasons, reason_text((enum reason)i)->name, count[i]);
+    }
+    report_line(r, "impaired, %s: %" PRIu64 " packet%s%s", way, packets, report_s(packets), line);
+    add_text(o, "direction", way);
+    add_int(o, "packets", packets);
+    json_object_set_new(o, "counters", reasons);
+    if (r->json)
+        print(r, o);
+    else
+        json_decref(o);
+}
+
 /* ---- Summary ---- */
 
 static void summary_lines(const struct report *r, const struct stack *st)

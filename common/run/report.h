@@ -3,8 +3,8 @@
  *
  * One rule for host and peer: without options, lines for people; with --quiet, errors only; with
  * --json, nothing but JSON objects, one per line; "event" says which: ready, connected, urgent,
- * trouble, closed, error, summary. (Only a command line that cannot be understood is answered in
- * text.) Everything is said once, by the program.
+ * trouble, closed, error, impaired, summary. (Only a command line that cannot be understood is
+ * answered in text.) Everything is said once, by the program.
  */
 #ifndef RUN_REPORT_H
 #define RUN_REPORT_H
@@ -71,6 +71,13 @@ void report_on_the_way(const struct report *r, const struct stack_conn_status *c
 
 /* A connection is over. */
 void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why);
+
+/*
+ * What an impairment did to the packets of one direction, "in" or "out": how many there were, and
+ * count[REASON_COUNT] of what was decided about them.
+ */
+void report_impaired(const struct report *r, const char *way, uint64_t packets,
+                     const uint64_t *count);
 
 /* The end: totals and what was counted; as text only when verbose. */
 void report_summary(const struct report *r, const struct stack *st, const char *tun, int exit_code);

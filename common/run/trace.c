@@ -317,6 +317,17 @@ static void note(void *arg, const struct stack_note *n)
 
 /* ---- packets ---- */
 
+/* What an impaired path has done to the packet. */
+static void verdict_args(struct trace *t, const struct verdict *v)
+{
+    char key[16], line[VERDICT_TEXT];
+
+    for (unsigned i = 0; i < v->n; i++) {
+        snprintf(key, sizeof(key), i ? "path %u" : "path", i + 1);
+        trace_arg_text(t->file, key, verdict_line(v, i, line));
+    }
+}
+
 /*
  * Has a packet with this id left already? Then no other arrow leaves under that name; viewers take
  * it for an error. Not all are remembered for ever, but two that are the same are rarely far apart.
@@ -330,9 +341,17 @@ static bool was_sent(struct trace *t, uint64_t id)
     return was;
 }
 
+/* Something that befell a packet, as an instant on its slice. */
+static void mark(struct trace *t, struct trace_conn *c, unsigned track, const char *track_name,
+                 enum reason why, int64_t at)
+{
+    begin(t, c, track, track_name, TRACE_INSTANT, reason_text(why)->name, at);
+    trace_reason_args(t->file, why);
+}
+
 /* A packet as a slice, with its end of the arrow that joins it to the other node's. */
 static void put_packet(struct trace *t, struct trace_conn *c, const struct trace_packet *p,
-                       int64_t at, int64_t now, enum reason dropped)
+                       int64_t at, int64_t now, enum reason dropped, const struct verdict *v)
 {
     unsigned track = p->out ? TRACE_TRACK_OUT : TRACE_TRACK_IN;
     const char *track_name = p->out ? "sent" : "received";
@@ -349,13 +368,17 @@ static void put_packet(struct trace *t, struct trace_conn *c, const struct trace
     trace_packet_args(t->file, p, &c->seq);
     if (c == &t->node)
         trace_packet_ends(t->file, p);
+    if (v)
+        verdict_args(t, v);
     if (p->is_ip && !(p->out && was_sent(t, p->id))) {
         begin(t, c, track, track_name, p->out ? TRACE_FLOW_OUT : TRACE_FLOW_IN, "packet", at);
         trace_flow(t->file, p->id);
     }
-    if (dropped) {
-        begin(t, c, track, track_name, TRACE_INSTANT, reason_text(dropped)->name, at);
-        trace_reason_args(t->file, dropped);
+    if (dropped)
+        mark(t, c, track, track_name, dropped, at);
+    for (unsigned i = 0; v && i < v->n; i++) {
+        if (v->why[i] != REASON_IMPAIR_DELAYED) /* or each packet would have one */
+            mark(t, c, track, track_name, v->why[i], at);
     }
     put(t, c, TRACE_LOSABLE, now);
 }
@@ -375,7 +398,8 @@ static void arrival_done(struct trace *t)
     if (!in->pending)
         return;
     in->pending = false;
-    put_packet(t, conn_of_packet(t, in->slot), &in->packet, in->at, t->clock(), in->dropped);
+    put_packet(t, conn_of_packet(t, in->slot), &in->packet, in->at, t->clock(), in->dropped,
+               t->verdict ? &in->verdict : NULL);
 }
 
 static int trace_read(struct device *d, int64_t now, struct pkt *ret_pkt)
@@ -389,6 +413,8 @@ static int trace_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     if (got == 1) {
         t->in = (struct trace_arrival){.pending = true, .at = t->clock()};
         trace_packet_read(&t->in.packet, ret_pkt, false);
+        if (t->verdict)
+            t->in.verdict = *t->verdict;
     } else {
         trace_file_flush(t->file, now);
     }
@@ -407,7 +433,7 @@ static int trace_write(struct device *d, int64_t now, const struct pkt *p)
     err = device_write(t->inner, now, p);
     if (err == 0) {
         trace_packet_read(&packet, p, true);
-        put_packet(t, conn_of_packet(t, p->conn), &packet, at, t->clock(), REASON_NONE);
+        put_packet(t, conn_of_packet(t, p->conn), &packet, at, t->clock(), REASON_NONE, t->verdict);
     }
     return err;
 }

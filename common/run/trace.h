@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "link/device.h"
+#include "link/verdict.h"
 #include "run/trace_file.h"
 #include "run/trace_packet.h"
 #include "stack/stack.h"
@@ -81,6 +82,7 @@ struct trace_arrival {
     int64_t at;    /* ns: when it had been read */
     uint32_t slot; /* + 1 of the connection it is for; 0: not known, or none */
     enum reason dropped;
+    struct verdict verdict; /* of an impaired path about it */
     struct trace_packet packet;
 };
 
@@ -90,6 +92,7 @@ struct trace {
     struct trace_file *file;
     struct stack *st;
     int64_t (*clock)(void);
+    const struct verdict *verdict; /* what an impairment below says of each packet, or NULL */
     uint32_t pid, next_tid;
     uint32_t slots;  /* of `conns` that were ever used */
     uint16_t naming; /* tracks of one connection whose names are in the making, a bit each */

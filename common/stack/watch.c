@@ -33,6 +33,10 @@ static bool is_probing(const struct tcb *c)
 static struct stack_timer flight_timer(enum flight_timer timer, int64_t at)
 {
     switch (timer) {
+    case FLIGHT_REO:
+        return (struct stack_timer){"REO", "what may only have been overtaken", "RFC 8985 6.2", at};
+    case FLIGHT_PTO:
+        return (struct stack_timer){"PTO", "a word of the tail", "RFC 8985 7.2", at};
     case FLIGHT_IDLE:
         return (struct stack_timer){"IDLE", "more to send", "RFC 5681 4.1", at};
     case FLIGHT_PACE:

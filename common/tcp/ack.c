@@ -53,12 +53,20 @@ static void answered(struct tcb *c, int64_t since)
     c->soft_error = REASON_NONE;
 }
 
+/* The shortest round trip, of all samples there are, 0: none. */
+static void note_min_rtt(struct tcb *c, int64_t sample)
+{
+    uint32_t us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
+
+    if (sample)
+        c->min_rtt_us = c->min_rtt_us ? min32(c->min_rtt_us, us) : us;
+}
+
 static void note_rtt(struct seg *s, int64_t sample)
 {
     struct tcb *c = s->c;
-    uint32_t us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
 
-    c->min_rtt_us = c->min_rtt_us ? min32(c->min_rtt_us, us) : us;
+    note_min_rtt(c, sample);
     tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, sample);
 }
 
@@ -123,20 +131,44 @@ static void probe_answered(struct tcb *c, int64_t now)
  * How long the round trip was that this acknowledgment ends, ns; 0: it does not say (RFC 6298, RFC
  * 7323 section 4.1). Our own clock is finer than the one in timestamps, so what was timed counts
  * where there is something; that is once per round trip, as long as nothing is sent again. After
- * that the echo speaks, which is not ambiguous as Karn's rule fears (MUST-18). Of a SYN that timed
+ * that the echo speaks, which is not ambiguous as Karn's rule fears (MUST-18); but where it comes
+ * with a report of a duplicate (`dsack`), an acknowledgment of the first was lost, and the time of
+ * that is in it. Of a SYN that timed
  * out nothing is measured: RFC 6298 5.7 says what follows.
  */
-static int64_t round_trip(struct seg *s, uint32_t flight)
+static int64_t round_trip(struct seg *s, uint32_t flight, bool dsack)
 {
     struct tcb *c = s->c;
     const struct tcp_config *cfg = &s->t->cfg;
     bool was_timed = c->rtt.timing, syn_lost = !tcb_synchronized(c) && c->rtt.backoff > 0;
     int64_t sample = rtt_ack(&c->rtt, cfg, s->now, c->snd_una);
 
-    if (was_timed || syn_lost || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
+    if (was_timed || syn_lost || dsack || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
         return sample;
     rtt_echo(&c->rtt, cfg, sample, max32(1, flight / (2u * c->snd_mss)));
     return sample;
+}
+
+/* When the segment had left that the echo of a timestamp answers; -1: there is none. */
+static int64_t echo_at(const struct seg *s)
+{
+    int64_t age = timestamp_round_trip(s->c, s->now, s->hdr);
+
+    return age ? s->now / MSEC * MSEC - age / MSEC * MSEC : -1;
+}
+
+struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now)
+{
+    return (struct ack_sample){
+        .now = now,
+        .una = c->snd_una,
+        .nxt = c->snd_nxt,
+        .mss = c->snd_mss,
+        .sack = c->sack_ok,
+        .rack = c->sack_ok && t->cfg.rack,
+        .path = {(int64_t)c->min_rtt_us * USEC, c->rtt.srtt},
+        .echo_at = -1,
+    };
 }
 
 /* A router marked what it might have dropped: as after a loss, but nothing is sent again (SHLD-8).
@@ -149,20 +181,34 @@ static void mark_seen(struct seg *s, const struct cc_sample *cs)
     response_marked(s->c);
 }
 
-/* A loss was detected: one reduction for all that is lost of one window. */
-static void loss_detected(struct seg *s, const struct cc_sample *cs, const struct ack_sample *as,
-                          const struct recovery_verdict *v)
+/*
+ * A loss was detected: one reduction for all that is lost of one window. `as` and `v` are the
+ * acknowledgment that showed it, or NULL: it was time that did.
+ */
+static void loss_detected(struct tcp *t, struct tcb *c, const struct cc_sample *cs,
+                          const struct ack_sample *as, const struct recovery_verdict *v)
 {
-    struct tcb *c = s->c;
     bool reduces = !ecn_was_reduced(c, c->snd_una);
 
-    tcp_note(s->t, c, s->now, REASON_LOSS_DETECTED, 0);
-    response_loss(s->t, c, reduces);
+    tcp_note(t, c, cs->now, REASON_LOSS_DETECTED, 0);
+    response_loss(t, c, reduces);
     if (reduces)
-        control_on_loss(s->t, c, cs);
-    response_reduced(s->t, c, as, v);
+        control_on_loss(t, c, cs);
+    response_reduced(t, c, as, v);
     ecn_reduced(c);
     rtt_cancel(&c->rtt);
+}
+
+/* The probe of the tail was lost text, and repaired it (RFC 8985 section 7.4.2). */
+static void probe_repaired(struct seg *s, const struct cc_sample *cs)
+{
+    struct tcb *c = s->c;
+
+    tcp_note(s->t, c, s->now, REASON_TLP_REPAIRED, 0);
+    response_marked(c);
+    if (!ecn_was_reduced(c, c->snd_una))
+        control_on_loss(s->t, c, cs);
+    ecn_reduced(c);
 }
 
 /* What recovery has learnt of the acknowledgment, as congestion control sees it. */
@@ -177,6 +223,18 @@ static void complete(struct tcb *c, struct cc_sample *cs, const struct recovery_
     cs->rate = rate_finish(&c->flight->rate, cs->min_rtt);
 }
 
+void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct recovery_verdict *v)
+{
+    struct cc_sample cs = tcp_cc_sample(c, now);
+
+    complete(c, &cs, v);
+    if (v->entered)
+        loss_detected(t, c, &cs, NULL, NULL);
+    cs.in_recovery |= v->entered;
+    if (cs.lost)
+        control_on_ack(t, c, &cs);
+}
+
 /* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
 static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_sample cs)
 {
@@ -185,6 +243,7 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     bool demanded = ecn_demands(c, s->hdr), undone;
 
     recovery_on_ack(c->flight, as, &v);
+    note_min_rtt(c, v.rtt);
     complete(c, &cs, &v);
     cs.ecn = ecn_echoed(c, s->hdr);
     if (as->acked == 0 && !s->t->cfg.rack)
@@ -200,7 +259,9 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
         control_on_recovered(s->t, c, &cs);
     }
     if (v.entered)
-        loss_detected(s, &cs, as, &v);
+        loss_detected(s->t, c, &cs, as, &v);
+    else if (v.probe_repaired)
+        probe_repaired(s, &cs);
     else if (demanded && !v.finished)
         mark_seen(s, &cs);
     cs.in_recovery |= v.entered;
@@ -212,7 +273,7 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
 void ack_process(struct seg *s)
 {
     struct tcb *c = s->c;
-    struct ack_sample as = {.now = s->now, .nxt = c->snd_nxt, .mss = c->snd_mss};
+    struct ack_sample as = tcp_ack_sample(s->t, c, s->now);
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
     struct cc_sample cs = tcp_cc_sample(c, s->now);
     bool probed = false;
@@ -224,20 +285,21 @@ void ack_process(struct seg *s)
     keepalive_heard(c, s->now);
     if (acked) {
         advance_una(s);
-        cs.rtt = round_trip(s, cs.in_flight);
+        cs.rtt = round_trip(s, cs.in_flight, as.dsack);
         if (cs.rtt)
             note_rtt(s, cs.rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
     as.una = c->snd_una;
+    as.echo_at = echo_at(s);
     if (c->flight)
         feed_recovery(s, &as, cs);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
     if (probed)
         probe_answered(c, s->now);
-    flight_settle(c, s->now);
+    flight_settle(s->t, c, s->now);
     c->output_due = true;
 }
 

@@ -24,6 +24,7 @@ void flight_begin(struct tcp *t, struct tcb *c)
     board_init(&f->board, t->ranges, c->snd_nxt);
     f->board.rate = &f->rate;
     recovery_init(&f->recovery, c->snd_nxt - 1); /* a loss at once is one */
+    rack_init(&f->rack);
     for (unsigned i = 0; i < FLIGHT_TIMERS; i++)
         f->timer[i] = TIME_NEVER;
     c->flight = f;
@@ -50,12 +51,60 @@ int64_t flight_deadline(const struct flight *f)
     return first;
 }
 
-void flight_settle(struct tcb *c, int64_t now)
+/*
+ * RFC 8985 section 7.2: may the tail be probed? Not while something better says what is lost. In a
+ * recovery, where the RFC leaves it to RTX, retransmissions may be all that flies, and the window
+ * full with what arrived behind them: they are a tail as well, and nothing else would show their
+ * loss.
+ */
+static bool may_probe(const struct tcp *t, const struct tcb *c)
+{
+    const struct flight *f = c->flight;
+    const struct board *b = &f->board;
+
+    if (!t->cfg.tlp || !f->sack || c->snd_una == c->snd_nxt || c->snd_wnd == 0 ||
+        c->rtt.backoff > 0 || f->tlp.probing || b->lost > 0)
+        return false;
+    if (f->recovery.phase == RECOVERY_FAST)
+        return t->cfg.rack && b->fresh == 0;
+    return f->recovery.phase == RECOVERY_OPEN && b->sacked == 0;
+}
+
+void flight_settle(const struct tcp *t, struct tcb *c, int64_t now)
 {
     struct flight *f = c->flight;
+    bool lone = c->snd_nxt - c->snd_una <= c->snd_mss && flight_phase(f) == RECOVERY_OPEN;
 
-    if (f && c->snd_una == c->snd_nxt)
-        f->timer[FLIGHT_IDLE] = now + time_max(idle_ns, c->rtt.rto);
+    if (!f)
+        return;
+    f->timer[FLIGHT_PTO] = may_probe(t, c) ? now + tlp_timeout(c->rtt.srtt, lone) : TIME_NEVER;
+    if (c->timer[TIMER_RTX] < f->timer[FLIGHT_PTO] && f->timer[FLIGHT_PTO] != TIME_NEVER)
+        f->timer[FLIGHT_PTO] = c->timer[TIMER_RTX];
+    if (c->snd_una != c->snd_nxt)
+        return;
+    f->timer[FLIGHT_REO] = TIME_NEVER;
+    f->timer[FLIGHT_IDLE] = now + time_max(idle_ns, c->rtt.rto);
+}
+
+/* What was late is lost, unless its acknowledgment came meanwhile (RFC 8985 section 6.2). */
+static void reordering_expired(struct tcp *t, struct tcb *c, int64_t now)
+{
+    struct ack_sample s = tcp_ack_sample(t, c, now);
+    struct recovery_verdict v;
+
+    tcp_note(t, c, now, REASON_REO_EXPIRED, 0);
+    recovery_on_reordering(c->flight, &s, &v);
+    tcp_heed_losses(t, c, now, &v);
+    c->output_due = true;
+}
+
+/* RTX would be due at the same time or a little later: the probe has its time to be answered. */
+static void probe_expired(struct tcp *t, struct tcb *c, int64_t now)
+{
+    tcp_note(t, c, now, REASON_PTO_EXPIRED, 0);
+    c->flight->tlp.due = true;
+    c->output_due = true;
+    tcp_restart_rtx(c, now);
 }
 
 static bool expire(struct flight *f, enum flight_timer timer, int64_t now)
@@ -68,6 +117,10 @@ static bool expire(struct flight *f, enum flight_timer timer, int64_t now)
 
 void flight_tick(struct tcp *t, struct tcb *c, int64_t now)
 {
+    if (expire(c->flight, FLIGHT_REO, now))
+        reordering_expired(t, c, now);
+    if (expire(c->flight, FLIGHT_PTO, now))
+        probe_expired(t, c, now);
     if (expire(c->flight, FLIGHT_PACE, now))
         c->output_due = true;
     if (expire(c->flight, FLIGHT_IDLE, now)) {

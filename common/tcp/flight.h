@@ -18,7 +18,9 @@
 #include "tcp/cc/cwv.h"
 #include "tcp/cc/rate.h"
 #include "tcp/recovery/board.h"
+#include "tcp/recovery/rack.h"
 #include "tcp/recovery/recovery.h"
+#include "tcp/recovery/tlp.h"
 #include "tcp/response.h"
 
 struct tcp;
@@ -26,6 +28,8 @@ struct tcb;
 
 /* Its timers; tcb.h lists them with the others. */
 enum flight_timer {
+    FLIGHT_REO,
+    FLIGHT_PTO,
     FLIGHT_IDLE,
     FLIGHT_PACE,
     FLIGHT_TIMERS,
@@ -34,6 +38,8 @@ enum flight_timer {
 struct flight {
     struct board board;
     struct recovery recovery;
+    struct rack rack;
+    struct tlp tlp;
     struct response response;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
@@ -53,8 +59,8 @@ void flight_end(struct tcp *t, struct tcb *c);
 /* The first deadline, or TIME_NEVER; `f` may be NULL, in which case it is that. */
 int64_t flight_deadline(const struct flight *f);
 
-/* Something was sent or acknowledged: is the flight idle now? */
-void flight_settle(struct tcb *c, int64_t now);
+/* Something was sent or acknowledged: is the flight idle now, or its tail to be probed? */
+void flight_settle(const struct tcp *t, struct tcb *c, int64_t now);
 
 /* Run what is due. */
 void flight_tick(struct tcp *t, struct tcb *c, int64_t now);

@@ -4,8 +4,9 @@
  * tcp_output is called until it returns false, after all input of a batch was processed and the
  * applications have acted, so that one segment does for several debts: data carries the
  * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
- * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe; new data
- * with the FIN; word of urgent data; an acknowledgment that is still owed; a keep-alive.
+ * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe of the
+ * window or of the tail; new data with the FIN; word of urgent data; an acknowledgment that is
+ * still owed; a keep-alive.
  *
  * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
  * window too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
@@ -148,9 +149,10 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
     c->snd_nxt += send_space(o, start, len, why);
-    board_sent(&c->flight->board, o->now, start, c->snd_nxt);
+    recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
     control_sent(o->t, c, o->now, len);
     response_sent(c, o->now, start, c->snd_nxt - start, false);
+    flight_settle(o->t, c, o->now);
     if (why == REASON_SEND_DATA)
         ecn_new_text(c, o->hdr, o->p);
     if (why != REASON_SEND_PROBE && may_time(c))
@@ -192,6 +194,9 @@ static bool send_lost(struct out *o)
     control_sent(o->t, c, o->now, len);
     recovery_sent(f, o->now, start, start + len);
     response_sent(c, o->now, start, len, true);
+    if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
+        tcp_restart_rtx(c, o->now); /* RACK has its time to find that this is lost, too */
+    flight_settle(o->t, c, o->now);
     return true;
 }
 
@@ -227,6 +232,52 @@ static bool send_probe(struct out *o)
         return false;
     return send_new(o, max32(1, min32(min32(waiting, window), option_text_max(c))),
                     REASON_SEND_PROBE);
+}
+
+/* The last segment that is not known to have arrived, once more. */
+static bool send_tail_again(struct out *o)
+{
+    struct tcb *c = o->c;
+    const struct range *g = board_last(&c->flight->board);
+    uint32_t start, len;
+
+    while (g && g->sacked)
+        g = board_before(&c->flight->board, g);
+    if (!g)
+        return false;
+    start = g->end - min32(range_len(g), option_text_max(c));
+    len = min32(g->end - start, window_from(c, start));
+    if (len == 0)
+        return false;
+    rtt_cancel(&c->rtt);
+    c->retransmits++;
+    len = send_space(o, start, len, REASON_SEND_TLP);
+    control_sent(o->t, c, o->now, len);
+    recovery_sent(c->flight, o->now, start, start + len);
+    response_sent(c, o->now, start, len, true);
+    return true;
+}
+
+/*
+ * RFC 8985 section 7.3: new data, be it one segment beyond cwnd; where there is none, or no window,
+ * the last segment again. Then it is RTX that waits for its answer. What is sent again in a
+ * recovery decides nothing about a loss: that is known.
+ */
+static bool send_tail_probe(struct out *o)
+{
+    struct tcb *c = o->c;
+    uint32_t fresh = min32(unsent(c), min32(window_from(c, c->snd_nxt), option_text_max(c)));
+    bool open = c->flight->recovery.phase == RECOVERY_OPEN, again = fresh == 0;
+
+    c->flight->tlp.due = false;
+    if (c->snd_una == c->snd_nxt || c->snd_wnd == 0)
+        return false;
+    if (again ? !send_tail_again(o) : !send_new(o, fresh, REASON_SEND_TLP))
+        return false;
+    tlp_sent(&c->flight->tlp, c->snd_nxt, again && open);
+    tcp_restart_rtx(c, o->now);
+    flight_settle(o->t, c, o->now);
+    return true;
 }
 
 /* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it
@@ -304,6 +355,8 @@ static bool send_from_queue(struct out *o)
         return !response_holds_lost(c) && send_lost(o);
     if (c->probe_due)
         return send_probe(o);
+    if (c->flight && c->flight->tlp.due && send_tail_probe(o))
+        return true;
     if (send_data(o))
         return true;
     arm_persist(c, o->now);

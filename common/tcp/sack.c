@@ -109,7 +109,6 @@ static bool is_possible(const struct tcb *c, const struct tcp_hdr *seg,
 void sack_arrived(struct tcp *t, const struct tcb *c, int64_t now, const struct tcp_hdr *seg,
                   struct ack_sample *s)
 {
-    s->sack = c->sack_ok;
     if (!c->sack_ok)
         return;
     for (unsigned i = 0; i < seg->opt.sack_n; i++) {

@@ -26,6 +26,8 @@
  *   LINGER  state.c arms it in TIME-WAIT (2 MSL), and in FIN-WAIT-2 when nobody reads any more;
  *           user.c where a release may take so long and no longer
  * and those of what is in flight (flight.h), as long as there is something or was not long ago:
+ *   REO     recovery.c arms it when something is late and may only have been overtaken
+ *   PTO     flight.c arms it when the tail may have to be probed, never behind RTX
  *   IDLE    flight.c arms it when nothing is outstanding any more, and clears it when text is sent
  *   PACE    output.c arms it when a segment has to wait for its turn
  */

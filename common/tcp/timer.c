@@ -52,13 +52,15 @@ static void count_retransmission(struct tcp *t, struct tcb *c, int64_t now)
 static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
 {
     struct cc_sample s = tcp_cc_sample(c, now);
+    struct ack_sample as = tcp_ack_sample(t, c, now);
 
     /* ssthresh is halved once, not for each time-out of the same segment */
     s.in_recovery = flight_phase(c->flight) == RECOVERY_RTO && c->rtt.backoff > 0;
     response_timeout(t, c);
-    recovery_on_rto(c->flight, c->snd_nxt);
+    recovery_on_rto(c->flight, &as);
     s.lost = s.pipe;
     s.pipe = recovery_pipe(c->flight, c->snd_mss);
+    s.lost -= s.lost < s.pipe ? s.lost : s.pipe;
     s.rate = rate_finish(&c->flight->rate, s.min_rtt);
     control_on_rto(t, c, &s);
     ecn_reduced(c);
@@ -120,9 +122,9 @@ void tcp_tick(struct tcp *t, struct tcb *c, int64_t now)
     }
     if (give_up_at(c) <= now)
         tcp_end(t, c, now, REASON_END_TIMED_OUT);
+    flight_tick(t, c, now); /* a probe that is due goes before RTX, and puts it off */
     if (expire(c, TIMER_RTX, now))
         rtx_expired(t, c, now);
-    flight_tick(t, c, now);
     if (keepalive_deadline(c) <= now)
         tcp_keepalive_expired(t, c, now);
     if (expire(c, TIMER_LINGER, now))

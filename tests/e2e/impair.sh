@@ -68,7 +68,7 @@ both "random losses" in impair.lost
 impaired "bursts" 'out: burst 2% 50%'
 both "bursts" out impair.burst
 
-impaired "displaced, doubled, damaged" 'delay 2ms 1ms, reorder 10% 5ms, duplicate 5%; in: corrupt 3%'
+impaired "displaced, doubled, damaged" 'out: delay 2ms 1ms, reorder 10% 5ms, duplicate 5%; in: corrupt 3%'
 for reason in reordered duplicated; do
     both "displaced, doubled, damaged" out impair.$reason
 done
@@ -101,6 +101,10 @@ check "-v: behind the line of the packet" grep -q 'Flags \[S.*(send.syn)  (impai
 check "without --seed: which dice" grep -qE '^host: impaired: drop syn 1; the dice are those of --seed [0-9]+$' \
     "$WORK/host.err"
 is "--impair help: a rule in each line but the help" "$("$BIN/host" --impair help | grep -cE '^  [a-z]')" 11
+"$BIN/host" --json --impair 'drop syn 1' tun0 10.0.0.1/24 10.0.1.5 </dev/null 2>"$WORK/json" >/dev/null
+check "--json: the same counters" grep -q \
+    '"event":"impaired","program":"host","direction":"out","packets":[0-9]*,"counters":{"impair.dropped":1}}' \
+    "$WORK/json"
 stop $peer
 
 # On peer; and both ends impaired.
@@ -150,6 +154,16 @@ again "one seed" 'delay 20ms 5ms, loss 1%, reorder 2%, rate 10mbit queue 50p, dr
 check "one seed: there were losses" [ "$(grep -c 'impair.lost:' "$WORK/host.1")" -gt 0 ]
 again "one seed, doubled and damaged" 'delay 30ms, duplicate 3%, corrupt 1%, burst 1% 30%'
 again "one seed, nothing impaired" 'loss 0%'
+
+# Both nodes in one process, with nothing but its clock between them: no attempts are needed.
+for n in 1 2; do
+    "$BIN/host" --in-memory --impair 'delay 20ms 5ms, loss 2%, reorder 2%' --seed 9 --pcap "$WORK/host.pcapng" \
+        tun0 10.0.0.1/24 10.0.1.5 <"$WORK/in" >"$WORK/out" 2>"$WORK/host.err"
+    check "one seed, one process, $n: whole" cmp "$WORK/out" "$WORK/in"
+    $lines --v4 "$WORK/host.pcapng" >"$WORK/both.$n"
+done
+is "one seed, one process: the capture of both ends, $(wc -l <"$WORK/both.1") packets, is the same twice" \
+    "$(sum "$WORK/both.1")" "$(sum "$WORK/both.2")"
 
 # Another seed is another run.
 cp "$WORK/host.1" "$WORK/host.seed7"

@@ -150,19 +150,8 @@ else
 fi
 
 # The kernel's end moves behind a router, which is this namespace: there packets can be lost and marked.
-#
-#   ksock (10.9.0.2) --- far1 === far0 --- this namespace forwards --- tun0 or tun1 === host or peer
-#
-go_far()
-{
-    ip netns add far && ip link add far0 type veth peer name far1 && ip link set far1 netns far &&
-        ip addr add 10.9.0.1/24 dev far0 && ip link set far0 up &&
-        ip -n far addr add 10.9.0.2/24 dev far1 && ip -n far link set far1 up &&
-        ip -n far link set far1 gso_max_segs 1 && # each segment is a packet that can be lost
-        ip -n far route add default via 10.9.0.1
-}
 
-if ! go_far 2>"$WORK/far.err"; then
+if ! far_up far 0; then
     skip "lost and marked packets" "no second namespace here: $(head -1 "$WORK/far.err")"
     finish
 fi

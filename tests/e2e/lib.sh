@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../.." || exit 1
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 BIN=${BIN:-build/bin}
 NAME=$(basename "$0" .sh)
+case $0 in */bench/*) NAME=bench-$NAME ;; esac
 
 if [ -z "${TWINTUN_INSIDE-}" ]; then
     userns=
@@ -162,6 +163,29 @@ net_up()
     "$BIN/netsetup" up >"$WORK/netsetup.out" 2>&1 && return
     not_ok "netsetup up" "$(cat "$WORK/netsetup.out")"
     finish
+}
+
+# far_up NAME N [ROUTER]: another namespace, whose kernel is an end of its own at 10.9.N.2. This one
+# forwards to it, or the namespace ROUTER, so packets can be lost and marked on the way; each segment
+# is a packet.
+#
+#   10.9.N.2 [NAME] NAME1 === NAME0 [here, forwards] === tun0 or tun1 or another such
+#
+# False where the system allows none; why is in $WORK/far.err.
+far_up()
+{
+    local router=${3:+-n $3}
+
+    # shellcheck disable=SC2086
+    {
+        ip netns add "$1" && ip -n "$1" link set lo up &&
+            ip $router link add "${1}0" type veth peer name "${1}1" netns "$1" &&
+            ip $router addr add "10.9.$2.1/24" dev "${1}0" &&
+            ip $router link set "${1}0" gso_max_segs 1 up &&
+            ip -n "$1" addr add "10.9.$2.2/24" dev "${1}1" &&
+            ip -n "$1" link set "${1}1" gso_max_segs 1 up &&
+            ip -n "$1" route add default via "10.9.$2.1"
+    } 2>"$WORK/far.err"
 }
 
 answers()

@@ -76,6 +76,20 @@ if look "$WORK/both.json"; then
 fi
 iptables -w -F FORWARD
 
+# An impaired path: what it did to a packet stands at the packet.
+peer_start --trace "$WORK/peer.json"
+head -c 300000 "$WORK/file" | host --impair 'out: loss 3%' --seed 7 --trace "$WORK/host.json" \
+    >"$WORK/back" 2>"$WORK/host.err"
+stop $peer
+lost=$(grep -c '"ph":"i".*"name":"impair.lost","args":{"reason":"[^"]' "$WORK/host.json")
+check "an impaired path lost $lost packets, and the trace shows it" test "$lost" -ge 1
+if look "$WORK/host.json"; then
+    sent=$(of sent)
+    look "$WORK/peer.json" && is "all others came" "$(of received)" "$((sent - lost))"
+fi
+check "each lost packet says so itself" \
+    test "$(grep -c '"ph":"X".*"path[ 0-9]*":"impair.lost: ' "$WORK/host.json")" -eq "$lost"
+
 # SIGTERM in the middle closes in order, and the file is whole.
 mkfifo "$WORK/input"
 peer_start --trace "$WORK/term.json"

@@ -124,6 +124,8 @@ static bool is_again(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_SACK:
+    case REASON_SEND_RACK:
+    case REASON_SEND_TLP:
     case REASON_SEND_REOPENED:
     case REASON_SEND_SMALLER:
     case REASON_SEND_PROBE:
@@ -142,6 +144,7 @@ static bool is_first(enum reason why)
     switch (why) {
     case REASON_SEND_DATA:
     case REASON_SEND_FIN:
+    case REASON_SEND_TLP:
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
     case REASON_SEND_SYN_ACK:

@@ -145,6 +145,7 @@ bool lab_is_repair(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_SACK:
+    case REASON_SEND_RACK:
         return true;
     default:
         return false;
@@ -167,6 +168,5 @@ uint64_t lab_timeouts(const struct lab *lab, unsigned node)
 
 uint64_t lab_probes(const struct lab *lab, unsigned node)
 {
-    (void)lab, (void)node;
-    return 0;
+    return lab->sent[node].why[REASON_SEND_TLP];
 }

@@ -8,9 +8,11 @@
  *   keepalive=N   SO_KEEPALIVE after N s of silence, then each second, given up after 3
  *   urgent=N      the Nth byte of the input is sent with MSG_OOB
  *   inline        urgent data stays in the stream; where its mark is passed is told
+ *   cc=NAME       the congestion control, of those that this kernel has
  *
  * On standard error: "listening"; "connected"; "options WORDS", what the kernel negotiated
- * (TCP_INFO); "mark N", N bytes having been read before it; and what went wrong.
+ * (TCP_INFO); "mark N", N bytes having been read before it; when all is over "sent again N", the
+ * segments that were, and "took N", the microseconds since it was connected; and what went wrong.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,6 +38,7 @@ enum {
 static struct {
     bool after, in_line;
     int hold, keepalive, urgent; /* 0: not asked for */
+    char cc[16];                 /* TCP_CA_NAME_MAX; empty: the system's choice */
 } ask;
 
 static struct {
@@ -45,6 +48,7 @@ static struct {
     long long sent, read;
     bool input_ended, shut, eof;
     time_t began;
+    long long began_us;
 } end;
 
 static int fail(const char *what)
@@ -79,6 +83,9 @@ static void open_end(const char *how, const char *address, const char *port)
 
     if (fd < 0 || inet_pton(AF_INET, address, &a.sin_addr) != 1)
         exit(fail(address));
+    if (ask.cc[0] &&
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, ask.cc, (socklen_t)strlen(ask.cc)) < 0)
+        exit(fail(ask.cc));
     end.fd = fd;
     if (strcmp(how, "connect") == 0) {
         if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
@@ -95,18 +102,31 @@ static void open_end(const char *how, const char *address, const char *port)
     close(fd);
 }
 
-static void tell_options(void)
+static struct tcp_info get_info(void)
 {
     struct tcp_info info;
     socklen_t len = sizeof(info);
-    unsigned o;
 
     if (getsockopt(end.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         exit(fail("TCP_INFO"));
-    o = info.tcpi_options;
+    return info;
+}
+
+static void tell_options(void)
+{
+    unsigned o = get_info().tcpi_options;
+
     fprintf(stderr, "options%s%s%s%s\n", o & TCPI_OPT_TIMESTAMPS ? " timestamps" : "",
             o & TCPI_OPT_SACK ? " sack" : "", o & TCPI_OPT_WSCALE ? " wscale" : "",
             o & TCPI_OPT_ECN ? " ecn" : "");
+}
+
+static long long now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
 static bool may_send(void)
@@ -216,6 +236,7 @@ static void word(const char *w)
     sscanf(w, "hold=%d", &ask.hold);
     sscanf(w, "keepalive=%d", &ask.keepalive);
     sscanf(w, "urgent=%d", &ask.urgent);
+    sscanf(w, "cc=%15s", ask.cc);
 }
 
 int main(int argc, char **argv)
@@ -231,6 +252,9 @@ int main(int argc, char **argv)
     fprintf(stderr, "connected\n");
     tell_options();
     end.began = time(NULL);
+    end.began_us = now_us();
     serve();
+    fprintf(stderr, "sent again %u\ntook %lld\n", get_info().tcpi_total_retrans,
+            now_us() - end.began_us);
     return close(end.fd) < 0 ? fail("close") : EXIT_SUCCESS;
 }

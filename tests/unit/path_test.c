@@ -211,6 +211,7 @@ static void test_a_long_queue_is_counted_as_far_as_there_is_room(void **state)
         .rate = 1000000, .queue = UINT32_MAX, .mark_packets = PATH_WAITING, .in_order = true});
     for (unsigned i = 0; i < 2 * PATH_WAITING; i++)
         assert_int_equal(fate_at(0).marked, i >= PATH_WAITING);
+    assert_int_equal(path.waiting, PATH_WAITING);
     assert_false(fate_at(2 * PATH_WAITING * MSEC).marked);
 }
 
@@ -375,11 +376,13 @@ static void test_one_bit_is_turned(void **state)
     struct path_packet *k = inbox_put(&inbox, 0, bytes, 2);
 
     (void)state;
+    k->bytes[2] = 0;
     packet_turn_bit(k, 0);
     packet_turn_bit(k, 15);
     packet_turn_bit(k, 16); /* not its own */
     assert_int_equal(k->bytes[0], 0x80);
     assert_int_equal(k->bytes[1], 0xfe);
+    assert_int_equal(k->bytes[2], 0);
     inbox_clear(&inbox);
 }
 

@@ -71,6 +71,13 @@ static enum action duplicate(void)
     return feed(0, true);
 }
 
+static void time_out(void)
+{
+    struct ack_sample s = {.now = ++now, .una = una, .nxt = nxt, .mss = MSS};
+
+    recovery_on_rto(&f, &s);
+}
+
 /* `len` of the lost bytes are sent again. */
 static void sent_again(uint32_t len)
 {
@@ -249,7 +256,7 @@ static void test_what_counts(void **state)
 static void no_reentry(void)
 {
     start(10000);
-    recovery_on_rto(&f, nxt);
+    time_out();
     sent_again(10000);
     assert_int_equal(progress(10000), FINISHED);
     more(5000);
@@ -298,7 +305,7 @@ static void timeout(void)
 {
     start(10000);
     duplicates(1);
-    recovery_on_rto(&f, nxt);
+    time_out();
     expect_lost("all", 0, 10000, REASON_SEND_RTO);
     assert_int_equal(pipe_now(), 0);
     sent_again(1000);
@@ -330,12 +337,12 @@ static void timeout_within(void)
     start(10000);
     enter();
     sent_again(1000);
-    recovery_on_rto(&f, nxt);
+    time_out();
     expect_lost("all once more", 0, 10000, REASON_SEND_RTO);
     assert_int_equal(f.recovery.phase, RECOVERY_RTO);
     sent_again(1000);
     assert_int_equal(progress(1000), NOTHING);
-    recovery_on_rto(&f, nxt);
+    time_out();
     expect_lost("all but the first", 1000, 10000, REASON_SEND_RTO);
     assert_int_equal(progress(10000), FINISHED);
 }

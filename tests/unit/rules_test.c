@@ -165,6 +165,8 @@ static void test_what_is_wrong_is_named(void **state)
     bad("rate 101gbit", "'101gbit' is not a rate from 8bit to 100gbit, such as 10mbit or 500kbit");
     bad("rate 99999999999999999999gbit", "'99999999999999999999gbit' is not a rate from 8bit to "
                                          "100gbit, such as 10mbit or 500kbit");
+    bad("rate 18446744073709551617mbit", "'18446744073709551617mbit' is not a rate from 8bit to "
+                                         "100gbit, such as 10mbit or 500kbit");
     bad("rate 1mbit queue", "'rate' needs a length such as 50p behind it");
     bad("rate 1mbit queue 1025p",
         "'1025p' is not a length such as 50p (packets, up to 1024) or 64kb (bytes)");

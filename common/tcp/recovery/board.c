@@ -142,6 +142,8 @@ static void merge(struct board *b, struct range *g, struct range *next)
         land(g);
     if (!lost && later)
         insert_behind(&next->by_time, &g->by_time);
+    if (g->overtaken_at < next->overtaken_at)
+        g->overtaken_at = next->overtaken_at;
     if (later) {
         g->sent_at = next->sent_at;
         g->mark = next->mark;
@@ -281,6 +283,7 @@ static void depart(struct board *b, struct range *g, int64_t now)
     if (b->rate)
         rate_on_send(b->rate, &g->mark, now, board_pipe(b), range_len(g));
     g->sent_at = now;
+    g->overtaken_at = 0;
     list_append(&b->by_time, &g->by_time);
     count(b, g);
     if (before && alike(before, g))

@@ -42,6 +42,7 @@ struct range {
     struct list by_seq;
     struct list by_time;   /* while it flies */
     int64_t sent_at;       /* ns: the last time */
+    int64_t overtaken_at;  /* ns: when what left later was first known to have arrived; or 0 */
     uint32_t start, end;   /* sequence numbers */
     struct rate_mark mark; /* of the last transmission */
     uint8_t sent;          /* how often; stays at 255 */

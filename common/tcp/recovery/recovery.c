@@ -21,6 +21,7 @@ struct arrival {
     struct flight *f;
     const struct ack_sample *s;
     struct recovery_verdict *v;
+    bool selective; /* it is the blocks that are looked at now */
     int64_t latest; /* ns: when the latest of what was delivered had left */
 };
 
@@ -40,15 +41,50 @@ static void judge_timeout(struct arrival *a, const struct range *g)
 static void delivered(void *arg, const struct range *g)
 {
     struct arrival *a = arg;
+    const struct ack_sample *s = a->s;
+    struct flight *f = a->f;
 
     a->v->delivered += range_len(g);
     judge_timeout(a, g);
-    if (a->f->board.rate)
-        rate_on_delivered(a->f->board.rate, &g->mark, a->s->now, range_len(g));
+    if (f->board.rate)
+        rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
+    rack_delivered(&f->rack, g, s->now, s->path.min_rtt, a->selective ? -1 : s->echo_at,
+                   f->board.fack);
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;
-    a->v->rtt = time_max(1, a->s->now - g->sent_at);
+    a->v->rtt = time_max(1, s->now - g->sent_at);
+}
+
+static struct arrival begin(struct flight *f, const struct ack_sample *s,
+                            struct recovery_verdict *v)
+{
+    *v = (struct recovery_verdict){0};
+    return (struct arrival){.f = f, .s = s, .v = v};
+}
+
+/* `g` is lost from now on. */
+static void lose(struct arrival *a, struct range *g, enum reason why)
+{
+    a->v->lost += range_len(g);
+    board_lose(&a->f->board, g, why);
+}
+
+/* In their order, so that what arrived in order looks so. */
+static void take_blocks(struct arrival *a, const struct board_ear *ear)
+{
+    struct tcp_sack_block block[TCP_SACK_MAX];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < a->s->blocks; i++) {
+        unsigned at = n++;
+
+        for (; at > 0 && seq_lt(a->s->block[i].start, block[at - 1].start); at--)
+            block[at] = block[at - 1];
+        block[at] = a->s->block[i];
+    }
+    for (unsigned i = 0; i < n; i++)
+        board_sack(&a->f->board, block[i].start, block[i].end, ear);
 }
 
 static void take(struct arrival *a)
@@ -59,8 +95,8 @@ static void take(struct arrival *a)
 
     board_ack(b, a->s->una, &ear);
     cumulative = a->v->delivered;
-    for (unsigned i = 0; i < a->s->blocks; i++)
-        board_sack(b, a->s->block[i].start, a->s->block[i].end, &ear);
+    a->selective = true;
+    take_blocks(a, &ear);
     a->v->sacked = a->v->delivered - cumulative;
     if (b->n && board_first(b)->sacked) {
         /* It acknowledges up to what it says it has: it does not have it any more. */
@@ -170,8 +206,7 @@ static void lose_below_sacked(struct arrival *a)
             bytes += range_len(g);
             pieces++;
         } else if (enough && !g->lost && g->sent == 1) {
-            a->v->lost += range_len(g);
-            board_lose(b, g, REASON_SEND_SACK);
+            lose(a, g, REASON_SEND_SACK);
         }
     }
 }
@@ -181,8 +216,31 @@ static void sack_duplicate(struct arrival *a)
 {
     struct recovery *r = &a->f->recovery;
 
-    if (++r->dupacks == DUPACK_THRESHOLD && r->phase == RECOVERY_OPEN && a->v->lost == 0)
+    r->dupacks++;
+    if (a->s->rack || a->v->lost || r->phase != RECOVERY_OPEN)
+        return;
+    if (r->dupacks == DUPACK_THRESHOLD)
         lose_first(a, REASON_SEND_FAST_RETRANSMIT);
+}
+
+/* ---- with them, and by time (RFC 8985) ---- */
+
+static int64_t reordering_window(const struct flight *f, const struct ack_sample *s)
+{
+    uint32_t pieces = (f->board.sacked + s->mss - 1) / s->mss;
+
+    return rack_window(&f->rack, &s->path, f->recovery.phase != RECOVERY_OPEN, pieces);
+}
+
+/* RACK_detect_loss */
+static void lose_late(struct arrival *a)
+{
+    struct flight *f = a->f;
+    int64_t window = reordering_window(f, a->s);
+    struct range *g;
+
+    while ((g = rack_lost(&f->rack, &f->board, a->s->now, window, &f->timer[FLIGHT_REO])))
+        lose(a, g, REASON_SEND_RACK);
 }
 
 static void selective(struct arrival *a)
@@ -192,19 +250,40 @@ static void selective(struct arrival *a)
     finish(a);
     if (a->s->acked)
         r->dupacks = 0;
-    lose_below_sacked(a);
+    if (a->s->rack)
+        lose_late(a);
+    else
+        lose_below_sacked(a);
     if (!a->s->acked && a->v->sacked && !a->s->dsack)
         sack_duplicate(a);
     if (a->v->lost && r->phase == RECOVERY_OPEN)
         enter(a);
 }
 
+/* What a probe of the tail found out, and what else RACK remembers. */
+static void heed_reports(struct arrival *a)
+{
+    const struct ack_sample *s = a->s;
+    struct tlp_ack probe = {.una = s->una,
+                            .duplicate = s->duplicate && !s->blocks,
+                            .dsack = s->dsack,
+                            .dsack_end = s->twice.end};
+    enum tlp_verdict said = tlp_on_ack(&a->f->tlp, &probe);
+    bool ends = a->f->recovery.phase != RECOVERY_OPEN && seq_geq(s->una, a->f->recovery.recover);
+
+    a->v->probe_repaired = said == TLP_REPAIRED;
+    rack_adapt(&a->f->rack, &(struct rack_ack){.una = s->una,
+                                               .nxt = s->nxt,
+                                               .dsack = s->dsack && said != TLP_FOR_NOTHING,
+                                               .finished = ends});
+}
+
 void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recovery_verdict *ret)
 {
-    struct arrival a = {.f = f, .s = s, .v = ret};
+    struct arrival a = begin(f, s, ret);
 
-    *ret = (struct recovery_verdict){0};
     take(&a);
+    heed_reports(&a);
     if (s->sack)
         selective(&a);
     else
@@ -212,29 +291,63 @@ void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recove
     if (s->acked && f->recovery.phase == RECOVERY_OPEN && seq_lt(f->recovery.recover, s->una))
         f->recovery.recover = s->una - 1; /* what is behind is all the same; ahead it would be
                                            * wrong, once the numbers have wrapped */
+    if (ret->entered)
+        tlp_end(&f->tlp);
+}
+
+void recovery_on_reordering(struct flight *f, const struct ack_sample *s,
+                            struct recovery_verdict *ret)
+{
+    struct arrival a = begin(f, s, ret);
+
+    lose_late(&a);
+    if (ret->lost && f->recovery.phase == RECOVERY_OPEN)
+        enter(&a);
 }
 
 /* ---- what else makes bytes be sent again ---- */
 
-static void lose_all(struct flight *f, enum reason why)
+static uint32_t lose_all(struct flight *f, enum reason why)
 {
-    if (f->board.n)
-        board_lose_span(&f->board, board_first(&f->board)->start, board_last(&f->board)->end, why);
+    const struct board *b = &f->board;
+
+    if (!b->n)
+        return 0;
+    return board_lose_span(&f->board, board_first(b)->start, board_last(b)->end, why);
+}
+
+/* RACK_mark_losses_on_RTO: what left a moment ago may well arrive. */
+static void lose_expired(struct arrival *a)
+{
+    struct flight *f = a->f;
+    int64_t late = f->rack.rtt + reordering_window(f, a->s);
+    struct range *g;
+
+    while ((g = board_oldest(&f->board)) && g->sent_at + late <= a->s->now)
+        lose(a, g, REASON_SEND_RTO);
+    a->v->lost += board_lose_span(&f->board, a->s->una, a->s->una + a->s->mss, REASON_SEND_RTO);
 }
 
 /*
  * What was selectively acknowledged stays so. A remote end that takes it back is found out when it
  * acknowledges all before that and no more.
  */
-void recovery_on_rto(struct flight *f, uint32_t nxt)
+void recovery_on_rto(struct flight *f, const struct ack_sample *s)
 {
     struct recovery *r = &f->recovery;
+    struct recovery_verdict v;
+    struct arrival a = begin(f, s, &v);
 
+    if (s->rack && f->rack.rtt)
+        lose_expired(&a);
+    else
+        v.lost = lose_all(f, REASON_SEND_RTO);
     r->phase = RECOVERY_RTO;
-    r->recover = nxt;
+    r->recover = s->nxt;
     r->dupacks = 0;
-    r->at_once = false;
-    lose_all(f, REASON_SEND_RTO);
+    r->at_once = true;
+    tlp_end(&f->tlp);
+    f->timer[FLIGHT_REO] = f->timer[FLIGHT_PTO] = TIME_NEVER;
 }
 
 void recovery_undone(struct flight *f, uint32_t una)
@@ -267,6 +380,11 @@ bool recovery_may_send(const struct flight *f, uint32_t len, uint32_t cwnd, uint
     uint32_t pipe = recovery_pipe(f, mss);
 
     return f->recovery.at_once || pipe == 0 || pipe + len <= cwnd;
+}
+
+void recovery_sent_new(struct flight *f, int64_t now, uint32_t start, uint32_t end)
+{
+    board_sent(&f->board, now, start, end);
 }
 
 void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end)

@@ -4,12 +4,14 @@
  *
  * Bytes are taken for lost
  *
- *   with selective acknowledgments, when enough that lies behind them has arrived: three pieces, or
+ *   with selective acknowledgments, when they are late by what has arrived that left after them
+ *   (RACK, rack.h); without RACK, when enough that lies behind them has arrived: three pieces, or
  *   more than two segments (IsLost of RFC 6675);
  *   without them, when three duplicate acknowledgments came: the first segment, and after each
  *   partial acknowledgment the next (NewReno, RFC 6582). A duplicate says that one segment has left
  *   the network, so each counts as one segment less in flight;
- *   when the retransmission timer expires: everything (RFC 6298 section 5).
+ *   when the retransmission timer expires: everything (RFC 6298 section 5); with RACK the first
+ *   segment, and what is late by its clock (RFC 8985 section 6.3).
  *
  * A recovery lasts until all that was sent before it began is acknowledged. It is the hook for what
  * else has to do with its beginning, its acknowledgments, its end and a timeout.
@@ -20,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tcp/recovery/rack.h"
 #include "wire/reason.h"
 #include "wire/tcp.h"
 
@@ -40,40 +43,53 @@ struct recovery {
 
 /* What one acknowledgment says. */
 struct ack_sample {
-    int64_t now;    /* ns */
-    uint32_t una;   /* snd_una after it */
-    uint32_t nxt;   /* snd_nxt */
-    uint32_t acked; /* sequence space newly acknowledged; 0 for a duplicate */
-    uint32_t mss;   /* bytes */
-    bool duplicate; /* by the definition of RFC 5681 section 2 */
-    bool dsack;     /* it reports that something arrived twice, which is ... */
-    struct tcp_sack_block twice;
-    bool sack; /* selective acknowledgments are spoken */
+    int64_t now;                 /* ns */
+    uint32_t una;                /* snd_una after it */
+    uint32_t nxt;                /* snd_nxt */
+    uint32_t acked;              /* sequence space newly acknowledged; 0 for a duplicate */
+    uint32_t mss;                /* bytes */
+    bool duplicate;              /* by the definition of RFC 5681 section 2 */
+    bool dsack;                  /* it reports that something arrived twice, ... */
+    struct tcp_sack_block twice; /* ... this */
+    bool sack;                   /* selective acknowledgments are spoken, ... */
+    bool rack;                   /* ... and RACK judges what is lost */
+    struct rack_path path;       /* round trips so far */
+    int64_t echo_at; /* ns, to the millisecond: when the segment had left that its timestamp
+                      * answers; -1: it does not say */
     unsigned blocks;
     struct tcp_sack_block block[TCP_SACK_MAX]; /* what they say, as far as it can be true */
 };
 
 /* What it means. */
 struct recovery_verdict {
-    uint32_t delivered; /* bytes that arrived, as we learn now, in whatever order */
-    uint32_t sacked;    /* ... those of them that lie behind a gap */
-    uint32_t lost;      /* bytes that are taken for lost from now on */
-    int64_t rtt;        /* ns since the latest of what was delivered left, of what was sent once;
-                         * 0: none was */
-    bool entered;       /* a loss was detected: congestion control is to be told */
-    bool finished;      /* all that was in flight at the loss is acknowledged */
-    bool original;      /* since a timeout: something arrived that was in flight at it, and was not
-                         * sent again */
-    bool above;         /* ... something behind a gap that left after it */
-    bool reneged;       /* the remote end has taken back what it had selectively acknowledged */
+    uint32_t delivered;  /* bytes that arrived, as we learn now, in whatever order */
+    uint32_t sacked;     /* ... those of them that lie behind a gap */
+    uint32_t lost;       /* bytes that are taken for lost from now on */
+    int64_t rtt;         /* ns since the latest of what was delivered left, of what was sent once;
+                          * 0: none was */
+    bool entered;        /* a loss was detected: congestion control is to be told */
+    bool finished;       /* all that was in flight at the loss is acknowledged */
+    bool original;       /* since a timeout: something arrived that was in flight at it, and was not
+                          * sent again */
+    bool above;          /* ... something behind a gap that left after it */
+    bool reneged;        /* the remote end has taken back what it had selectively acknowledged */
+    bool probe_repaired; /* a tail loss probe was what had been lost: a loss to congestion control,
+                          * but nothing is left to repair */
 };
 
 void recovery_init(struct recovery *r, uint32_t una);
 
 void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recovery_verdict *ret);
 
-/* The retransmission timer expired with all up to `nxt` in flight: it counts as lost. */
-void recovery_on_rto(struct flight *f, uint32_t nxt);
+/*
+ * FLIGHT_REO expired: what was only late is lost now, if nothing has come meanwhile. `s` is the
+ * sample of an acknowledgment that says nothing.
+ */
+void recovery_on_reordering(struct flight *f, const struct ack_sample *s,
+                            struct recovery_verdict *ret);
+
+/* The retransmission timer expired; the same for `s`. */
+void recovery_on_rto(struct flight *f, const struct ack_sample *s);
 
 /* Nothing had been lost: what was taken for lost flies again, and the recovery is over. */
 void recovery_undone(struct flight *f, uint32_t una);
@@ -97,6 +113,9 @@ bool recovery_next(const struct flight *f, uint32_t *ret_start, uint32_t *ret_en
 
 /* May `len` bytes be sent again now, with a congestion window of `cwnd`? */
 bool recovery_may_send(const struct flight *f, uint32_t len, uint32_t cwnd, uint32_t mss);
+
+/* [start, end) was sent for the first time. */
+void recovery_sent_new(struct flight *f, int64_t now, uint32_t start, uint32_t end);
 
 /* [start, end) was sent again. */
 void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end);
