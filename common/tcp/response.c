@@ -24,7 +24,10 @@ void response_loss(struct tcp *t, struct tcb *c, bool reduces)
         undo_begin(&r->undo, c->snd_una, c->snd_nxt, false);
 }
 
-/* What is on the board is what the ACK that began the recovery has left there. */
+/*
+ * What is on the board is what the ACK that began the recovery has left there. Where none did, but
+ * time, one segment leaves, and what follows is released by acknowledgments.
+ */
 void response_reduced(struct tcp *t, struct tcb *c, const struct ack_sample *s,
                       const struct recovery_verdict *v)
 {
@@ -36,8 +39,11 @@ void response_reduced(struct tcp *t, struct tcb *c, const struct ack_sample *s,
         .newly_acked = s ? s->acked : 0,
     };
 
-    if (t->cfg.prr && f->sack && !t->cfg.cc->own_window)
-        prr_begin(&f->response.prr, &start);
+    if (!t->cfg.prr || !f->sack || t->cfg.cc->own_window)
+        return;
+    prr_begin(&f->response.prr, &start);
+    if (!v)
+        c->cc.cwnd = recovery_pipe(f, c->snd_mss) + c->snd_mss;
 }
 
 void response_marked(struct tcb *c)

@@ -26,7 +26,7 @@ need_tun
 TOOLS=${TOOLS:-build/release/tools}
 RUNS=${RUNS:-8} FLOWS=4 MIB=${MIB:-6} MS=${MS:-10} PERCENT=${PERCENT:-1} LEAST=${LEAST:-95}
 CCS=${CCS:-reno cubic}
-[ "${1-}" = short ] && RUNS=4 MIB=3 MS=5 LEAST=40
+[ "${1-}" = short ] && RUNS=4 MIB=3 MS=5 LEAST=55
 
 if ! { ip netns add router && far_up ka 1 && far_up kb 2 router; } 2>>"$WORK/far.err"; then
     echo "skip - $NAME # no namespaces and veth here: $(tail -1 "$WORK/far.err")"

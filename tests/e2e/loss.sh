@@ -160,15 +160,14 @@ halves "$SIZE"
 both
 judge "nothing is lost: $((SIZE >> 20)) MiB each way"
 for percent in 1 5; do
-    bytes=$((percent == 1 ? SIZE : SIZE / 8))
-    halves $bytes
+    halves "$SIZE"
     if ! lossy $percent 2>"$WORK/iptables.err"; then
         skip "$percent% of packets are lost" "this kernel has no iptables match 'statistic'"
         continue
     fi
     before=$(kernel TCPTimeouts)
     both
-    judge "$percent% of packets are lost: $((bytes >> 20)) MiB each way"
+    judge "$percent% of packets are lost: $((SIZE >> 20)) MiB each way"
     echo "    the kernel: $(($(kernel TCPTimeouts) - before)) timeouts"
     if [ $percent -eq 1 ]; then
         halves $((SIZE / 16))

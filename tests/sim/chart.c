@@ -44,7 +44,7 @@ static double at_x(const struct chart *c, double x)
 
 static double at_y(const struct chart *c, double y)
 {
-    return HEIGHT - BOTTOM - y / c->y_max * (HEIGHT - TOP - BOTTOM);
+    return HEIGHT - BOTTOM - (y - c->y_min) / (c->y_max - c->y_min) * (HEIGHT - TOP - BOTTOM);
 }
 
 /* 1, 2 or 5 times a power of ten: about TICKS of them make `max`. */
@@ -76,7 +76,7 @@ static void grid_y(const struct chart *c, FILE *out)
 {
     double step = tick_of(c->y_max);
 
-    for (double y = 0; y <= c->y_max * 1.0001; y += step)
+    for (double y = c->y_min; y <= c->y_max * 1.0001; y += step)
         fprintf(out,
                 "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"#dddddd\"/>"
                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
@@ -147,7 +147,7 @@ void chart_bars(const struct chart *c, FILE *out)
     for (unsigned i = 0; i < c->series_n; i++)
         for (unsigned g = 0; g < c->series[i].n; g++) {
             double y = c->series[i].y[g], top = at_y(c, fmax(0, fmin(y, c->y_max)));
-            double bottom = at_y(c, fmin(0, y));
+            double bottom = at_y(c, fmax(c->y_min, fmin(0, y)));
 
             fprintf(out,
                     "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n",

@@ -21,7 +21,7 @@ struct chart_series {
 
 struct chart {
     const char *title, *x_name, *y_name;
-    double x_max, y_max;
+    double x_max, y_max, y_min; /* y_min: 0 or below */
     const char *const *x_names; /* names instead of numbers at x = 0, 1, ...; NULL: numbers */
     unsigned series_n;
     struct chart_series series[CHART_SERIES];

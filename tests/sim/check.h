@@ -87,6 +87,10 @@ struct flow {
     struct span sacked[CHECK_SPANS];
     unsigned tail_probes; /* for a lost tail, with nothing heard in between */
 
+    /* the books of pacing: what may leave at once, and the rate that was set, bytes and bytes/s */
+    int64_t pace_at, pace_credit;
+    uint64_t pace_rate;
+
     /* repetitions by a timer, with nothing heard in between */
     unsigned agains;
     uint32_t again_seq;
@@ -164,8 +168,8 @@ void check_forget(struct check *c, unsigned node);
 void check_heard(struct check *c);
 /* ... and text, or a FIN, leaves again as [start, end) of `f`. */
 void check_again(struct check *c, struct flow *f, uint32_t start, uint32_t end, enum reason why);
-/* ... and text has left for the first time, `len` bytes; `conn` is its struct conn. */
-void check_flying(struct check *c, const void *conn, uint32_t len);
+/* ... and text, `len` bytes, has left `conn` of a node, a struct conn. */
+void check_flying(struct check *c, unsigned node, const void *conn, uint32_t len, enum reason why);
 
 /* The two flows of a segment, its own first; false if the ports are none of ours. */
 bool check_find_flows(struct check *c, uint16_t sport, uint16_t dport, struct flow **ret_own,

@@ -86,12 +86,39 @@ void check_again(struct check *c, struct flow *f, uint32_t start, uint32_t end, 
                        f->sacked[i].start - f->syn.isn, f->sacked[i].end - f->syn.isn);
 }
 
+/* ---- Pacing ---- */
+
+/*
+ * A paced connection sends no more than its rate gives, but for bursts of two quanta and a segment
+ * more, as the rate moves meanwhile: a quantum is a millisecond's worth and at least two segments
+ * (tcp/control.h). The rate may have just changed, so the higher one of before and after counts.
+ * Probes leave when they must.
+ */
+static void check_pace(struct check *c, struct flow *f, const struct conn *conn, uint32_t len,
+                       enum reason why)
+{
+    const struct tcb *t = &conn->tcb;
+    uint64_t rate = t->cc.pacing_rate > f->pace_rate ? t->cc.pacing_rate : f->pace_rate;
+    int64_t quantum = (int64_t)(rate / 1000) + 2 * t->snd_mss, most = 2 * quantum + 2 * t->snd_mss;
+    int64_t since = time_min(c->now - f->pace_at, SEC);
+
+    if (f->pace_rate == 0 || since == SEC)
+        f->pace_credit = most;
+    else
+        f->pace_credit += (int64_t)((uint64_t)since * (rate / 1000 + 1) / 1000000);
+    f->pace_credit = time_min(f->pace_credit, most) - len;
+    f->pace_at = c->now;
+    f->pace_rate = t->cc.pacing_rate;
+    if (f->pace_rate > 0 && f->pace_credit < 0 && why != REASON_SEND_PROBE)
+        check_fail(c, "port %u: %lld bytes more than its pace of %llu a second", t->local_port,
+                   -(long long)f->pace_credit, (unsigned long long)rate);
+}
+
 /* ---- What flies ---- */
 
 /* One segment may fly whatever the window is, and a FIN counts as one byte more. */
-void check_flying(struct check *c, const void *of, uint32_t len)
+static void check_window(struct check *c, const struct tcb *t, uint32_t len)
 {
-    const struct tcb *t = &((const struct conn *)of)->tcb;
     uint32_t pipe = recovery_pipe(t->flight, t->snd_mss);
 
     if (pipe > t->snd_nxt - t->snd_una)
@@ -100,4 +127,16 @@ void check_flying(struct check *c, const void *of, uint32_t len)
     if (pipe > t->cc.cwnd + t->fin_sent && pipe > len + 1)
         check_fail(c, "port %u: new data, and %u bytes fly in a window of %u", t->local_port, pipe,
                    t->cc.cwnd);
+}
+
+void check_flying(struct check *c, unsigned node, const void *of, uint32_t len, enum reason why)
+{
+    const struct conn *conn = of;
+    struct flow *own, *back;
+
+    if (why == REASON_SEND_DATA)
+        check_window(c, &conn->tcb, len);
+    if (c->stack[node]->cfg.tcp.pacing &&
+        check_find_flows(c, conn->tcb.local_port, conn->tcb.remote_port, &own, &back))
+        check_pace(c, own, conn, len, why);
 }

@@ -395,8 +395,8 @@ void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b,
     check_ip(c, node, &ip, why);
     check_segment(c, node, &tcp, b + ip.header_len + tcp.header_len,
                   (uint32_t)(l4_len - tcp.header_len), why);
-    if (why == REASON_SEND_DATA) {
+    if (l4_len > tcp.header_len && why != REASON_SEND_KEEPALIVE) {
         conn = flow_find(c->stack[node], &ip.src, tcp.sport, &ip.dst, tcp.dport);
-        check_flying(c, conn, (uint32_t)(l4_len - tcp.header_len));
+        check_flying(c, node, conn, (uint32_t)(l4_len - tcp.header_len), why);
     }
 }

@@ -230,6 +230,7 @@ static bool draw_mechanisms(const char *folder)
         return false;
     begin_chart("What is lost without a mechanism: CUBIC, 10 Mbit/s, 40 ms, a buffer of one BDP",
                 "switched off", "percent less goodput", matrix.columns - 1, 60);
+    chart.y_min = -40;
     for (unsigned k = 1; k < matrix.columns; k++)
         names[k - 1] = matrix.column[k] + 1;
     chart.x_names = names;

@@ -149,12 +149,30 @@ static void a_timeout_ends_it(void **state)
     end();
 }
 
+/* It was time that found the loss: one segment leaves, and no burst up to ssthresh. */
+static void rfc9937_6_a_loss_that_time_showed(void **state)
+{
+    struct tcb *c;
+    uint32_t flies;
+
+    (void)state;
+    to_twenty_in_flight(true, &cc_reno);
+    c = (struct tcb *)(uintptr_t)tcb();
+    board_lose_span(&c->flight->board, c->snd_una, c->snd_una + 15 * MSS, REASON_SEND_RTO);
+    flies = board_pipe(&c->flight->board);
+    assert_int_equal(flies, 5 * MSS);
+    c->cc.cwnd = c->cc.ssthresh = 10 * MSS;
+    response_reduced(&rig.st->tcp, c, NULL, NULL);
+    assert_int_equal(c->cc.cwnd, flies + MSS);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc6937_4_one_loss), cmocka_unit_test(rfc6937_4_heavy_loss),
         cmocka_unit_test(without_prr),        cmocka_unit_test(own_window),
-        cmocka_unit_test(a_timeout_ends_it),
+        cmocka_unit_test(a_timeout_ends_it),  cmocka_unit_test(rfc9937_6_a_loss_that_time_showed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
