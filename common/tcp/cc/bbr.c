@@ -374,23 +374,10 @@ static void inflight_too_high(struct bbr *b, const struct cc *cc, const struct c
     }
 }
 
-/*
- * What is found lost in the round after a probe went too far, and was sent with more in flight than
- * the limit that followed, is answered by that limit. It says nothing of the short term; the draft
- * does not tell them apart.
- */
-static bool answered(const struct bbr *b, const struct cc_sample *s)
-{
-    return b->state == BBR_DOWN && b->ack_phase == BBR_ACKS_STOPPING && b->prev_probe_too_high &&
-           s->rate.loss_tx_in_flight >= b->inflight_longterm;
-}
-
 static void handle_lost(struct bbr *b, const struct cc *cc, const struct cc_sample *s)
 {
     const struct rate_sample *r = &s->rate;
 
-    if (answered(b, s))
-        return;
     bbr_note_loss(b, cc, s);
     if (b->bw_probe_sample && bbr_too_much(r->loss_since, r->loss_tx_in_flight, s->sack))
         inflight_too_high(b, cc, s, bbr_inflight_at_loss(r));
