@@ -24,7 +24,7 @@
 . "$(dirname "$0")/../e2e/lib.sh"
 need_tun
 TOOLS=${TOOLS:-build/release/tools}
-RUNS=${RUNS:-8} FLOWS=4 MIB=${MIB:-6} MS=${MS:-10} PERCENT=${PERCENT:-1} LEAST=${LEAST:-95}
+RUNS=${RUNS:-8} FLOWS=4 MIB=${MIB:-6} MS=${MS:-10} PERCENT=${PERCENT:-1} LEAST=${LEAST:-85}
 CCS=${CCS:-reno cubic}
 [ "${1-}" = short ] && RUNS=4 MIB=3 MS=5 LEAST=55
 
