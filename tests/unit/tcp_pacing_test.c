@@ -1,0 +1,118 @@
+/* Pacing: what a module that sets pacing_rate gets, what the switch does, and what is marked. */
+#include "tcp_kit.h"
+
+/* Twenty segments to send, after a handshake of 100 ms. */
+static void begin_paced(const struct cc_ops *cc, bool pacing)
+{
+    defaults();
+    rig.cfg.tcp.cc = cc;
+    rig.cfg.tcp.pacing = pacing;
+    begin();
+    app_listen(1);
+    rig_inject(SYN, 0, 0, FULL_WND, 0, &mss_only);
+    rig_expect_syn(SYN | ACK);
+    advance(100 * MSEC);
+    inject(ACK, 1, 1, FULL_WND, 0);
+    rig_event(EV_ACCEPTED);
+    app_send(20 * MSS);
+}
+
+/* How many full segments leave now, in order from number `first` on. */
+static uint32_t leave(uint32_t first)
+{
+    uint32_t n = 0;
+
+    for (; rig_take_tcp(); n++)
+        assert_int_equal(rig.seg.seq - flow.iss, 1 + (first + n) * MSS);
+    return n;
+}
+
+/*
+ * 2.77 times the initial window of ten segments in 100 ms is a segment each 3.61 ms. A quantum is
+ * two of them, since that is more than a millisecond; one more may leave at first, as if the timer
+ * had been late.
+ */
+static void a_window_leaves_evenly(void **state)
+{
+    uint32_t sent, n;
+    int ms = 0;
+
+    (void)state;
+    begin_paced(&cc_bbr, true);
+    sent = leave(0);
+    assert_int_equal(sent, 4);
+    for (; sent < 10 && ms < 100; ms++) {
+        advance(MSEC);
+        n = leave(sent);
+        assert_true(n <= 3 && (ms >= 6 || n == 0));
+        sent += n;
+    }
+    assert_int_equal(sent, 10);
+    assert_in_range(ms, 15, 22); /* 7.2 ms and two, 7.2 ms and two ... */
+    advance(20 * MSEC);
+    assert_int_equal(leave(sent), 0); /* that was the window */
+    end();
+}
+
+/* What does not ask for it is not paced, nor is anything with the switch off. */
+static void without_pacing_a_window_leaves_at_once(void **state)
+{
+    (void)state;
+    begin_paced(&cc_bbr, false);
+    assert_int_equal(leave(0), 10);
+    end();
+    begin_paced(&cc_cubic, true);
+    assert_int_equal(leave(0), 10);
+    end();
+}
+
+/* An acknowledgment while the next segment waits does not let it out sooner. */
+static void an_acknowledgment_does_not_hasten(void **state)
+{
+    (void)state;
+    begin_paced(&cc_bbr, true);
+    assert_int_equal(leave(0), 4);
+    advance(2 * MSEC);
+    inject(ACK, 1, 1 + MSS, FULL_WND, 0);
+    assert_int_equal(leave(4), 0);
+    advance(6 * MSEC);
+    assert_true(leave(4) >= 2);
+    end();
+}
+
+/* --cwnd: the window begins as is asked for, also for one that stays so; a lost SYN or not. */
+static void the_initial_window_may_be_given(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 3; lost++) {
+        defaults();
+        rig.cfg.tcp.cc = &cc_fixed;
+        rig.cfg.tcp.initial_window = 3;
+        begin();
+        app_listen(1);
+        rig_inject(SYN, 0, 0, FULL_WND, 0, &mss_only);
+        rig_expect_syn(SYN | ACK);
+        for (unsigned i = 0; i < lost; i++) {
+            advance(SEC << i);
+            rig_expect_syn(SYN | ACK);
+        }
+        inject(ACK, 1, 1, FULL_WND, 0);
+        rig_event(EV_ACCEPTED);
+        app_send(20 * MSS);
+        assert_int_equal(leave(0), 3);
+        inject(ACK, 1, 1 + 3 * MSS, FULL_WND, 0);
+        assert_int_equal(leave(3), 3); /* it did not grow */
+        end();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_window_leaves_evenly),
+        cmocka_unit_test(without_pacing_a_window_leaves_at_once),
+        cmocka_unit_test(an_acknowledgment_does_not_hasten),
+        cmocka_unit_test(the_initial_window_may_be_given),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
