@@ -18,7 +18,8 @@ mkdir -p $logs
 #   exec          whether a program can be started is not told the same way under valgrind
 #   outlet        readers that are slow, against an alarm clock
 #   capture_pipe  readers of captures, by the hundred thousand
-elsewhere=' exec outlet capture_pipe '
+#   trace_file    a reader that is stuck, and disks that are full
+elsewhere=' exec outlet capture_pipe trace_file '
 # The same many times over, which takes half a minute each.
 long='tcp_sack teller hostile_storm'
 longest='reasm chunk wheel'
