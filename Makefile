@@ -17,7 +17,7 @@
 #   make units, lint, bench, format, conformance                     parts of the work on it
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
 #   make matrix       tests/sim/matrix.txt anew: simulated goodput, which `make test` compares;
-#                     `make pictures` draws those of docs/congestion.md
+#   make pictures     those of docs/congestion.md, from that
 #   make mutants      faults put into the stack on purpose, each found by the simulator;
 #                     ONLY=NAME tries one
 #   make fuzz         libFuzzer (clang) for RUNS executions, a million; FUZZ=NAME is one fuzzer

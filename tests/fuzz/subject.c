@@ -48,7 +48,7 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     static const uint32_t rcv[] = {262144, 65535, 4096, 1000}, snd[] = {262144, 16384, 2000, 100};
     static const uint32_t conns[] = {SUBJECT_CONNS, 4, 2, 1},
                           chunks[] = {SUBJECT_CHUNKS, 40, 12, 3};
-    static const uint32_t syn_queue[] = {SUBJECT_CONNS, 4, 2, 1};
+    static const uint32_t syn_queue[] = {SUBJECT_CONNS, 4, 2, 1}, ranges[] = {512, 64, 8, 1};
     struct stack_config *cfg = &n->cfg;
     unsigned c = script_16(s), off = script_16(s);
 
@@ -63,6 +63,7 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->max_conns = choose(conns, c >> 8);
     cfg->max_chunks = choose(chunks, c >> 10);
     cfg->tcp.syn_queue = choose(syn_queue, c >> 12);
+    cfg->max_ranges = choose(ranges, c >> 14);
     cfg->tcp.wscale = !(off & 0x100);
     cfg->tcp.conn.nagle = !(off & 0x200);
     cfg->tcp.delayed_ack = !(off & 0x400);
@@ -77,6 +78,8 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->accept_source_routes = off & 128;
     cfg->tcp.conn.keepalive = off & 0x1000;
     cfg->tcp.conn.keepalive_octet = off & 0x2000;
+    cfg->tcp.rack = cfg->tcp.tlp = !(off & 0x4000);
+    cfg->tcp.prr = cfg->tcp.frto = cfg->tcp.undo = !(off & 0x8000);
     cfg->seed = number;
     memset(cfg->secret, 0x5a + (int)number, sizeof(cfg->secret));
     cfg->small = &n->small;

@@ -124,11 +124,13 @@ static void drop(struct board *b, struct range *g)
 
 /*
  * Two neighbours become one, which is `g`. Where both fly the later counts: the other is at worst
- * waited for a little longer.
+ * waited for a little longer. Where one flies, neither is lost any more, until a timer says so;
+ * else what was just sent again would be lost at once, and be sent for ever.
  */
 static void merge(struct board *b, struct range *g, struct range *next)
 {
-    bool both = g->sacked && next->sacked, lost = !both && (g->lost || next->lost);
+    bool both = g->sacked && next->sacked, flies = list_on(&g->by_time) || list_on(&next->by_time);
+    bool lost = !both && !flies && (g->lost || next->lost);
     bool later = list_on(&next->by_time) && (!list_on(&g->by_time) || next->sent_at >= g->sent_at);
 
     uncount(b, g);
