@@ -19,8 +19,7 @@
  * BOARD_RANGES_MAX of them at most, whatever selective acknowledgments somebody makes up; beyond
  * that, or when the pool is used up, neighbours become one range, which then knows less: it was
  * sent at the later of their times, and is neither sacked unless both are nor lost where one flies.
- * Some ranges are the board's
- * own, so that this is always possible.
+ * Some ranges are the board's own, so that this is always possible.
  */
 #ifndef TCP_RECOVERY_BOARD_H
 #define TCP_RECOVERY_BOARD_H
