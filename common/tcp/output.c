@@ -153,8 +153,8 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
     control_sent(o->t, c, o->now, len);
     response_sent(c, o->now, start, c->snd_nxt - start, false);
     flight_settle(o->t, c, o->now);
-    if (why == REASON_SEND_DATA)
-        ecn_new_text(c, o->hdr, o->p);
+    if (why != REASON_SEND_PROBE && seq_lt(start, tcb_data_end(c)))
+        ecn_new_text(c, o->hdr, o->p); /* also where it probes the tail */
     if (why != REASON_SEND_PROBE && may_time(c))
         rtt_start(&c->rtt, o->now, c->snd_nxt);
     return true;
