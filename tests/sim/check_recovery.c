@@ -5,7 +5,7 @@
  *
  * What has been reported may be taken back (RFC 2018 section 8), so the reports are forgotten when
  * the retransmission timer has expired, and when an acknowledgment stops short of what was reported
- * behind it.
+ * behind it; what that acknowledgment reports itself counts.
  */
 #include <limits.h>
 
@@ -58,10 +58,10 @@ void check_heard(struct check *c)
     f->tail_probes = 0;
     if (seq_lt(a->tcp.ack, a->snd_una))
         return; /* older than what we know */
+    forget_acked(f, a->tcp.ack);
     for (unsigned i = 0; i < o->sack_n; i++)
         if (seq_gt(o->sack[i].start, a->tcp.ack) && seq_leq(o->sack[i].end, a->snd_nxt))
             add_report(f, (struct span){o->sack[i].start, o->sack[i].end});
-    forget_acked(f, a->tcp.ack);
 }
 
 /* ---- What is sent again ---- */
@@ -70,7 +70,7 @@ void check_heard(struct check *c)
 static bool by_acknowledgments(enum reason why)
 {
     return why == REASON_SEND_FAST_RETRANSMIT || why == REASON_SEND_RECOVERY ||
-           why == REASON_SEND_SACK;
+           why == REASON_SEND_SACK || why == REASON_SEND_RESCUE;
 }
 
 void check_again(struct check *c, struct flow *f, uint32_t start, uint32_t end, enum reason why)
