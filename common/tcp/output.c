@@ -182,6 +182,13 @@ static void send_again(struct out *o, uint32_t start, uint32_t len, enum reason 
     response_sent(c, o->now, start, len, true);
 }
 
+/* What a timeout sends leaves at that instant, from which the next one is counted (RFC 6298 5.6).
+ */
+static bool answers_timeout(const struct flight *f)
+{
+    return f->recovery.phase == RECOVERY_RTO && f->recovery.at_once;
+}
+
 /* What was sent may be sent again within the window (SHLD-16) and cwnd. */
 static bool send_lost(struct out *o)
 {
@@ -199,7 +206,7 @@ static bool send_lost(struct out *o)
         c->cwnd_limited = true;
         return false;
     }
-    if (control_must_wait(o->t, c, o->now))
+    if (!answers_timeout(f) && control_must_wait(o->t, c, o->now))
         return false;
     send_again(o, start, len, why);
     if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
