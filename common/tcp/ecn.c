@@ -75,6 +75,12 @@ void ecn_reduced(struct tcb *c)
     c->ecn_end = c->snd_nxt;
 }
 
+void ecn_taken_back(struct tcb *c)
+{
+    c->ecn_cwr = false;
+    c->ecn_limited = false;
+}
+
 void ecn_new_text(struct tcb *c, struct tcp_hdr *hdr, struct pkt *p)
 {
     if (!c->ecn_ok)

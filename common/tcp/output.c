@@ -169,6 +169,13 @@ static uint32_t window_from(const struct tcb *c, uint32_t seq)
     return seq_gt(edge, seq) ? edge - seq : 0;
 }
 
+/* What a timeout sends leaves at that instant, from which the next one is counted (RFC 6298 5.6).
+ */
+static bool answers_timeout(const struct flight *f)
+{
+    return f->recovery.phase == RECOVERY_RTO && f->recovery.at_once;
+}
+
 /* What was sent may be sent again within the window (SHLD-16) and cwnd. */
 static bool send_lost(struct out *o)
 {
@@ -186,7 +193,7 @@ static bool send_lost(struct out *o)
         c->cwnd_limited = true;
         return false;
     }
-    if (control_must_wait(o->t, c, o->now))
+    if (!answers_timeout(f) && control_must_wait(o->t, c, o->now))
         return false;
     rtt_cancel(&c->rtt);
     c->retransmits++;

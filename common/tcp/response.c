@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "tcp/control.h"
+#include "tcp/ecn.h"
 #include "tcp/recovery/limited.h"
 #include "tcp/tcp.h"
 #include "tcp/timestamp.h"
@@ -102,8 +103,10 @@ static void take_back(struct tcp *t, struct tcb *c, const struct ack_sample *s, 
     recovery_undone(f, s->una);
     cs.in_flight = outstanding(c);
     cs.pipe = recovery_pipe(f, s->mss);
-    if (reduced)
-        control_on_undo(t, c, &cs);
+    if (!reduced)
+        return;
+    control_on_undo(t, c, &cs);
+    ecn_taken_back(c);
 }
 
 /* F-RTO's word: was the timeout spurious? */

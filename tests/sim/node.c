@@ -105,7 +105,7 @@ static void node_input(struct node *n, int64_t now, const struct path_packet *k,
 
     check_before(c, n->number, k->bytes, k->len, k->corrupted);
     said = take(n, now, k->bytes, k->len);
-    check_after(c, k->corrupted, said);
+    check_after(c, n->number, k->corrupted, said);
     if (n->rx.exhausted > 0)
         check_fail(c, "node %u has used up its %u receive buffers", n->number, n->rx.count);
 }
@@ -118,7 +118,7 @@ enum reason node_struck(struct node *n, int64_t now, const uint8_t *bytes, uint3
     check_before(c, n->number, bytes, len, false);
     c->arrival.forged = true;
     said = take(n, now, bytes, len);
-    check_after(c, false, said);
+    check_after(c, n->number, false, said);
     return said;
 }
 

@@ -213,6 +213,7 @@ static void rfc8985_6_2_step_4_the_window(void **state)
     (void)state;
     rack_init(&rack);
     assert_int_equal(rack_window(&rack, &path, false, 3), 25); /* no recovery was seen yet */
+    assert_int_equal(rack_window(&rack, &(struct rack_path){.min_rtt = 100}, false, 3), 25);
     rack_adapt(&rack, &(struct rack_ack){.finished = true});
     assert_int_equal(rack_window(&rack, &path, false, 2), 25);
     assert_int_equal(rack_window(&rack, &path, false, 3), 0);

@@ -402,6 +402,53 @@ static void a_loss_says_cwr_as_well(void **state)
     end();
 }
 
+/* ---- a reduction that is taken back ---- */
+
+enum {
+    TS_MSS = MSS - 12, /* what timestamps leave */
+};
+
+/*
+ * RFC 3168 6.1.2, RFC 4015: it says no CWR, which would end the receiver's word of a mark that it
+ * did see; and that word, of the same flight, counts.
+ */
+static void what_is_undone_says_no_cwr(void **state)
+{
+    struct tcp_options both = {.has_mss = true, .mss = MSS, .has_timestamp = true, .ts_val = 100};
+    uint32_t first;
+
+    (void)state;
+    defaults();
+    rig.cfg.tcp.ecn = rig.cfg.tcp.timestamps = true;
+    begin();
+    app_open();
+    rig_expect_syn(SYN | ECE | CWR);
+    both.ts_ecr = rig.seg.opt.ts_val;
+    rig_inject(SYN | ACK | ECE, 0, 1, FULL_WND, 0, &both);
+    expect(ACK, 1, 1, 0);
+    app_send(30 * TS_MSS);
+    for (uint32_t i = 0; i < 10; i++)
+        expect(ACK, 1 + i * TS_MSS, 1, TS_MSS);
+    first = rig.seg.opt.ts_val;
+    advance(5 * MSEC);
+    for (unsigned i = 0; i < 3; i++)
+        inject_opt(ACK, 1, 1, FULL_WND, .has_timestamp = true, .ts_val = 101, .ts_ecr = first);
+    expect(ACK, 1, 1, TS_MSS);
+    expect_why(REASON_SEND_FAST_RETRANSMIT);
+    drain();
+    inject_opt(ACK, 1, 1 + 4 * TS_MSS, FULL_WND, .has_timestamp = true, .ts_val = 102,
+               .ts_ecr = first);
+    counted(UNDO_ECHO, 1);
+    assert_true(rig_take_tcp());
+    rig_reason("what leaves", rig.why, REASON_SEND_DATA);
+    assert_int_equal(rig.seg.flags & CWR, 0);
+    drain();
+    inject_opt(ACK | ECE, 1, 1 + 6 * TS_MSS, FULL_WND, .has_timestamp = true, .ts_val = 103,
+               .ts_ecr = first);
+    counted(ECN_REDUCED, 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_loss_and_an_echo_of_one_flight_count_once),
         cmocka_unit_test(a_loss_behind_that_flight_counts),
         cmocka_unit_test(a_loss_says_cwr_as_well),
+        cmocka_unit_test(what_is_undone_says_no_cwr),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

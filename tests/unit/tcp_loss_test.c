@@ -414,6 +414,40 @@ static void congestion_avoidance(void **state)
     assert_int_equal(cc.cwnd, 20 * MSS);
 }
 
+/* ---- losses found by time (RFC 8985) ---- */
+
+/*
+ * Step 1 of RACK_detect_loss: the first round trip there is counts for the window of the very
+ * acknowledgment that ends it. Of a SYN-ACK that was sent twice there was none (Karn).
+ */
+static void rfc8985_6_2_step_1_the_first_round_trip(void **state)
+{
+    const struct tcp_options sack = {.has_mss = true, .mss = MSS, .sack_ok = true};
+
+    (void)state;
+    defaults();
+    rig.cfg.tcp.sack = true;
+    begin();
+    app_listen(1);
+    rig_inject(SYN, 0, 0, FULL_WND, 0, &sack);
+    rig_expect_syn(SYN | ACK);
+    advance(SEC);
+    rig_expect_syn(SYN | ACK);
+    inject(ACK, 1, 1, FULL_WND, 0);
+    rig_event(EV_ACCEPTED);
+    app_send(2 * MSS);
+    expect_segments(0, 2);
+    advance(40 * MSEC);
+    inject_opt(ACK, 1, 1, FULL_WND, .sack_n = 1,
+               .sack = {{flow.iss + 1 + MSS, flow.iss + 1 + 2 * MSS}});
+    inject_opt(ACK, 1, 1, FULL_WND, .sack_n = 1,
+               .sack = {{flow.iss + 1 + MSS, flow.iss + 1 + 2 * MSS}});
+    expect_silence(10 * MSEC); /* a quarter of it */
+    expect_segments(0, 1);
+    expect_why(REASON_SEND_RACK);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +468,7 @@ int main(void)
         cmocka_unit_test(one_segment_is_timed),
         cmocka_unit_test(no_second_reduction_for_one_window),
         cmocka_unit_test(congestion_avoidance),
+        cmocka_unit_test(rfc8985_6_2_step_1_the_first_round_trip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,18 +225,23 @@ static void sack_duplicate(struct arrival *a)
 
 /* ---- with them, and by time (RFC 8985) ---- */
 
-static int64_t reordering_window(const struct flight *f, const struct ack_sample *s)
+/* The round trip that this very acknowledgment ends counts, too; it may be the first. */
+static int64_t reordering_window(const struct arrival *a)
 {
-    uint32_t pieces = (f->board.sacked + s->mss - 1) / s->mss;
+    const struct flight *f = a->f;
+    uint32_t pieces = (f->board.sacked + a->s->mss - 1) / a->s->mss;
+    struct rack_path path = a->s->path;
 
-    return rack_window(&f->rack, &s->path, f->recovery.phase != RECOVERY_OPEN, pieces);
+    if (a->v->rtt && (!path.min_rtt || a->v->rtt < path.min_rtt))
+        path.min_rtt = a->v->rtt;
+    return rack_window(&f->rack, &path, f->recovery.phase != RECOVERY_OPEN, pieces);
 }
 
 /* RACK_detect_loss */
 static void lose_late(struct arrival *a)
 {
     struct flight *f = a->f;
-    int64_t window = reordering_window(f, a->s);
+    int64_t window = reordering_window(a);
     struct range *g;
 
     while ((g = rack_lost(&f->rack, &f->board, a->s->now, window, &f->timer[FLIGHT_REO])))
@@ -320,7 +325,7 @@ static uint32_t lose_all(struct flight *f, enum reason why)
 static void lose_expired(struct arrival *a)
 {
     struct flight *f = a->f;
-    int64_t late = f->rack.rtt + reordering_window(f, a->s);
+    int64_t late = f->rack.rtt + reordering_window(a);
     struct range *g;
 
     while ((g = board_oldest(&f->board)) && g->sent_at + late <= a->s->now)
