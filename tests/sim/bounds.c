@@ -597,6 +597,6 @@ int bounds_run(const char *only, bool verbose)
         failed = failed || !v.holds;
     }
     if (!found)
-        fprintf(stderr, "sim: there is no bound '%s'\n", only);
+        fprintf(stderr, "sim: there is no bound '%s'; sim --bounds names them all\n", only);
     return !found ? EXIT_USAGE : failed ? EXIT_FAILED : EXIT_DONE;
 }

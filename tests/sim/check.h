@@ -111,7 +111,8 @@ struct flow {
     bool told;
     uint32_t told_edge; /* the highest sequence number it may use, plus one */
     uint32_t told_ack;  /* the highest acknowledgment */
-    uint32_t told_ts;   /* the highest timestamp */
+    bool ts_told;       /* a timestamp, ... */
+    uint32_t told_ts;   /* ... the highest */
     int64_t heard_at;   /* ns: when any of them came and was taken */
     unsigned sends;
     struct sent sent[CHECK_SENT];

@@ -17,8 +17,9 @@
 /*
  * A paced connection sends no more than its rate gives, but for bursts of two quanta and a segment
  * more, as the rate moves meanwhile: a quantum is a millisecond's worth and at least two segments
- * (tcp/control.h). The rate may have just changed, so the higher one of before and after counts.
- * Probes leave when they must, and what the retransmission timer sends.
+ * (tcp/control.h). The rate may have just changed, so the higher one of before and after counts,
+ * also for what was not used: that is time. Probes leave when they must, and what the
+ * retransmission timer sends.
  */
 static void check_pace(struct check *c, struct flow *f, const struct conn *conn, uint32_t len,
                        enum reason why)
@@ -28,6 +29,8 @@ static void check_pace(struct check *c, struct flow *f, const struct conn *conn,
     int64_t quantum = (int64_t)(rate / 1000) + 2 * t->snd_mss, most = 2 * quantum + 2 * t->snd_mss;
     int64_t since = time_min(c->now - f->pace_at, SEC);
 
+    if (f->pace_rate > 0 && rate > f->pace_rate && f->pace_credit > 0)
+        f->pace_credit = (int64_t)((uint64_t)f->pace_credit * rate / f->pace_rate);
     if (f->pace_rate == 0 || since == SEC)
         f->pace_credit = most;
     else

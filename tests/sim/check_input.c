@@ -72,8 +72,9 @@ static void learn(struct arrival *a, int64_t now, bool taken)
     me->agains = 0;
     if (taken) /* an old duplicate may be anybody's */
         me->heard_at = now;
-    if (tcp->opt.has_timestamp && (!me->told_ts || seq_gt(tcp->opt.ts_val, me->told_ts)))
+    if (tcp->opt.has_timestamp && (!me->ts_told || seq_gt(tcp->opt.ts_val, me->told_ts)))
         me->told_ts = tcp->opt.ts_val;
+    me->ts_told |= tcp->opt.has_timestamp;
     if (!(tcp->flags & TCP_ACK) || (tcp->flags & TCP_RST))
         return;
     me->told_edge = me->told ? seq_max(me->told_edge, edge) : edge;
