@@ -31,7 +31,7 @@ static void check_codepoint(struct check *c, const struct flow *own, const struc
 void check_ecn(struct check *c, struct flow *own, const struct flow *back,
                const struct tcp_hdr *tcp, uint32_t len, enum reason why)
 {
-    bool fresh = why == REASON_SEND_DATA && len > 0 && seq_geq(tcp->seq, own->sent_end);
+    bool fresh = why != REASON_SEND_PROBE && len > 0 && seq_geq(tcp->seq, own->sent_end);
     bool cwr = tcp->flags & TCP_CWR, ece = tcp->flags & TCP_ECE;
 
     if (tcp->flags & TCP_SYN) {

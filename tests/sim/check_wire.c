@@ -131,6 +131,7 @@ static bool is_again(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_SACK:
+    case REASON_SEND_RESCUE:
     case REASON_SEND_RACK:
     case REASON_SEND_TLP:
     case REASON_SEND_REOPENED:

@@ -145,6 +145,7 @@ bool lab_is_repair(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_SACK:
+    case REASON_SEND_RESCUE:
     case REASON_SEND_RACK:
         return true;
     default:

@@ -133,16 +133,22 @@ static struct range *lost_at(int64_t at, int64_t window, int64_t *ret_deadline)
     return rack_lost(&rack, &b, now, window, ret_deadline);
 }
 
-/* What left before something that arrived is lost a window after it was due, not a tick before. */
-static void by_time(void)
+/* Two segments leave, ten ticks apart; a round trip after the second it is now. */
+static void send_two(void)
 {
-    int64_t deadline;
-
     start(RANGES);
     send(0, MSS);
     now = 1010;
     send(MSS, 2 * MSS);
     now = 1110;
+}
+
+/* What left before something that arrived is lost a window after it was due, not a tick before. */
+static void by_time(void)
+{
+    int64_t deadline;
+
+    send_two();
     assert_null(lost_at(1110, 25, &deadline));
     assert_true(deadline == INT64_MAX); /* nothing has arrived that left later */
     sack(MSS, 2 * MSS);
@@ -163,11 +169,7 @@ static void lost_again(void)
 {
     int64_t deadline;
 
-    start(RANGES);
-    send(0, MSS);
-    now = 1010;
-    send(MSS, 2 * MSS);
-    now = 1110;
+    send_two();
     sack(MSS, 2 * MSS);
     board_lose(&b, board_first(&b), REASON_SEND_RACK);
     board_resent(&b, 1110, base, base + MSS);
@@ -237,11 +239,7 @@ static void rfc8985_6_2_step_4_the_window(void **state)
 /* Step 3: what arrives behind what was sent after it, and was not sent again, was overtaken. */
 static void overtaken(void)
 {
-    start(RANGES);
-    send(0, MSS);
-    now = 1010;
-    send(MSS, 2 * MSS);
-    now = 1110;
+    send_two();
     sack(MSS, 2 * MSS);
     assert_false(rack.reordering_seen);
     board_ack(&b, base + 2 * MSS, &ear);

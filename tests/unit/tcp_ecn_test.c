@@ -199,6 +199,33 @@ static void only_new_text_may_be_marked(void **state)
     end();
 }
 
+/* RFC 3168 6.1.1, 6.1.5: a probe of the tail that is new text may be marked, one that is not may
+ * not. */
+static void rfc3168_6_1_5_a_probe_of_the_tail(void **state)
+{
+    const struct tcp_options opt = {.has_mss = true, .mss = MSS, .sack_ok = true};
+
+    (void)state;
+    for (unsigned fresh = 0; fresh < 2; fresh++) {
+        defaults();
+        rig.cfg.tcp.ecn = rig.cfg.tcp.sack = true;
+        begin();
+        app_open();
+        rig_expect_syn(SYN | ECE | CWR);
+        rig_inject(SYN | ACK | ECE, 0, 1, FULL_WND, 0, &opt);
+        expect(ACK, 1, 1, 0);
+        app_send((10 + fresh) * MSS);
+        for (uint32_t i = 0; i < 10; i++)
+            expect(ACK, 1 + i * MSS, 1, MSS);
+        expect_nothing();
+        advance(tcb()->flight->timer[FLIGHT_PTO] - rig.now);
+        expect(ACK, 1 + (9 + fresh) * MSS, 1, MSS);
+        expect_why(REASON_SEND_TLP);
+        expect_ecn(fresh ? ECN_ECT0 : ECN_NOT_ECT);
+        end();
+    }
+}
+
 /* ---- as receiver ---- */
 
 /* RFC 3168 6.1.3: from a mark on each acknowledgment says ECE, until text says CWR. */
@@ -458,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_second_syn_without_it_ends_it),
         cmocka_unit_test(simultaneous_open_needs_it_twice),
         cmocka_unit_test(only_new_text_may_be_marked),
+        cmocka_unit_test(rfc3168_6_1_5_a_probe_of_the_tail),
         cmocka_unit_test(a_mark_is_echoed_until_cwr),
         cmocka_unit_test(a_mark_on_what_is_dropped_counts_for_nothing),
         cmocka_unit_test(without_an_agreement_nothing_is_echoed),

@@ -2,31 +2,15 @@
  * Loss: congestion control and what follows a time-out (RFC 5681), fast retransmit and NewReno
  * (RFC 6582). tcp_rto_test.c is about the time-out itself.
  */
-#include "tcp_kit.h"
+#include "flight_kit.h"
 
-/* A handshake that takes `rtt`, without losses: srtt = rtt, rttvar = rtt / 2. */
-static void begin_with_rtt(int64_t rtt)
+/* By default, as far as it does not need SACK; tcp_undo_test.c is about F-RTO. */
+static void begin_flight(void)
 {
     defaults();
-    rig.cfg.tcp.frto = false; /* tcp_undo_test.c is about that */
-    begin();
-    app_listen(1);
-    rig_inject(SYN, 0, 0, FULL_WND, 0, &mss_only);
-    rig_expect_syn(SYN | ACK);
-    advance(rtt);
-    inject(ACK, 1, 1, FULL_WND, 0);
-    rig_event(EV_ACCEPTED);
+    rig.cfg.tcp.frto = false;
+    begin_with(&mss_only);
 }
-
-/* Data segments first .. last - 1 leave now, each full. */
-static void rig_expect_segments(uint32_t first, uint32_t last)
-{
-    for (uint32_t i = first; i < last; i++)
-        rig_expect(ACK, 1 + i * MSS, 1, MSS);
-}
-
-#define expect_segments(a, b) AT(rig_expect_segments(a, b))
-#define ack_segments(n)       inject(ACK, 1, 1 + (n)*MSS, FULL_WND, 0)
 
 /* ---- slow start and congestion avoidance (RFC 5681 3.1, RFC 6928) ---- */
 
@@ -34,7 +18,7 @@ static void rig_expect_segments(uint32_t first, uint32_t last)
 static void initial_window_and_slow_start(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(44 * MSS);
     expect_segments(0, 10);
     expect_nothing();
@@ -53,7 +37,7 @@ static void initial_window_and_slow_start(void **state)
 static void a_stretched_ack_opens_two_segments(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(30 * MSS);
     expect_segments(0, 10);
     expect_nothing();
@@ -66,7 +50,7 @@ static void a_stretched_ack_opens_two_segments(void **state)
 static void an_unused_window_does_not_grow(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(11 * MSS);
     expect_segments(0, 10); /* once it was used, */
     expect_nothing();
@@ -89,7 +73,7 @@ static void an_unused_window_does_not_grow(void **state)
 static void go_back_n(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(20 * MSS);
     expect_segments(0, 10);
     expect_nothing();
@@ -113,7 +97,7 @@ static void go_back_n(void **state)
 static void go_back_n_of_a_small_flight(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(7 * MSS);
     expect_segments(0, 7);
     expect_silence(300 * MSEC);
@@ -131,7 +115,7 @@ static void go_back_n_of_a_small_flight(void **state)
 static void ssthresh_is_halved_once(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(20 * MSS);
     expect_segments(0, 10);
     advance(300 * MSEC);
@@ -148,7 +132,7 @@ static void ssthresh_is_halved_once(void **state)
 static void a_lost_fin(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(10);
     app_close();
     expect(FIN | ACK, 1, 1, 10);
@@ -167,7 +151,7 @@ static void a_lost_fin(void **state)
     expect_state(TCP_TIME_WAIT);
     expect_nothing();
     end();
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     go(TCP_LAST_ACK);
     expect_silence(300 * MSEC);
     expect(FIN | ACK, 1, 2, 0);
@@ -179,7 +163,7 @@ static void a_lost_fin(void **state)
 /* Ten segments are in flight, ten more wait. */
 static void to_ten_in_flight(void)
 {
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(40 * MSS);
     expect_segments(0, 10);
     expect_nothing();
@@ -295,7 +279,7 @@ static void what_is_no_duplicate(void **state)
     while (rig_take())
         continue;
     end();
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     for (unsigned i = 0; i < 5; i++)
         inject(ACK, 1, 1, FULL_WND, 0);
     app_send(MSS);
@@ -361,7 +345,7 @@ static void no_sample_across_a_retransmission(void **state)
 static void one_segment_is_timed(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(2 * MSS);
     expect_segments(0, 1);
     advance(50 * MSEC);

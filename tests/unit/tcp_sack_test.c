@@ -393,6 +393,7 @@ static void impossible_blocks_count_for_nothing(void **state)
         {"acknowledged already", 1, 101, 0, false},
         {"a part of that", 50, 51, 0, false},
         {"across the acknowledgment", 51, 201, 1, false},
+        {"at the acknowledgment", 101, 201, 1, false},
         {"acknowledged, but never sent", -200000, -100000, 1, false},
         {"acknowledged and reversed", 101, 1, 1, false},
     };

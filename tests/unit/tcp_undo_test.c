@@ -6,52 +6,11 @@
  * Ten segments are in flight, thirty more wait; the round trip is 100 ms, so RTO is 300 ms. Reno,
  * without RACK, so that what there is to see is seen alone.
  */
-#include "tcp_kit.h"
+#include "flight_kit.h"
 
 enum {
     NO_SSTHRESH = 1 << 30, /* bytes: what it is before any loss */
 };
-
-static const struct tcp_options with_sack = {.has_mss = true, .mss = MSS, .sack_ok = true};
-
-static void configure(void)
-{
-    defaults();
-    rig.cfg.tcp.cc = &cc_reno;
-    rig.cfg.tcp.rack = rig.cfg.tcp.tlp = rig.cfg.tcp.prr = rig.cfg.tcp.hystart = false;
-    rig.cfg.tcp.conn.soft_errors = false;
-}
-
-static void begin_with(const struct tcp_options *opt)
-{
-    rig.cfg.tcp.sack = opt->sack_ok;
-    rig.cfg.tcp.timestamps = opt->has_timestamp;
-    begin();
-    app_listen(1);
-    rig_inject(SYN, 0, 0, FULL_WND, 0, opt);
-    rig_expect_syn(SYN | ACK);
-    advance(100 * MSEC);
-    if (opt->has_timestamp)
-        inject_opt(ACK, 1, 1, FULL_WND, .has_timestamp = true, .ts_val = 101,
-                   .ts_ecr = rig.seg.opt.ts_val);
-    else
-        inject(ACK, 1, 1, FULL_WND, 0);
-    rig_event(EV_ACCEPTED);
-}
-
-/* Data segments first .. last - 1 leave now, each full. */
-static void rig_expect_segments(uint32_t first, uint32_t last)
-{
-    for (uint32_t i = first; i < last; i++)
-        rig_expect(ACK, 1 + i * MSS, 1, MSS);
-}
-
-#define expect_segments(a, b) AT(rig_expect_segments(a, b))
-#define ack_segments(n)       inject(ACK, 1, 1 + (n)*MSS, FULL_WND, 0)
-/* segments [a, b) are reported in the block behind the acknowledgment of n segments */
-#define sack_segments(n, a, b)                                                                     \
-    inject_opt(ACK, 1, 1 + (n)*MSS, FULL_WND, .sack_n = 1,                                         \
-               .sack = {{flow.iss + 1 + (a)*MSS, flow.iss + 1 + (b)*MSS}})
 
 static void to_ten_in_flight(const struct tcp_options *opt)
 {
