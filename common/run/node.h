@@ -201,7 +201,7 @@ struct node_options {
          .offset = NODE_OPTION(user_timeout),                                                      \
          .min = SEC / 10,                                                                          \
          .max = NODE_SECONDS_MAX * SEC,                                                            \
-         .help = "Give up if what was sent is not answered for so long; 100 without it."},         \
+         .help = "Give up if what was sent is not answered for so long; 300 without it."},         \
         {.name = "dscp",                                                                           \
          .arg = "N",                                                                               \
          .kind = OPTION_U32,                                                                       \

@@ -186,16 +186,17 @@ static void fast_retransmit(void **state)
     expect_why(REASON_SEND_FAST_RETRANSMIT);
     expect_nothing();
     counted(LOSS_DETECTED, 1);
-    /* half of 12 in flight; 3 have left, so 9 - (1 sent again) fly: further duplicates open it */
-    assert_int_equal(tcb()->cc.ssthresh, 6 * MSS);
-    for (unsigned i = 0; i < 3; i++) {
+    /* half of 10, without what limited transmit has sent; 3 of 12 have left, so that further
+     * duplicates open it */
+    assert_int_equal(tcb()->cc.ssthresh, 5 * MSS);
+    for (unsigned i = 0; i < 4; i++) {
         ack_segments(0);
         expect_nothing();
     }
     ack_segments(0);
     expect_segments(12, 13);
     expect_nothing();
-    counted(LOSS_DETECTED, 1); /* seven duplicates, one loss */
+    counted(LOSS_DETECTED, 1); /* eight duplicates, one loss */
     ack_segments(12);
     counted(LOSS_REPAIRED, 1);
     assert_int_equal(tcb()->cc.cwnd, 2 * MSS); /* one is in flight: no burst (RFC 6582 3.2) */
@@ -388,7 +389,7 @@ static void congestion_avoidance(void **state)
     (void)state;
     cc_reno.init(&cc, MSS);
     cc.priv = priv;
-    cc.ssthresh = cc.cwnd;
+    cc.ssthresh = cc.cwnd - 1;
     for (uint32_t round = 10; round < 20; round++)
         for (uint32_t i = 0; i < round; i++) {
             assert_int_equal(cc.cwnd, round * MSS);
