@@ -133,7 +133,7 @@ struct flow {
     bool marked;       /* its receiver got a mark, and no CWR since */
 
     /* the books of pacing: what may leave at once, and the rate that was set, bytes and bytes/s */
-    int64_t pace_at, pace_credit;
+    int64_t pace_due; /* ns: when all that was sent should have left */
     uint64_t pace_rate;
 
     /* repetitions by a timer, with nothing heard in between */

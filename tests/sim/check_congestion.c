@@ -15,33 +15,30 @@
 /* ---- Pacing ---- */
 
 /*
- * A paced connection sends no more than its rate gives, but for bursts of two quanta and a segment
- * more, as the rate moves meanwhile: a quantum is a millisecond's worth and at least two segments
- * (tcp/control.h). The rate may have just changed, so the higher one of before and after counts,
- * also for what was not used: that is time. Probes leave when they must, and what the
- * retransmission timer sends.
+ * A paced connection sends no more than its rate gives, but for a burst: `pace_due` is when all
+ * that was sent should have left. It may run ahead of the clock by a quantum, a millisecond or two
+ * segments (tcp/control.h), and two segments more; and a quantum behind it is not made good. The
+ * rate may have just changed, so what is better for the sender counts, before or after. Probes
+ * leave when they must, and what the retransmission timer sends.
  */
 static void check_pace(struct check *c, struct flow *f, const struct conn *conn, uint32_t len,
                        enum reason why)
 {
     const struct tcb *t = &conn->tcb;
-    uint64_t rate = t->cc.pacing_rate > f->pace_rate ? t->cc.pacing_rate : f->pace_rate;
-    int64_t quantum = (int64_t)(rate / 1000) + 2 * t->snd_mss, most = 2 * quantum + 2 * t->snd_mss;
-    int64_t since = time_min(c->now - f->pace_at, SEC);
+    uint64_t rate = t->cc.pacing_rate, high = rate > f->pace_rate ? rate : f->pace_rate;
+    uint64_t low = f->pace_rate && f->pace_rate < rate ? f->pace_rate : rate;
+    int64_t segments, quantum, late;
 
-    if (f->pace_rate > 0 && rate > f->pace_rate && f->pace_credit > 0)
-        f->pace_credit = (int64_t)((uint64_t)f->pace_credit * rate / f->pace_rate);
-    if (f->pace_rate == 0 || since == SEC)
-        f->pace_credit = most;
-    else
-        f->pace_credit += (int64_t)((uint64_t)since * (rate / 1000 + 1) / 1000000);
-    f->pace_credit = time_min(f->pace_credit, most) - len;
-    f->pace_at = c->now;
-    f->pace_rate = t->cc.pacing_rate;
-    if (f->pace_rate > 0 && f->pace_credit < 0 && why != REASON_SEND_PROBE &&
-        why != REASON_SEND_RTO)
-        check_fail(c, "port %u: %lld bytes more than its pace of %llu a second", t->local_port,
-                   -(long long)f->pace_credit, (unsigned long long)rate);
+    f->pace_rate = rate;
+    if (rate == 0)
+        return;
+    segments = (int64_t)(2 * (uint64_t)t->snd_mss * SEC / low);
+    quantum = time_max(MSEC, segments);
+    f->pace_due = time_max(f->pace_due, c->now - quantum) + (int64_t)(len * SEC / high);
+    late = f->pace_due - (c->now + quantum + segments);
+    if (late > 0 && why != REASON_SEND_PROBE && why != REASON_SEND_RTO)
+        check_fail(c, "port %u: %lld ns ahead of its pace of %llu bytes a second", t->local_port,
+                   (long long)late, (unsigned long long)high);
 }
 
 /* ---- What flies ---- */
