@@ -126,9 +126,9 @@ static void rfc6675_4_next_seg_2(void **state)
     expect_segments(11, 12);
     sack_segments(0, 1, 4);
     again(0, SACK);
-    sack_segments(0, 1, 7); /* six fly, and cwnd is half of twelve */
+    sack_segments(0, 1, 7); /* six fly, and cwnd is half of ten */
     expect_nothing();
-    heard(0, SEGS(8, 9), SEGS(1, 7));
+    heard(0, SEGS(8, 10), SEGS(1, 7));
     expect_segments(12, 13);
     expect_why(REASON_SEND_DATA);
     expect_nothing();
