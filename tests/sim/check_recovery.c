@@ -399,6 +399,8 @@ void check_again(struct check *c, struct flow *f, const void *of, uint32_t start
         r->all_lost_at = c->now;
     if (why != REASON_SEND_PROBE)
         check_reported(c, f, start, end, why);
+    if (why == REASON_SEND_RESCUE && seq_leq(r->again_to, r->una) && !r->blind)
+        check_fail(c, "send.rescue: %u again, and no repair was begun", start - f->syn.isn);
     if (why == REASON_SEND_RACK)
         check_rack(c, f, &conn->tcb, start, end);
     else if (by_acknowledgments(why))
