@@ -119,7 +119,7 @@ void check_loss_note(struct check *c, unsigned node, const struct stack_note *n)
     case REASON_LOSS_DETECTED:
         check_ecn_slower(own, true);
         own->repair.one_more = true;
-        own->repair.again_to = own->sent_end;
+        own->repair.loss_to = own->sent_end;
         break;
     case REASON_TLP_REPAIRED:
         check_ecn_slower(own, true);
