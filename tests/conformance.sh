@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #
-# docs/conformance.md: which requirement of RFC 9293 is met where, and which test shows it.
+# docs/conformance.md: which requirement of RFC 9293 is met where, and which test shows it; and
+# which sections of the RFCs on loss recovery and congestion control have tests of their own.
 #
 #   tests/conformance.sh check LOGS    is the page what the logs in LOGS say? (make test)
 #   tests/conformance.sh write LOGS    write it
@@ -11,6 +12,7 @@
 # "MUST-36, MUST-37: the window stays closed for ever". Results come from the logs that tests/run.sh
 # keeps. Exit 1 if a MUST, or a SHOULD or MAY that is not excused, has no passing test; if a
 # FILE:FUNCTION does not exist; if a tag names an unknown id; if a cell of the matrix did not pass;
+# if a test that is named after an RFC's section did not, or one of the RFCs of rfcs.txt has none;
 # and, for check, if the page is not up to date.
 
 set -u
@@ -77,7 +79,8 @@ run_units()
     rm -f $logs/*-asan.log
     for t in "$bin"/*_test; do
         name=$(basename "$t" _test)
-        if [ "${name#event_}" != "$name" ] || cut -f2 "$tmp/tags" | grep -qx "$name"; then
+        if [ "${name#event_}" != "$name" ] || cut -f2 "$tmp/tags" | grep -qx "$name" ||
+            grep -qE '^static void (rfc[0-9]+|draft)_' "tests/unit/${name}_test.c"; then
             CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$t" >"$logs/$name-release.log" 2>&1
         fi
     done
@@ -96,6 +99,8 @@ matrix >"$tmp/matrix"
 : >"$tmp/verdict"
 awk -v verdict="$tmp/verdict" -f tests/conformance/report.awk tests/conformance/requirements.txt \
     "$tmp/functions" "$tmp/tags" "$tmp/results" "$tmp/matrix" >"$tmp/page" || exit 1
+awk -v verdict="$tmp/verdict" -f tests/conformance/sections.awk tests/conformance/rfcs.txt \
+    "$tmp/results" tests/unit/*_test.c >>"$tmp/page" || exit 1
 cat "$tmp/more" >>"$tmp/verdict"
 
 # faults PATTERN WHAT: the faults of these kinds are told.
@@ -118,6 +123,7 @@ faults "(SHLD|REC)-[0-9]+" "$(summary SHOULD) with a passing test"
 faults "MAY-[0-9]+" "$(summary MAY) with a passing test"
 faults "U-[0-9]+" "$(summary unlabelled) with a passing test"
 faults "cell" "$(summary matrix) pass"
+faults "section" "$(summary sections)"
 if [ "$mode" = check ]; then
     diff "$page" "$tmp/page" >"$tmp/out" 2>&1
     say "$page is up to date, as 'make conformance' writes it"

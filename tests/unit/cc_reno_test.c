@@ -58,7 +58,7 @@ static void expect(const char *step, const struct cc *cc, uint32_t cwnd, uint32_
 }
 
 /* RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)). */
-static void test_initial_window(void **state)
+static void rfc6928_2_initial_window(void **state)
 {
     static const struct {
         uint32_t mss, want;
@@ -98,7 +98,7 @@ static void test_a_connection_begins_in_slow_start(void **state)
 
 /* RFC 5681 section 3.1 (2), with the limit of RFC 3465: what was acknowledged, at most 2 segments.
  */
-static void test_slow_start_grows_by_what_is_acknowledged(void **state)
+static void rfc5681_3_1_slow_start(void **state)
 {
     struct cc cc = make(10000, UNLIMITED);
 
@@ -116,7 +116,7 @@ static void test_slow_start_grows_by_what_is_acknowledged(void **state)
 }
 
 /* A round trip of slow start doubles, one of congestion avoidance adds a segment. */
-static void test_a_round_trip_of_each(void **state)
+static void rfc5681_3_1_a_round_trip_of_each(void **state)
 {
     struct cc cc = make(8000, UNLIMITED);
 
@@ -153,7 +153,7 @@ static void test_a_part_of_a_segment_does_not_fly(void **state)
     expect("and the next", &cc, 10700, 8000);
 }
 
-static void test_slow_start_ends_at_ssthresh(void **state)
+static void rfc5681_3_1_slow_start_ends_at_ssthresh(void **state)
 {
     struct cc cc = make(7999, 8000);
 
@@ -197,7 +197,7 @@ static void test_growth_ends_at_the_largest_window(void **state)
 }
 
 /* RFC 5681 (4): half of the flight, at least two segments; what flies counts, and not cwnd. */
-static void test_a_loss_halves_the_flight(void **state)
+static void rfc5681_3_1_a_loss_halves_the_flight(void **state)
 {
     struct cc cc = make(40000, UNLIMITED);
 
@@ -216,7 +216,7 @@ static void test_a_loss_halves_the_flight(void **state)
 }
 
 /* RFC 6582 section 3.2 step 3: min(ssthresh, max(FlightSize, SMSS) + SMSS). */
-static void test_the_end_of_fast_recovery_makes_no_burst(void **state)
+static void rfc6582_3_2_step_3_no_burst(void **state)
 {
     struct cc cc = make(40000, UNLIMITED);
 
@@ -235,7 +235,7 @@ static void test_the_end_of_fast_recovery_makes_no_burst(void **state)
 }
 
 /* RFC 5681 section 3.1: one segment, whatever the initial window was. */
-static void test_a_timeout_begins_anew(void **state)
+static void rfc5681_3_1_a_timeout_begins_anew(void **state)
 {
     struct cc cc = make(40000, UNLIMITED);
 
@@ -252,7 +252,7 @@ static void test_a_timeout_begins_anew(void **state)
  * RFC 3465 section 2.3: after a timeout an acknowledgment may cover what had arrived long before,
  * so that one segment is all that it stands for. Slow start goes on when the loss is repaired.
  */
-static void test_slow_start_after_a_timeout(void **state)
+static void rfc3465_2_3_slow_start_after_a_timeout(void **state)
 {
     struct cc cc = make(40000, UNLIMITED);
 
@@ -272,19 +272,19 @@ static void test_slow_start_after_a_timeout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_initial_window),
+        cmocka_unit_test(rfc6928_2_initial_window),
         cmocka_unit_test(test_modules_are_found_by_name),
         cmocka_unit_test(test_a_connection_begins_in_slow_start),
-        cmocka_unit_test(test_slow_start_grows_by_what_is_acknowledged),
-        cmocka_unit_test(test_a_round_trip_of_each),
+        cmocka_unit_test(rfc5681_3_1_slow_start),
+        cmocka_unit_test(rfc5681_3_1_a_round_trip_of_each),
         cmocka_unit_test(test_a_part_of_a_segment_does_not_fly),
-        cmocka_unit_test(test_slow_start_ends_at_ssthresh),
+        cmocka_unit_test(rfc5681_3_1_slow_start_ends_at_ssthresh),
         cmocka_unit_test(test_no_growth_where_cwnd_was_not_the_limit),
         cmocka_unit_test(test_growth_ends_at_the_largest_window),
-        cmocka_unit_test(test_a_loss_halves_the_flight),
-        cmocka_unit_test(test_the_end_of_fast_recovery_makes_no_burst),
-        cmocka_unit_test(test_a_timeout_begins_anew),
-        cmocka_unit_test(test_slow_start_after_a_timeout),
+        cmocka_unit_test(rfc5681_3_1_a_loss_halves_the_flight),
+        cmocka_unit_test(rfc6582_3_2_step_3_no_burst),
+        cmocka_unit_test(rfc5681_3_1_a_timeout_begins_anew),
+        cmocka_unit_test(rfc3465_2_3_slow_start_after_a_timeout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

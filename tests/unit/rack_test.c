@@ -181,7 +181,7 @@ static void lost_again(void)
     assert_ptr_equal(lost_at(1220, 0, &deadline), board_first(&b));
 }
 
-static void rfc8985_3_2_a_lost_retransmission(void **state)
+static void rfc8985_6_2_step_5_a_lost_retransmission(void **state)
 {
     (void)state;
     everywhere(lost_again);
@@ -296,7 +296,7 @@ int main(void)
         cmocka_unit_test(rfc2018_8_a_super_segment_lost_in_part),
         cmocka_unit_test(a_board_without_a_pool),
         cmocka_unit_test(rfc8985_6_2_lost_by_time),
-        cmocka_unit_test(rfc8985_3_2_a_lost_retransmission),
+        cmocka_unit_test(rfc8985_6_2_step_5_a_lost_retransmission),
         cmocka_unit_test(rfc8985_6_2_step_2_an_early_acknowledgment),
         cmocka_unit_test(rfc8985_6_2_step_3_reordering),
         cmocka_unit_test(rfc8985_6_2_step_4_the_window),

@@ -15,7 +15,7 @@ static void begin_flight(void)
 /* ---- slow start and congestion avoidance (RFC 5681 3.1, RFC 6928) ---- */
 
 /* MUST-19. */
-static void initial_window_and_slow_start(void **state)
+static void rfc5681_3_1_initial_window_and_slow_start(void **state)
 {
     (void)state;
     begin_flight();
@@ -34,7 +34,7 @@ static void initial_window_and_slow_start(void **state)
 }
 
 /* RFC 3465 with L = 2: one ACK for many segments opens the window by two. */
-static void a_stretched_ack_opens_two_segments(void **state)
+static void rfc3465_2_3_a_stretched_ack_opens_two_segments(void **state)
 {
     (void)state;
     begin_flight();
@@ -112,7 +112,7 @@ static void go_back_n_of_a_small_flight(void **state)
 }
 
 /* RFC 5681 (4): the second time-out of the same segment leaves ssthresh alone. */
-static void ssthresh_is_halved_once(void **state)
+static void rfc5681_3_1_ssthresh_is_halved_once(void **state)
 {
     (void)state;
     begin_flight();
@@ -170,7 +170,7 @@ static void to_ten_in_flight(void)
 }
 
 /* Two duplicates: limited transmit (RFC 3042), no retransmission. The third: the lost segment. */
-static void fast_retransmit(void **state)
+static void rfc6582_3_2_step_2_fast_retransmit(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -204,7 +204,7 @@ static void fast_retransmit(void **state)
 }
 
 /* A partial acknowledgment: the next segment is lost as well, and goes at once. */
-static void partial_acks(void **state)
+static void rfc6582_3_2_step_3_partial_acks(void **state)
 {
     uint32_t cwnd;
 
@@ -232,7 +232,7 @@ static void partial_acks(void **state)
 }
 
 /* RFC 6582 4.1: duplicates after a time-out are of its own making, and reduce nothing further. */
-static void no_fast_retransmit_after_a_timeout(void **state)
+static void rfc6582_3_2_step_4_no_fast_retransmit_after_a_timeout(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -264,7 +264,7 @@ static void a_lost_retransmission(void **state)
 }
 
 /* RFC 5681 section 2: another window, data, or nothing in flight: no duplicates. */
-static void what_is_no_duplicate(void **state)
+static void rfc5681_2_what_is_no_duplicate(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -323,7 +323,7 @@ static void recovery_over_gigabytes(void **state)
 }
 
 /* Karn again: a retransmission spoils the sample of what was in flight beside it. */
-static void no_sample_across_a_retransmission(void **state)
+static void rfc6298_3_no_sample_across_a_retransmission(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -357,7 +357,7 @@ static void one_segment_is_timed(void **state)
 }
 
 /* RFC 6582 3.2 step 2: duplicates of what ended a recovery come from that recovery. */
-static void no_second_reduction_for_one_window(void **state)
+static void rfc6582_3_2_step_2_no_second_reduction_for_one_window(void **state)
 {
     uint32_t recover;
 
@@ -380,7 +380,7 @@ static void no_second_reduction_for_one_window(void **state)
 }
 
 /* MUST-19: RFC 5681 3.1: from ssthresh on one segment for each window that is acknowledged. */
-static void congestion_avoidance(void **state)
+static void rfc5681_3_1_congestion_avoidance(void **state)
 {
     static uint64_t priv[CC_PRIV_WORDS];
     struct cc cc;
@@ -435,23 +435,23 @@ static void rfc8985_6_2_step_1_the_first_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(initial_window_and_slow_start),
-        cmocka_unit_test(a_stretched_ack_opens_two_segments),
+        cmocka_unit_test(rfc5681_3_1_initial_window_and_slow_start),
+        cmocka_unit_test(rfc3465_2_3_a_stretched_ack_opens_two_segments),
         cmocka_unit_test(an_unused_window_does_not_grow),
         cmocka_unit_test(go_back_n),
         cmocka_unit_test(go_back_n_of_a_small_flight),
-        cmocka_unit_test(ssthresh_is_halved_once),
+        cmocka_unit_test(rfc5681_3_1_ssthresh_is_halved_once),
         cmocka_unit_test(a_lost_fin),
-        cmocka_unit_test(fast_retransmit),
-        cmocka_unit_test(partial_acks),
-        cmocka_unit_test(no_fast_retransmit_after_a_timeout),
+        cmocka_unit_test(rfc6582_3_2_step_2_fast_retransmit),
+        cmocka_unit_test(rfc6582_3_2_step_3_partial_acks),
+        cmocka_unit_test(rfc6582_3_2_step_4_no_fast_retransmit_after_a_timeout),
         cmocka_unit_test(a_lost_retransmission),
-        cmocka_unit_test(what_is_no_duplicate),
+        cmocka_unit_test(rfc5681_2_what_is_no_duplicate),
         cmocka_unit_test(recovery_over_gigabytes),
-        cmocka_unit_test(no_sample_across_a_retransmission),
+        cmocka_unit_test(rfc6298_3_no_sample_across_a_retransmission),
         cmocka_unit_test(one_segment_is_timed),
-        cmocka_unit_test(no_second_reduction_for_one_window),
-        cmocka_unit_test(congestion_avoidance),
+        cmocka_unit_test(rfc6582_3_2_step_2_no_second_reduction_for_one_window),
+        cmocka_unit_test(rfc5681_3_1_congestion_avoidance),
         cmocka_unit_test(rfc8985_6_2_step_1_the_first_round_trip),
     };
 

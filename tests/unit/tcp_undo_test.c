@@ -360,6 +360,35 @@ static void rfc3522_3_2_timeout_within_a_repair(void **state)
     end();
 }
 
+/*
+ * Two reductions of one episode: a fast retransmit, and a timeout behind it. That neither was
+ * needed shows, and what is taken back is the second: the window of after one loss.
+ */
+static void rfc4015_3_2_step_6_two_reductions(void **state)
+{
+    (void)state;
+    configure();
+    rig.cfg.tcp.frto = false;
+    to_ten_with_timestamps();
+    advance(10 * MSEC);
+    for (uint32_t i = 2; i <= 4; i++)
+        ack_echo(0, first_ts, .sack_n = 1,
+                 .sack = {{flow.iss + 1 + TS_MSS, flow.iss + 1 + i * TS_MSS}});
+    rig_expect(ACK, 1, 1, TS_MSS);
+    while (rig_take_tcp())
+        continue;
+    assert_int_equal(tcb()->cc.ssthresh, 5 * TS_MSS);
+    advance(tcb()->timer[TIMER_RTX] - rig.now);
+    rig_expect(ACK, 1, 1, TS_MSS);
+    expect_why(REASON_SEND_RTO);
+    assert_int_equal(tcb()->cc.cwnd, TS_MSS);
+    ack_echo(4, first_ts, .sack_n = 0);
+    counted(UNDO_ECHO, 1);
+    assert_int_equal(tcb()->cc.cwnd, 5 * TS_MSS);
+    assert_int_equal(tcb()->cc.ssthresh, 5 * TS_MSS);
+    end();
+}
+
 /* ---- D-SACK ---- */
 
 /* Three were overtaken and sent again; the reports come, and the last one undoes it all. */
@@ -522,6 +551,7 @@ int main(void)
         cmocka_unit_test(rfc3522_3_2_real_timeout),
         cmocka_unit_test(rfc3522_3_2_spurious_fast_retransmit),
         cmocka_unit_test(rfc3522_3_2_timeout_within_a_repair),
+        cmocka_unit_test(rfc4015_3_2_step_6_two_reductions),
         cmocka_unit_test(rfc2883_5_every_retransmission_came_twice),
         cmocka_unit_test(rfc3708_3_within_the_recovery),
         cmocka_unit_test(rfc4015_3_2_all_arrived_before),
