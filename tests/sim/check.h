@@ -76,6 +76,7 @@ struct repair {
     uint32_t sack_to;                 /* three pieces or two segments were reported above this */
     uint32_t many_to;                 /* more than two segments were reported below this */
     uint32_t again_to;                /* what had been sent when something last left again */
+    uint32_t loss_to;                 /* ... or a loss was found */
     int64_t all_lost_at;              /* ns: what left before may be taken for lost */
     bool one_more;                    /* one may leave again whatever flies */
     bool probing;                     /* the tail was probed, ... */

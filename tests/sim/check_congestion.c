@@ -71,8 +71,9 @@ static void check_sure(struct check *c, struct flow *own, const struct tcb *t, u
 {
     uint32_t sure = check_sure_to_fly(own);
     bool lost = why == REASON_SEND_RACK || why == REASON_SEND_SACK || why == REASON_SEND_RTO;
+    bool counts = lost || why == REASON_SEND_DATA || why == REASON_SEND_RESCUE;
 
-    if (!t->sack_ok || !(lost || why == REASON_SEND_DATA) || !over_window(t, sure, len))
+    if (!t->sack_ok || !counts || !over_window(t, sure, len))
         return;
     if (lost && own->repair.one_more)
         own->repair.one_more = false;
@@ -115,6 +116,7 @@ void check_loss_note(struct check *c, unsigned node, const struct stack_note *n)
     case REASON_LOSS_DETECTED:
         check_ecn_slower(own, true);
         own->repair.one_more = true;
+        own->repair.loss_to = own->sent_end;
         break;
     case REASON_TLP_REPAIRED:
         check_ecn_slower(own, true);

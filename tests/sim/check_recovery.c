@@ -41,7 +41,8 @@ void check_begins(struct flow *f)
     uint32_t at = f->syn.isn + 1;
 
     *r = (struct repair){.una = at, .shortest = TIME_NEVER};
-    r->dups_to = r->dups_end = r->partial_to = r->sack_to = r->many_to = r->again_to = at;
+    r->dups_to = r->dups_end = r->partial_to = r->sack_to = r->many_to = r->again_to = r->loss_to =
+        at;
     f->sacked_n = 0;
 }
 
@@ -399,6 +400,8 @@ void check_again(struct check *c, struct flow *f, const void *of, uint32_t start
         r->all_lost_at = c->now;
     if (why != REASON_SEND_PROBE)
         check_reported(c, f, start, end, why);
+    if (why == REASON_SEND_RESCUE && seq_leq(seq_max(r->again_to, r->loss_to), r->una))
+        check_fail(c, "send.rescue: %u again, and no repair was begun", start - f->syn.isn);
     if (why == REASON_SEND_RACK)
         check_rack(c, f, &conn->tcb, start, end);
     else if (by_acknowledgments(why))
