@@ -280,6 +280,9 @@ static void rfc9438_4_10_slow_start(void **state)
     cwnd = cc.cwnd;
     round_trip(100);
     near("flat at first", cc.cwnd, cwnd, 1);
+    while (now < 1000 + 10000)
+        round_trip(100);
+    near("then 0.4 t^3 more", cc.cwnd / MSS, 900, 3);
 }
 
 /* 4.2 and 5.8: time does not pass while the application is what holds the sender back. */
