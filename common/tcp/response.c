@@ -227,7 +227,7 @@ void response_sent(struct tcb *c, int64_t now, uint32_t seq, uint32_t len, bool 
     if (!again)
         return;
     frto_resent(&r->frto, seq + len);
-    undo_retransmitted(&r->undo, len, c->ts_ok, timestamp_clock(c, now));
+    undo_retransmitted(&r->undo, seq, len, c->ts_ok, timestamp_clock(c, now));
 }
 
 bool response_prefers_new(const struct tcb *c)
