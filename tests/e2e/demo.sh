@@ -25,14 +25,14 @@ is "the ladder is at most 79 columns wide" "$(sed -n '/^ *ms host/,/^==/p' "$WOR
     awk 'length > 79')" ""
 is "netsetup counts the changes that it printed" \
     "$(sed -n 's/^netsetup: up: \([0-9]*\) changes.*/\1/p' "$WORK/out")" \
-    "$(sed -n '/^== netsetup up/,/^netsetup: up:/p' "$WORK/out" | grep -cE ': (ip|iptables|sysctl) ')"
+    "$(sed -n '/^== netsetup up/,/^netsetup: up:/p' "$WORK/out" | grep -cE ': (ip|ip6?tables|sysctl) ')"
 says "what to do next" "make network"
 tshark=$(sed -n '/tshark -r/,/frame.comment/p' "$WORK/out")
 if ! command -v tshark >/dev/null; then
     skip "the command that shows the reasons" "tshark is not installed"
 else
     check "the command that shows the reasons does" grep -q 'send.syn' \
-        <(bash -c "$tshark" 2>/dev/null | grep -F '[SYN]')
+        <(bash -c "$tshark" 2>/dev/null | grep -E '\[SYN(, ECE, CWR)?\]')
 fi
 says "both hashes are equal" "^  equal$"
 is "both hashes are shown" "$(grep -oE 'sha256 [0-9a-f]{64}' "$WORK/out" | sort -u | wc -l)" 1
