@@ -10,15 +10,20 @@ static bool validates(const struct tcp *t)
     return t->cfg.cwv && !t->cfg.cc->own_window;
 }
 
+/*
+ * FlightSize is what flew before the batch of which this acknowledgment is one: what those before
+ * it have acknowledged could not be replaced yet.
+ */
 struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
 {
     const struct flight *f = c->flight;
+    uint32_t outstanding = c->snd_nxt - c->snd_una;
 
     return (struct cc_sample){
         .now = now,
         .srtt = c->rtt.srtt,
         .min_rtt = (int64_t)c->min_rtt_us * USEC,
-        .in_flight = c->snd_nxt - c->snd_una,
+        .in_flight = f ? max32(outstanding, f->size) : outstanding,
         .pipe = recovery_pipe(f, c->snd_mss),
         .mss = c->snd_mss,
         .cwnd_limited = c->cwnd_limited,

@@ -53,9 +53,9 @@ int64_t flight_deadline(const struct flight *f)
 
 /*
  * RFC 8985 section 7.2: may the tail be probed? Not while something better says what is lost. In a
- * recovery, where the RFC leaves it to RTX, retransmissions may be all that flies, and the window
- * full with what arrived behind them: they are a tail as well, and nothing else would show their
- * loss.
+ * recovery, where the RFC leaves it to RTX, retransmissions and what flies behind them are a tail
+ * as well: they are few, one acknowledgment may be all that answers them, and nothing else would
+ * show its loss.
  */
 static bool may_probe(const struct tcp *t, const struct tcb *c)
 {
@@ -66,7 +66,7 @@ static bool may_probe(const struct tcp *t, const struct tcb *c)
         c->rtt.backoff > 0 || f->tlp.probing || b->lost > 0)
         return false;
     if (f->recovery.phase == RECOVERY_FAST)
-        return t->cfg.rack && b->fresh == 0;
+        return t->cfg.rack;
     return f->recovery.phase == RECOVERY_OPEN && b->sacked == 0;
 }
 

@@ -43,6 +43,7 @@ struct flight {
     struct response response;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
+    uint32_t size;                /* FlightSize when all was sent that might be, bytes */
     int64_t pace_at;              /* ns: when what has left so far would have left evenly */
     struct rate rate;
     struct cwv cwv;

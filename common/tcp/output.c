@@ -465,5 +465,7 @@ bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_h
     struct out o = {t, c, now, ret_hdr, p};
 
     c->output_due = output(&o);
+    if (c->flight && !c->output_due)
+        c->flight->size = c->snd_nxt - c->snd_una;
     return c->output_due;
 }
