@@ -257,7 +257,7 @@ static void heavy_loss(struct verdict *v)
         timeouts += (unsigned)lab_timeouts(&lab, LAB_A);
         good = !lab.result.failed;
     }
-    bound_say(v, &lab, good && slowest < 1000 * SEC,
+    bound_say(v, &lab, good && slowest < 1200 * SEC,
               "300 kB twenty times, the slowest in %.1f s, %u timeouts in all",
               (double)slowest / (double)SEC, timeouts);
 }

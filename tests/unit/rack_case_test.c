@@ -144,6 +144,27 @@ static void rfc8985_7_2_none_behind_a_gap(void **state)
     end();
 }
 
+/*
+ * Section 7.2 leaves the repair of a loss to RTX. Here one is probed: few segments fly then, and
+ * the one acknowledgment that answers them may be lost.
+ */
+static void rfc8985_7_2_a_repair_is_probed(void **state)
+{
+    (void)state;
+    in_flight(10);
+    advance(trip);
+    heard(0, SEGS(1, 2));
+    expect_silence(window);
+    again(0, RACK);
+    expect_nothing();
+    assert_true(tcb()->flight->board.fresh > 0);
+    assert_true(tcb()->flight->timer[FLIGHT_PTO] < tcb()->timer[TIMER_RTX]);
+    expect_silence(tcb()->flight->timer[FLIGHT_PTO] - rig.now);
+    again(9, TLP);
+    counted(RTO_EXPIRED, 0);
+    end();
+}
+
 /* Section 7.3: new data goes, be it a segment beyond cwnd; else the last segment again; once. */
 static void rfc8985_7_3_what_is_sent(void **state)
 {
@@ -192,6 +213,7 @@ int main(void)
         cmocka_unit_test(rfc8985_6_3_a_timeout_spares_what_just_left),
         cmocka_unit_test(rfc8985_7_2_no_later_than_the_timer),
         cmocka_unit_test(rfc8985_7_2_none_behind_a_gap),
+        cmocka_unit_test(rfc8985_7_2_a_repair_is_probed),
         cmocka_unit_test(rfc8985_7_3_what_is_sent),
         cmocka_unit_test(rfc8985_7_4_2_repaired_or_for_nothing),
     };

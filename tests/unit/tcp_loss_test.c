@@ -111,6 +111,22 @@ static void go_back_n_of_a_small_flight(void **state)
     end();
 }
 
+/*
+ * RFC 5681 (4): FlightSize is what flew before the batch. Nothing could be sent in the place of
+ * what the acknowledgments before this one have freed.
+ */
+static void rfc5681_3_2_flight_size_of_a_batch(void **state)
+{
+    (void)state;
+    ten_in_flight(0);
+    advance(100 * MSEC);
+    ack_segments(4);
+    heard(4, SEGS(5, 8));
+    again(4, SACK);
+    assert_int_equal(tcb()->cc.ssthresh, 5 * MSS);
+    end();
+}
+
 /* RFC 5681 (4): the second time-out of the same segment leaves ssthresh alone. */
 static void rfc5681_3_1_ssthresh_is_halved_once(void **state)
 {
@@ -440,6 +456,7 @@ int main(void)
         cmocka_unit_test(an_unused_window_does_not_grow),
         cmocka_unit_test(go_back_n),
         cmocka_unit_test(go_back_n_of_a_small_flight),
+        cmocka_unit_test(rfc5681_3_2_flight_size_of_a_batch),
         cmocka_unit_test(rfc5681_3_1_ssthresh_is_halved_once),
         cmocka_unit_test(a_lost_fin),
         cmocka_unit_test(rfc6582_3_2_step_2_fast_retransmit),
