@@ -125,7 +125,7 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
 
     if (why || (why = ip_accept(&st->ip, &ip)))
         return why;
-    inner = slice_sub(packet, ip.header_len, (uint32_t)(ip.total_len - ip.header_len));
+    inner = slice_sub(packet, ip.header_len, ip.total_len - ip.header_len);
     switch ((enum ip_proto)ip.proto) {
     case IP_PROTO_TCP:
         return input_tcp(st, &ip, inner, p->marks);
@@ -133,6 +133,8 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
         return input_udp(st, &ip, packet, inner, p->marks);
     case IP_PROTO_ICMP:
         return input_icmp(st, &ip, inner);
+    case IP_PROTO_ICMP6:
+        break;
     }
     icmp_send_unreachable(&st->ip, st->now, &ip, packet, ICMP_UNREACH_PROTOCOL);
     return REASON_IP_PROTOCOL;
