@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 bool ip_is_local(const struct ip_node *n, const struct addr *a)
 {
     for (unsigned i = 0; i < n->locals; i++)
@@ -11,18 +13,28 @@ bool ip_is_local(const struct ip_node *n, const struct addr *a)
     return false;
 }
 
-/* The subnet's broadcast address, or its number, which old hosts took for one (RFC 1122 3.3.6). */
-static bool is_directed_broadcast(const struct ip_node *n, const struct addr *a)
+/* The broadcast address of an IPv4 subnet, or its number, which old hosts took for one (RFC 1122
+ * 3.3.6). */
+static bool is_broadcast_of(const struct addr *local, uint8_t prefix_len, uint32_t value)
 {
-    uint32_t hosts, value;
+    uint32_t hosts;
 
-    if (!addr_is_v4(a) || !addr_is_v4(&n->local[0]) || n->prefix_len > 30)
+    if (!addr_is_v4(local) || prefix_len > 30)
         return false;
-    hosts = n->prefix_len ? UINT32_MAX >> n->prefix_len : UINT32_MAX;
-    value = addr_v4_value(a);
-    if ((value & ~hosts) != (addr_v4_value(&n->local[0]) & ~hosts))
+    hosts = prefix_len ? UINT32_MAX >> prefix_len : UINT32_MAX;
+    if ((value & ~hosts) != (addr_v4_value(local) & ~hosts))
         return false;
     return (value & hosts) == hosts || (value & hosts) == 0;
+}
+
+static bool is_directed_broadcast(const struct ip_node *n, const struct addr *a)
+{
+    if (!addr_is_v4(a))
+        return false;
+    for (unsigned i = 0; i < n->locals; i++)
+        if (is_broadcast_of(&n->local[i], n->prefix_len[i], addr_v4_value(a)))
+            return true;
+    return false;
 }
 
 /* Addresses that no single host has. */
@@ -32,10 +44,55 @@ static bool is_unicast(const struct ip_node *n, const struct addr *a)
            !addr_is_limited_broadcast(a) && !addr_is_class_e(a) && !is_directed_broadcast(n, a);
 }
 
+/* How many of their first bits are the same, `most` at most. */
+static unsigned common_bits(const struct addr *a, const struct addr *b, unsigned most)
+{
+    unsigned n = 0;
+
+    while (n < most && !((a->b[n / 8] ^ b->b[n / 8]) >> (7 - n % 8) & 1))
+        n++;
+    return n;
+}
+
+const struct addr *ip_source_for(const struct ip_node *n, const struct addr *remote)
+{
+    unsigned before = addr_is_v4(remote) ? 96 : 0; /* bits of the mapped form that say nothing */
+    const struct addr *best = NULL;
+    unsigned best_bits = 0;
+
+    for (unsigned i = 0; i < n->locals; i++) {
+        const struct addr *a = &n->local[i];
+        unsigned bits;
+
+        if (addr_is_v4(a) != addr_is_v4(remote))
+            continue;
+        bits = common_bits(a, remote, before + n->prefix_len[i]);
+        if (!best || bits > best_bits) {
+            best = a;
+            best_bits = bits;
+        }
+    }
+    return best;
+}
+
+uint32_t ip_flow_label(const struct ip_node *n, const struct addr *local, uint16_t local_port,
+                       const struct addr *remote, uint16_t remote_port)
+{
+    uint8_t ends[36];
+
+    if (addr_is_v4(local))
+        return 0;
+    memcpy(ends, local->b, 16);
+    memcpy(ends + 16, remote->b, 16);
+    put16(ends + 32, local_port);
+    put16(ends + 34, remote_port);
+    return 1 + (uint32_t)(unguessable_hash(&n->random, ends, sizeof(ends)) % IPV6_FLOW_MAX);
+}
+
 /* One host's, and not ours (MUST-46). */
 bool ip_valid_remote(const struct ip_node *n, const struct addr *a)
 {
-    return is_unicast(n, a) && !ip_is_local(n, a);
+    return is_unicast(n, a) && !ip_is_local(n, a) && !addr_is_link_local6(a);
 }
 
 bool ip_valid_route(const struct ip_node *n, const struct ip_route *r)
@@ -75,6 +132,8 @@ enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
         return REASON_IP_LAND;
     if (!is_unicast(n, &ip->src))
         return REASON_IP_SOURCE;
+    if (addr_is_link_local6(&ip->src) && ip->proto != IP_PROTO_ICMP6)
+        return REASON_IP6_LINK_LOCAL;
     if (ip_is_local(n, &ip->dst))
         return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : accept_route(n, ip);
     return is_unicast(n, &ip->dst) ? REASON_IP_NOT_OURS : REASON_IP_BROADCAST;
@@ -108,7 +167,7 @@ void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint3
     size_t header_len;
 
     assert(p->part[0].base == p->room);
-    ip.version = 4;
+    ip.version = addr_is_v4(&how->src) ? 4 : 6;
     ip.ttl = how->ttl ? how->ttl : n->ttl; /* MUST-49 */
     ip.id = how->df
                 ? 0
@@ -133,12 +192,13 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
         .ttl = o->ttl,
         .proto = o->proto,
         .df = o->df,
+        .flow = o->flow,
         .options = o->options.b,
         .options_len = o->options.len,
     };
     pkt_begin(p, 0);
     pkt_add(p, o->data);
-    memcpy(p->room + IPV4_HEADER_MIN + ip.options_len, o->l4, o->l4_len);
+    memcpy(p->room + ip_header_len(&o->src, ip.options_len), o->l4, o->l4_len);
     ip_finish(n, p, &ip, o->l4_len);
     p->why = o->why;
     *ret_held = o->data.buf;
