@@ -76,7 +76,7 @@ enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
     if (!is_unicast(n, &ip->src))
         return REASON_IP_SOURCE;
     if (ip_is_local(n, &ip->dst))
-        return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : accept_route(n, ip);
+        return accept_route(n, ip);
     return is_unicast(n, &ip->dst) ? REASON_IP_NOT_OURS : REASON_IP_BROADCAST;
 }
 
