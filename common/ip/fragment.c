@@ -260,10 +260,18 @@ static bool is_duplicate(const struct partial *p, const struct piece *q)
     return memcmp(data_of(p) + q->off, q->data, q->len) == 0;
 }
 
+/* Does it say the same as the others about where the datagram ends? */
+static bool ends_alike(const struct partial *p, const struct piece *q)
+{
+    if (p->has_last)
+        return q->last ? q->end == p->end : q->end < p->end;
+    return !q->last || q->end > p->end;
+}
+
 /* May this fragment go where it wants to? */
 static enum reason judge(const struct partial *p, const struct piece *q)
 {
-    if (p->has_last ? q->last ? q->end != p->end : q->end >= p->end : q->last && q->end <= p->end)
+    if (!ends_alike(p, q))
         return REASON_FRAGMENT_END;
     if (!any(p->here, q->from, q->to))
         return REASON_NONE;
@@ -299,7 +307,9 @@ static bool join_ecn(uint8_t seen, uint8_t *ret_ecn)
         *ret_ecn = ECN_CE;
         return !(seen & 1 << ECN_NOT_ECT);
     }
-    *ret_ecn = seen & 1 << ECN_NOT_ECT ? ECN_NOT_ECT : seen & 1 << ECN_ECT_0 ? ECN_ECT_0 : ECN_ECT_1;
+    *ret_ecn = seen & 1 << ECN_NOT_ECT ? ECN_NOT_ECT
+               : seen & 1 << ECN_ECT_0 ? ECN_ECT_0
+                                       : ECN_ECT_1;
     return true;
 }
 
@@ -359,10 +369,10 @@ enum reason fragment_input(struct fragments *f, int64_t now, const struct ip_hdr
 
 /* ---- time ---- */
 
-/* The first fragment as it arrived, or nothing. */
+/* The first fragment as it arrived, or nothing where nobody is owed an error. */
 static struct slice first_of(const struct partial *p)
 {
-    if (p->header_len == 0)
+    if (p->refused || p->header_len == 0)
         return (struct slice){0};
     return (struct slice){buf_ref(p->buf), data_of(p) - p->header_len,
                           (uint32_t)p->header_len + p->first_len};
@@ -374,7 +384,7 @@ bool fragment_expire(struct fragments *f, int64_t now, struct slice *ret_first)
         struct partial *p = container_of(f->waiting.next, struct partial, place);
         bool refused = p->refused;
 
-        *ret_first = refused ? (struct slice){0} : first_of(p);
+        *ret_first = first_of(p);
         forget(f, p);
         if (refused)
             continue;

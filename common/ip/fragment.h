@@ -3,8 +3,8 @@
  * together in a fixed number of places, whatever comes.
  *
  *     fragment_expire    gives up what did not come in time, one datagram with each call
- *     fragment_input     puts a fragment in its place, and hands out the datagram if it was the last
- *     fragment_deadline  when fragment_expire has something to do
+ *     fragment_input     puts a fragment in its place, and hands out the datagram if it was the
+ * last fragment_deadline  when fragment_expire has something to do
  *
  * What is handed out is a packet that looks as if it had never been taken apart. It lies in one
  * buffer of ours, which whoever is concerned may keep by a reference; while all of those are kept,
@@ -20,7 +20,8 @@
 #include "base/pool.h"
 #include "wire/ip.h"
 
-#define FRAGMENT_TIMEOUT (60 * SEC) /* RFC 8200 section 4.5; RFC 1122 section 3.3.2: 60 to 120 s */
+/* How long fragments wait (RFC 8200 section 4.5; RFC 1122 section 3.3.2: 60 to 120 s). */
+#define FRAGMENT_TIMEOUT (60 * SEC)
 
 enum {
     FRAGMENT_HEADERS_MAX = 256, /* bytes of headers in front of the fragments' data */

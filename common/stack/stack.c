@@ -87,9 +87,8 @@ static bool config_possible(const struct stack_config *cfg)
 {
     return cfg->locals > 0 && cfg->locals <= STACK_LOCALS_MAX && cfg->mtu >= IPV4_MTU_MIN &&
            cfg->mtu <= IPV4_PACKET_MAX && cfg->max_conns > 0 && cfg->max_chunks > 0 &&
-           cfg->max_fragmented > 0 && cfg->small &&
-           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc &&
-           tcp_settings_valid(&cfg->tcp.conn);
+           cfg->max_fragmented > 0 && cfg->small && cfg->small->size >= 2 * CHUNK_COPY_BREAK &&
+           cfg->tcp.cc && tcp_settings_valid(&cfg->tcp.conn);
 }
 
 static void init_floors(struct stack *st)

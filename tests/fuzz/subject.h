@@ -25,7 +25,7 @@ enum {
     SUBJECT_RX_SIZE = 2048, /* bytes */
     SUBJECT_TX_SIZE = 4096,
     SUBJECT_SMALL_SIZE = 512,
-    SUBJECT_FRAGMENTED = 3,  /* packets in fragments */
+    SUBJECT_FRAGMENTED = 3,      /* packets in fragments */
     SUBJECT_STACK = 1024 * 1024, /* bytes that hold the stack */
 };
 

@@ -1,143 +1,5 @@
-/*
- * Putting fragments together, by itself: what comes out, what is refused, when it is given up, and
- * how much of it there may be.
- */
-#include "ip/fragment.h"
-
-#include <stdlib.h>
-
-#include "base/time.h"
-#include "packet_kit.h"
-#include "wire_check.h"
-
-enum {
-    PLACES = 4,
-    LARGEST = 65535 - 20, /* bytes of data behind a header without options */
-    MORE = 1,
-    LAST = 0,
-};
-
-static struct fragments frags;
-static uint64_t counts[REASON_COUNT];
-static int64_t now;
-static void *memory;
-
-/* What is changed in the header of the next fragments; zeros are sensible values. */
-static struct {
-    uint32_t src, dst;
-    uint8_t proto, tos;
-    uint32_t options; /* bytes */
-} with;
-
-/* What came out, if something did. */
-static uint8_t whole[65536];
-static uint32_t whole_len;
-static struct ip_hdr whole_ip;
-static struct buf *kept[PLACES];
-static unsigned keep; /* how many wholes are still to be kept */
-
-static void begin(void)
-{
-    memory = aligned_alloc(16, (fragment_bytes(PLACES) + 15) / 16 * 16);
-    assert_non_null(memory);
-    memset(memory, 0xdb, fragment_bytes(PLACES)); /* nobody may rely on zeros */
-    memset(counts, 0, sizeof(counts));
-    memset(&with, 0, sizeof(with));
-    fragment_init(&frags, memory, PLACES, counts);
-    now = SEC;
-}
-
-/* Let everything go, and see that nothing was lost or kept. */
-static void end(void)
-{
-    struct slice first;
-
-    now += 2 * FRAGMENT_TIMEOUT;
-    while (fragment_expire(&frags, now, &first))
-        buf_unref(first.buf);
-    assert_int_equal(frags.partials.in_use, 0);
-    assert_int_equal(frags.bufs.in_use, 0);
-    assert_int_equal(fragment_deadline(&frags), TIME_NEVER);
-    free(memory);
-}
-
-/* Byte `at` of the data of datagram `id`. */
-static uint8_t byte(uint32_t id, uint32_t at)
-{
-    return (uint8_t)(at * 31 + (at >> 8) * 7 + id);
-}
-
-static void take_whole(struct slice s)
-{
-    assert_true(s.len <= sizeof(whole));
-    memcpy(whole, s.base, s.len);
-    whole_len = s.len;
-    expect_reason("the whole", ip_parse(whole, whole_len, &whole_ip), REASON_NONE);
-    assert_int_equal(whole_ip.total_len, whole_len);
-    assert_false(ip_is_fragment(&whole_ip));
-    if (keep > 0)
-        kept[--keep] = s.buf;
-    else
-        buf_unref(s.buf);
-}
-
-static enum reason give_bytes(uint16_t id, uint32_t off, const uint8_t *data, uint32_t len, int more)
-{
-    uint32_t header = 20 + with.options;
-    uint8_t *b = calloc(1, header + len + 1); /* exactly so long: a step beyond is seen */
-    struct slice packet = {NULL, b, header + len}, out;
-    struct ip_hdr ip;
-    enum reason why;
-
-    b[0] = (uint8_t)(0x40 | header / 4);
-    b[1] = with.tos;
-    put16(b + 2, (uint16_t)(header + len));
-    put16(b + 4, id);
-    put16(b + 6, (uint16_t)((more ? 0x2000 : 0) | off / 8));
-    b[8] = 64;
-    b[9] = with.proto ? with.proto : IP_PROTO_UDP;
-    put32(b + 12, with.src ? with.src : KIT_HOST);
-    put32(b + 16, with.dst ? with.dst : KIT_PEER);
-    memset(b + 20, IP_OPT_NOP, with.options);
-    put16(b + 10, checksum_residue(0, b, header));
-    memcpy(b + header, data, len);
-    expect_reason("the fragment's header", ip_parse(b, packet.len, &ip), REASON_NONE);
-    whole_len = 0;
-    why = fragment_input(&frags, now, &ip, packet, &out);
-    free(b);
-    if (out.base)
-        take_whole(out);
-    return why;
-}
-
-static enum reason give(uint16_t id, uint32_t off, uint32_t len, int more)
-{
-    static uint8_t data[65536];
-
-    for (uint32_t i = 0; i < len; i++)
-        data[i] = byte(id, off + i);
-    return give_bytes(id, off, data, len, more);
-}
-
-#define takes(id, off, len, more)                                                                  \
-    expect_reason(#off " " #len, give((uint16_t)(id), off, len, more), REASON_NONE)
-#define drops(why, id, off, len, more)                                                             \
-    expect_reason(#off " " #len, give((uint16_t)(id), off, len, more), why)
-
-/* The last fragment made the datagram whole, and this is it. */
-static void is_whole(uint32_t id, uint32_t len)
-{
-    assert_int_equal(whole_len, whole_ip.header_len + len);
-    for (uint32_t i = 0; i < len; i++)
-        if (whole[whole_ip.header_len + i] != byte(id, i))
-            fail_msg("byte %u of datagram %u is wrong", i, id);
-    whole_len = 0;
-}
-
-static void is_not_whole(void)
-{
-    assert_int_equal(whole_len, 0);
-}
+/* Putting fragments together, by itself: what comes out, and what is refused. */
+#include "fragment_kit.h"
 
 /* ---- what comes out ---- */
 
@@ -258,11 +120,20 @@ static void marks(void **state)
     static const struct {
         int a, b, both;
     } steps[] = {
-        {NOT_ECT, NOT_ECT, NOT_ECT}, {ECT_0, ECT_0, ECT_0},   {ECT_1, ECT_1, ECT_1},
-        {CE, CE, CE},                {CE, ECT_0, CE},         {ECT_0, CE, CE},
-        {CE, ECT_1, CE},             {ECT_1, CE, CE},         {CE, NOT_ECT, NONE},
-        {NOT_ECT, CE, NONE},         {ECT_0, NOT_ECT, NOT_ECT}, {NOT_ECT, ECT_1, NOT_ECT},
-        {ECT_0, ECT_1, ECT_0},       {ECT_1, ECT_0, ECT_0},
+        {NOT_ECT, NOT_ECT, NOT_ECT},
+        {ECT_0, ECT_0, ECT_0},
+        {ECT_1, ECT_1, ECT_1},
+        {CE, CE, CE},
+        {CE, ECT_0, CE},
+        {ECT_0, CE, CE},
+        {CE, ECT_1, CE},
+        {ECT_1, CE, CE},
+        {CE, NOT_ECT, NONE},
+        {NOT_ECT, CE, NONE},
+        {ECT_0, NOT_ECT, NOT_ECT},
+        {NOT_ECT, ECT_1, NOT_ECT},
+        {ECT_0, ECT_1, ECT_0},
+        {ECT_1, ECT_0, ECT_0},
     };
 
     (void)state;
@@ -286,7 +157,8 @@ static void marks(void **state)
 
 /* ---- what is refused ---- */
 
-/* RFC 791 3.2, RFC 8200 4.5: no data, or not a multiple of 8 before the end: that one is dropped. */
+/* RFC 791 3.2, RFC 8200 4.5: no data, or not a multiple of 8 before the end: that one is dropped.
+ */
 static void lengths(void **state)
 {
     (void)state;
@@ -485,141 +357,6 @@ static void ends(void **state)
     end();
 }
 
-/* ---- time ---- */
-
-/* RFC 1122 3.3.2, RFC 8200 4.5: a minute from the first that came, and the first one is owed. */
-static void a_minute(void **state)
-{
-    struct slice first;
-    struct ip_hdr ip;
-
-    (void)state;
-    begin();
-    takes(1, 16, 8, LAST);
-    assert_int_equal(fragment_deadline(&frags), now + 60 * SEC);
-    now += 30 * SEC;
-    with.options = 8;
-    takes(1, 0, 8, MORE);
-    assert_int_equal(fragment_deadline(&frags), now + 30 * SEC);
-    now += 30 * SEC - 1;
-    assert_false(fragment_expire(&frags, now, &first));
-    assert_true(fragment_expire(&frags, now + 1, &first));
-    expect_reason("the first", ip_parse(first.base, first.len, &ip), REASON_NONE);
-    assert_int_equal(first.len, 28 + 8);
-    assert_int_equal(ip.total_len, 28 + 8);
-    assert_true(ip.mf && ip.frag_off == 0 && ip.id == 1 && ip.options_len == 8);
-    for (uint32_t i = 0; i < 8; i++)
-        assert_int_equal(first.base[28 + i], byte(1, i));
-    buf_unref(first.buf);
-    assert_false(fragment_expire(&frags, now + 1, &first));
-    assert_int_equal(counts[REASON_FRAGMENT_EXPIRED], 1);
-    takes(1, 8, 8, MORE); /* a new datagram as far as we know */
-    is_not_whole();
-    end();
-}
-
-/* RFC 792: without the first fragment nobody is told. */
-static void nobody_is_told_without_the_first(void **state)
-{
-    struct slice first = {.len = 77};
-
-    (void)state;
-    begin();
-    takes(1, 16, 8, LAST);
-    assert_true(fragment_expire(&frags, now + FRAGMENT_TIMEOUT, &first));
-    assert_null(first.base);
-    assert_null(first.buf);
-    assert_int_equal(counts[REASON_FRAGMENT_EXPIRED], 1);
-    end();
-}
-
-/* ---- room ---- */
-
-/* The oldest makes room; what is newer is still put together. */
-static void the_oldest_makes_room(void **state)
-{
-    (void)state;
-    begin();
-    for (uint16_t id = 0; id < PLACES; id++)
-        takes(id, 0, 1000, MORE);
-    takes(0, 1000, 8, MORE); /* being touched does not make it younger */
-    takes(100, 0, 8, MORE);
-    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 1);
-    for (uint16_t id = 1; id < PLACES; id++) {
-        takes(id, 1000, 8, LAST);
-        is_whole(id, 1008);
-    }
-    takes(100, 8, 8, LAST);
-    is_whole(100, 16);
-    takes(0, 1008, 8, LAST); /* a stranger now */
-    is_not_whole();
-    end();
-}
-
-/* What was refused makes room like everything else, and is not counted twice. */
-static void the_refused_make_room(void **state)
-{
-    (void)state;
-    begin();
-    for (uint16_t id = 0; id < 100; id++) {
-        takes(id, 0, 16, MORE);
-        drops(REASON_FRAGMENT_OVERLAP, id, 8, 8, MORE);
-    }
-    assert_int_equal(frags.partials.in_use, PLACES);
-    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 0);
-    takes(1000, 0, 16, MORE);
-    takes(1000, 16, 8, LAST);
-    is_whole(1000, 24);
-    end();
-}
-
-/* BAD: a flood of datagrams that are never completed; honest ones pass in between. */
-static void a_flood(void **state)
-{
-    (void)state;
-    begin();
-    for (uint32_t i = 0; i < 8192; i++) {
-        takes(i, i % 2 * 1480, 1480, MORE);
-        if (i % 64 == 0) {
-            with.src = KIT_HOST + 1;
-            takes(i, 0, 1480, MORE);
-            takes(i, 1480, 1480, MORE);
-            takes(i, 2960, 48, LAST);
-            is_whole(i, 3008);
-            with.src = 0;
-        }
-        assert_true(frags.partials.in_use <= PLACES && frags.bufs.in_use <= PLACES);
-    }
-    assert_int_equal(counts[REASON_FRAGMENT_BEGUN], 8192 + 128);
-    assert_int_equal(counts[REASON_FRAGMENT_WHOLE], 128);
-    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 8192 - frags.partials.in_use);
-    end();
-}
-
-/* Wholes that somebody keeps hold buffers; with all of them kept, nothing can begin. */
-static void what_is_kept_above(void **state)
-{
-    (void)state;
-    begin();
-    keep = PLACES;
-    for (uint16_t id = 0; id < PLACES; id++) {
-        takes(id, 0, 8, MORE);
-        takes(id, 8, 8, LAST);
-        is_whole(id, 16);
-    }
-    drops(REASON_FRAGMENT_BUFFER, 9, 0, 8, MORE);
-    assert_int_equal(frags.partials.in_use, 0);
-    buf_unref(kept[0]);
-    takes(9, 0, 8, MORE);
-    takes(10, 0, 8, MORE); /* in the place of 9 */
-    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 1);
-    takes(10, 8, 8, LAST);
-    is_whole(10, 16);
-    for (unsigned i = 1; i < PLACES; i++)
-        buf_unref(kept[i]);
-    end();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -636,12 +373,6 @@ int main(void)
         cmocka_unit_test(overlaps),
         cmocka_unit_test(what_is_refused_is_remembered),
         cmocka_unit_test(ends),
-        cmocka_unit_test(a_minute),
-        cmocka_unit_test(nobody_is_told_without_the_first),
-        cmocka_unit_test(the_oldest_makes_room),
-        cmocka_unit_test(the_refused_make_room),
-        cmocka_unit_test(a_flood),
-        cmocka_unit_test(what_is_kept_above),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

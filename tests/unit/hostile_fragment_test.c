@@ -141,7 +141,8 @@ static void tiny_first_fragments(void **state)
     }
     for (uint32_t first = 0; first < 8; first++) /* not even a multiple of 8 */
         drops(FRAGMENT_LENGTH, IP_PROTO_TCP, 5, 0, MORE, whole.b + 20, first);
-    drops(FRAGMENT_LENGTH, IP_PROTO_TCP, 6, 0, MORE, whole.b + 20, 20);  /* whole, but for the mark */
+    drops(FRAGMENT_LENGTH, IP_PROTO_TCP, 6, 0, MORE, whole.b + 20,
+          20); /* whole, but for the mark */
     drops(FRAGMENT_TINY, IP_PROTO_TCP, 7, 8, NO_MORE, whole.b + 28, 12); /* RFC 3128 */
     drops(FRAGMENT_LENGTH, IP_PROTO_TCP, 8, 0, MORE | DF, whole.b + 20, 20);
     counted(FRAGMENT_BEGUN, 0);

@@ -502,7 +502,7 @@ static void sending_datagrams(void **state)
         assert_int_equal(hdr.len, 8 + len);
         assert_int_not_equal(get16(rig.data + 6), 0);
     }
-    d.data = (struct slice){NULL, big, 1473};
+    d.data = (struct slice){NULL, big, 65508};
     assert_int_equal(stack_udp_send(rig.st, udp, &d), -EMSGSIZE);
     d.data.len = 1;
     d.port = 0;
