@@ -217,3 +217,14 @@ void icmp_send_problem(struct ip_node *n, int64_t now, const struct ip_hdr *ip, 
 
     send_error(n, now, ip, packet, say);
 }
+
+void icmp_send_fragment_timeout(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                                struct slice first)
+{
+    struct saying say = {ICMP_TIME_EXCEEDED, ICMP_EXCEEDED_REASSEMBLY, 0,
+                         REASON_SEND_TIME_EXCEEDED};
+
+    if (ip->version == 6)
+        say.type = ICMP6_TIME_EXCEEDED;
+    send_error(n, now, ip, first, say);
+}

@@ -135,7 +135,7 @@ enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
     if (addr_is_link_local6(&ip->src) && ip->proto != IP_PROTO_ICMP6)
         return REASON_IP6_LINK_LOCAL;
     if (ip_is_local(n, &ip->dst))
-        return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : accept_route(n, ip);
+        return accept_route(n, ip);
     return is_unicast(n, &ip->dst) ? REASON_IP_NOT_OURS : REASON_IP_BROADCAST;
 }
 
@@ -160,6 +160,15 @@ void ip_out_answer(struct ip_out *o, const struct ip_hdr *ip)
         o->dst = ip_options_route(&o->options, &back, &ip->src);
 }
 
+/*
+ * None twice within the life of a packet, and nothing that says how many there were (RFC 6864
+ * section 4, RFC 7739).
+ */
+static uint32_t next_id(struct ip_node *n, uint8_t version)
+{
+    return unguessable_order(&n->random, n->identified++, version == 4 ? 16 : 32);
+}
+
 void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len)
 {
     uint32_t payload = p->len - p->part[0].len;
@@ -169,23 +178,76 @@ void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint3
     assert(p->part[0].base == p->room);
     ip.version = addr_is_v4(&how->src) ? 4 : 6;
     ip.ttl = how->ttl ? how->ttl : n->ttl; /* MUST-49 */
-    ip.id = how->df
-                ? 0
-                : (uint16_t)unguessable_next(&n->random); /* RFC 6864: only fragments need one */
+    if (!ip_is_fragment(how))
+        ip.id = how->df || ip.version == 6 ? 0 : next_id(n, 4); /* RFC 6864: whole, it needs none */
     header_len = ip_build(p->room, &ip, l4_len + payload);
     pkt_set_header_len(p, (uint32_t)header_len + l4_len);
+}
+
+/* Bytes off .. off + len - 1 of what stands behind the IP header; returns how many are not data. */
+static uint32_t put_part(const struct ip_out *o, struct pkt *p, uint32_t header_len, uint32_t off,
+                         uint32_t len)
+{
+    uint32_t l4 = off < o->l4_len ? min32(o->l4_len - off, len) : 0;
+
+    pkt_begin(p, 0);
+    if (l4 > 0)
+        memcpy(p->room + header_len, o->l4 + off, l4);
+    if (len > l4)
+        pkt_add(p, slice_sub(o->data, off + l4 - o->l4_len, len - l4));
+    return l4;
+}
+
+/*
+ * The next fragment of a packet that is too large to leave whole (RFC 791 section 3.2). Returns
+ * whether it was the last.
+ */
+static bool put_fragment(struct ip_node *n, struct ip_out *o, struct pkt *p, struct ip_hdr *ip)
+{
+    uint32_t left = o->l4_len + o->data.len - o->sent, room, len, l4;
+    struct ip_options copied;
+
+    if (o->sent == 0) {
+        o->id = next_id(n, ip->version);
+    } else {
+        ip_options_copied(&o->options, &copied);
+        ip->options = copied.b;
+        ip->options_len = copied.len;
+    }
+    ip->mf = true; /* so that the header is a fragment's */
+    room = n->mtu - (uint32_t)ip_build_len(ip);
+    ip->mf = left > room;
+    len = ip->mf ? room / IPV4_FRAG_UNIT * IPV4_FRAG_UNIT : left;
+    ip->id = o->id;
+    ip->frag_off = (uint16_t)o->sent;
+    l4 = put_part(o, p, (uint32_t)ip_build_len(ip), o->sent, len);
+    ip_finish(n, p, ip, l4);
+    p->why = o->sent == 0 ? o->why : REASON_SEND_FRAGMENT;
+    o->sent += len;
+    return !ip->mf;
+}
+
+/* Does it leave whole? What may not be in fragments does. */
+static bool leaves_whole(const struct ip_node *n, const struct ip_out *o)
+{
+    uint32_t len = ip_header_len(&o->src, o->options.len) + o->l4_len + o->data.len;
+
+    return o->df || len <= n->mtu;
 }
 
 bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
 {
     struct ip_out *o;
     struct ip_hdr ip;
+    bool last = true;
 
+    *ret_held = NULL;
     if (n->out_head == n->out_tail)
         return false;
-    o = &n->out[n->out_head++ % IP_OUT_RING];
+    o = &n->out[n->out_head % IP_OUT_RING];
     ip_options_end(&o->options);
     ip = (struct ip_hdr){
+        .version = addr_is_v4(&o->src) ? 4 : 6,
         .src = o->src,
         .dst = o->dst,
         .tos = o->tos,
@@ -196,12 +258,17 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
         .options = o->options.b,
         .options_len = o->options.len,
     };
-    pkt_begin(p, 0);
-    pkt_add(p, o->data);
-    memcpy(p->room + ip_header_len(&o->src, ip.options_len), o->l4, o->l4_len);
-    ip_finish(n, p, &ip, o->l4_len);
-    p->why = o->why;
-    *ret_held = o->data.buf;
+    if (leaves_whole(n, o)) {
+        (void)put_part(o, p, (uint32_t)ip_build_len(&ip), 0, o->l4_len + o->data.len);
+        ip_finish(n, p, &ip, o->l4_len);
+        p->why = o->why;
+    } else {
+        last = put_fragment(n, o, p, &ip);
+    }
+    if (last) {
+        *ret_held = o->data.buf;
+        n->out_head++;
+    }
     return true;
 }
 

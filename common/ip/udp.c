@@ -104,7 +104,7 @@ int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgra
         return -EINVAL;
     if (!src || addr_is_v4(src) != addr_is_v4(&d->remote))
         return -EADDRNOTAVAIL;
-    if (d->data.len > n->mtu - ip_header_len(src, 0) - UDP_HEADER)
+    if (d->data.len > UDP_DATA_MAX)
         return -EMSGSIZE;
     o = ip_out_push(n);
     if (!o) {

@@ -21,6 +21,7 @@ void stack_config_default(struct stack_config *cfg)
         .max_conns = 16384,
         .max_chunks = 262144,
         .max_ranges = 65536,
+        .max_fragmented = 128,
         .ttl = IP_TTL_DEFAULT,
     };
     for (unsigned i = 0; i < STACK_LOCALS_MAX; i++)
@@ -80,7 +81,7 @@ size_t stack_bytes(const struct stack_config *cfg)
 {
     return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
            routes_bytes(cfg) + buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL)) +
-           flights_bytes(cfg) + ranges_bytes(cfg);
+           flights_bytes(cfg) + ranges_bytes(cfg) + fragment_bytes(cfg->max_fragmented);
 }
 
 /* RFC 8200 section 5: every link that carries IPv6 takes packets of 1,280 bytes. */
@@ -100,7 +101,7 @@ static bool addresses_possible(const struct stack_config *cfg)
 static bool config_possible(const struct stack_config *cfg)
 {
     return addresses_possible(cfg) && cfg->mtu >= IPV4_MTU_MIN && cfg->mtu <= IPV4_PACKET_MAX &&
-           cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->small &&
+           cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->max_fragmented > 0 && cfg->small &&
            cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc &&
            tcp_settings_valid(&cfg->tcp.conn);
 }
@@ -164,6 +165,8 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     at += flights_bytes(cfg);
     pool_init(&st->ranges, at, pool_bytes(cfg->max_ranges, sizeof(struct range)),
               sizeof(struct range));
+    at += ranges_bytes(cfg);
+    fragment_init(&st->fragments, at, cfg->max_fragmented, st->counts);
     wheel_init(&st->wheel, 0);
     list_init(&st->output);
     list_init(&st->event);
@@ -307,6 +310,7 @@ void stack_tick(struct stack *st, int64_t now)
         tcp_tick(&st->tcp, &c->tcb, st->now);
         stack_settle(st, c);
     }
+    inet_expire(st);
     wake_starved(st);
 }
 
@@ -314,7 +318,7 @@ int64_t stack_deadline(const struct stack *st)
 {
     if (!list_empty(&st->event) || may_wake_starved(st))
         return st->now; /* there is something to tell: nobody should sleep on it */
-    return wheel_deadline(&st->wheel);
+    return time_min(wheel_deadline(&st->wheel), fragment_deadline(&st->fragments));
 }
 
 uint64_t stack_count(const struct stack *st, enum reason r)

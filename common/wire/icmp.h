@@ -32,6 +32,11 @@ enum icmp_unreachable_code {
     ICMP_UNREACH_PROHIBITED = 13,
 };
 
+enum icmp_exceeded_code {
+    ICMP_EXCEEDED_TTL = 0,
+    ICMP_EXCEEDED_REASSEMBLY = 1,
+};
+
 /* ICMPv6 (RFC 4443, RFC 2710, RFC 4861, RFC 3810): types under 128 are errors. */
 enum icmp6_type {
     ICMP6_UNREACHABLE = 1,
