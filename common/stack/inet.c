@@ -121,8 +121,7 @@ static enum reason input_udp(struct stack *st, const struct ip_hdr *ip, struct s
 static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct slice packet,
                                uint16_t marks)
 {
-    struct slice inner =
-        slice_sub(packet, ip->header_len, (uint32_t)(ip->total_len - ip->header_len));
+    struct slice inner = slice_sub(packet, ip->header_len, ip->total_len - ip->header_len);
 
     switch ((enum ip_proto)ip->proto) {
     case IP_PROTO_TCP:
@@ -131,6 +130,8 @@ static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct
         return input_udp(st, ip, packet, inner, marks);
     case IP_PROTO_ICMP:
         return input_icmp(st, ip, inner);
+    case IP_PROTO_ICMP6:
+        break;
     }
     icmp_send_unreachable(&st->ip, st->now, ip, packet, ICMP_UNREACH_PROTOCOL);
     return REASON_IP_PROTOCOL;

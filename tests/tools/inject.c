@@ -62,7 +62,7 @@ static const struct bad {
     {"version 0", REASON_IP_VERSION, IP_TCP, WHOLE, IP, {{0, 1, 0x05}}},
     {"version 5", REASON_IP_VERSION, IP_TCP, WHOLE, IP, {{0, 1, 0x55}}},
     {"version 15", REASON_IP_VERSION, IP_TCP, WHOLE, IP, {{0, 1, 0xf5}}},
-    {"version 6", REASON_IP6_IGNORED, IP_TCP, WHOLE, IP, {{0, 1, 0x65}}},
+    {"version 6", REASON_IP6_CHAIN, IP_TCP, WHOLE, IP, {{0, 1, 0x65}}},
     {"header of 4 words", REASON_IP_HEADER_LENGTH, IP_TCP, WHOLE, IP, {{0, 1, 0x44}}},
     {"header of 0 words", REASON_IP_HEADER_LENGTH, IP_TCP, WHOLE, IP, {{0, 1, 0x40}}},
     {"header beyond the packet", REASON_IP_HEADER_LENGTH, IP_TCP, WHOLE, IP, {{0, 1, 0x4f}}},

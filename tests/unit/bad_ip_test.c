@@ -180,7 +180,7 @@ static void lengths(void **state)
         {"bytes behind it", REASON_ICMP_SHORT, ECHO, IP, WHOLE, {{2, 2, 27}}},
         {"version 0", REASON_IP_VERSION, ECHO, IP, WHOLE, {{0, 1, 0x05}}},
         {"version 5", REASON_IP_VERSION, ECHO, IP, WHOLE, {{0, 1, 0x55}}},
-        {"version 6", REASON_IP6_IGNORED, ECHO, IP, WHOLE, {{0, 1, 0x65}}},
+        {"version 6", REASON_IP_EMPTY, ECHO, IP, WHOLE, {{0, 1, 0x65}}},
         {"bad checksum", REASON_IP_CHECKSUM, ECHO, 0, WHOLE, {{10, 2, 0x1234}}},
         {"TTL 0", REASON_IP_TTL, ECHO, IP, WHOLE, {{8, 1, 0}}},
     };

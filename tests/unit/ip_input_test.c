@@ -160,7 +160,7 @@ static void headers(void **state)
     rig_reason("TTL 0", rig_packet(&p), REASON_IP_TTL);
     p = good;
     p.b[0] = 0x65;
-    rig_reason("version 6", rig_packet(&p), REASON_IP6_IGNORED);
+    rig_reason("version 6", rig_packet(&p), REASON_IP_EMPTY);
     p.b[0] = 0x55;
     rig_reason("version 5", rig_packet(&p), REASON_IP_VERSION);
     p = good;
