@@ -16,6 +16,35 @@ uint64_t unguessable_next(struct unguessable *u)
     return hash;
 }
 
+/* A keyed hash of one half for this round; longer than what is hashed for unguessable_next. */
+static uint32_t scramble(const struct unguessable *u, uint32_t half, uint32_t round, unsigned bits)
+{
+    const uint32_t in[3] = {half, round, bits};
+    uint8_t bytes[sizeof(in)], out[crypto_shorthash_BYTES];
+    uint32_t hash;
+
+    memcpy(bytes, in, sizeof(in));
+    crypto_shorthash(out, bytes, sizeof(bytes), u->key);
+    memcpy(&hash, out, sizeof(hash));
+    return hash;
+}
+
+/* A Feistel network: each round can be undone, whatever the hash is, so no two numbers meet. */
+uint32_t unguessable_order(const struct unguessable *u, uint32_t n, unsigned bits)
+{
+    unsigned half = bits / 2;
+    uint32_t mask = (UINT32_C(1) << half) - 1, left = n >> half & mask, right = n & mask;
+
+    assert(bits % 2 == 0 && bits >= 8 && bits <= 32);
+    for (uint32_t round = 0; round < 4; round++) {
+        uint32_t next = left ^ (scramble(u, right, round, bits) & mask);
+
+        left = right;
+        right = next;
+    }
+    return left << half | right;
+}
+
 uint32_t unguessable_below(struct unguessable *u, uint32_t below)
 {
     return (uint32_t)((unguessable_next(u) >> 32) * below >> 32);

@@ -23,4 +23,10 @@ uint64_t unguessable_next(struct unguessable *u);
 /* A number in 0 .. below - 1; below must not be 0. */
 uint32_t unguessable_below(struct unguessable *u, uint32_t below);
 
+/*
+ * The n'th number of `bits` bits (even, 8 to 32) in an order that nobody outside can guess, and in
+ * which none comes twice before all have come: n, enciphered.
+ */
+uint32_t unguessable_order(const struct unguessable *u, uint32_t n, unsigned bits);
+
 #endif

@@ -90,8 +90,19 @@ static bool may_send_error(struct ip_node *n, int64_t now)
     return true;
 }
 
-void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
-                           struct slice packet, enum icmp_unreachable_code code)
+/*
+ * May there be an error about this packet? Never about another error (RFC 1122 section 3.2.2), nor
+ * about an ICMP message that may be one; a request to echo is none.
+ */
+static bool may_err_about(const struct ip_hdr *ip, struct slice packet)
+{
+    return ip->proto != IP_PROTO_ICMP ||
+           (packet.len > ip->header_len && packet.base[ip->header_len] == ICMP_ECHO);
+}
+
+/* An error about `packet`, whose header is `ip`. */
+static void send_error(struct ip_node *n, int64_t now, const struct ip_hdr *ip, struct slice packet,
+                       enum icmp_type type, uint8_t code, enum reason why)
 {
     /* the quote: the header and 8 bytes behind it, as RFC 792 has it, and no more than can leave */
     uint32_t room = n->mtu - IPV4_HEADER_MIN - ICMP_HEADER;
@@ -99,7 +110,7 @@ void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *
     struct slice quote;
     struct ip_out *o;
 
-    if (ip->proto == IP_PROTO_ICMP || !may_send_error(n, now))
+    if (!may_err_about(ip, packet) || !may_send_error(n, now))
         return;
     if (!slice_keep(slice_sub(packet, 0, quote_len), n->small, quote_len, &quote))
         return;
@@ -113,8 +124,21 @@ void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *
     o->dst = ip->src;
     o->proto = IP_PROTO_ICMP;
     o->tos = 0xc0; /* RFC 1812 section 4.3.2.5: internetwork control */
-    o->why = REASON_SEND_UNREACHABLE;
+    o->why = (uint16_t)why;
     o->data = quote;
     o->l4_len = ICMP_HEADER;
-    icmp_build(o->l4, ICMP_UNREACHABLE, (uint8_t)code, 0, &quote, 1);
+    icmp_build(o->l4, (uint8_t)type, code, 0, &quote, 1);
+}
+
+void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                           struct slice packet, enum icmp_unreachable_code code)
+{
+    send_error(n, now, ip, packet, ICMP_UNREACHABLE, (uint8_t)code, REASON_SEND_UNREACHABLE);
+}
+
+void icmp_send_fragment_timeout(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                                struct slice first)
+{
+    send_error(n, now, ip, first, ICMP_TIME_EXCEEDED, ICMP_EXCEEDED_REASSEMBLY,
+               REASON_SEND_TIME_EXCEEDED);
 }

@@ -24,4 +24,11 @@ enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
 void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
                            struct slice packet, enum icmp_unreachable_code code);
 
+/*
+ * Tell the sender of the first fragment `first` that the others did not come in time (RFC 1122
+ * section 3.3.2), within the same limits.
+ */
+void icmp_send_fragment_timeout(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                                struct slice first);
+
 #endif

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 bool ip_is_local(const struct ip_node *n, const struct addr *a)
 {
     for (unsigned i = 0; i < n->locals; i++)
@@ -76,7 +78,7 @@ enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
     if (!is_unicast(n, &ip->src))
         return REASON_IP_SOURCE;
     if (ip_is_local(n, &ip->dst))
-        return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : accept_route(n, ip);
+        return accept_route(n, ip);
     return is_unicast(n, &ip->dst) ? REASON_IP_NOT_OURS : REASON_IP_BROADCAST;
 }
 
@@ -101,6 +103,15 @@ void ip_out_answer(struct ip_out *o, const struct ip_hdr *ip)
         o->dst = ip_options_route(&o->options, &back, &ip->src);
 }
 
+/*
+ * None twice within the life of a packet, and nothing that says how many there were (RFC 6864
+ * section 4, RFC 7739).
+ */
+static uint16_t next_id(struct ip_node *n)
+{
+    return (uint16_t)unguessable_order(&n->random, n->identified++, 16);
+}
+
 void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len)
 {
     uint32_t payload = p->len - p->part[0].len;
@@ -110,21 +121,72 @@ void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint3
     assert(p->part[0].base == p->room);
     ip.version = 4;
     ip.ttl = how->ttl ? how->ttl : n->ttl; /* MUST-49 */
-    ip.id = how->df
-                ? 0
-                : (uint16_t)unguessable_next(&n->random); /* RFC 6864: only fragments need one */
+    if (!ip_is_fragment(how))
+        ip.id = how->df ? 0 : next_id(n); /* RFC 6864: what is never in fragments needs none */
     header_len = ip_build(p->room, &ip, l4_len + payload);
     pkt_set_header_len(p, (uint32_t)header_len + l4_len);
+}
+
+/* Bytes off .. off + len - 1 of what stands behind the IP header; returns how many are not data. */
+static uint32_t put_part(const struct ip_out *o, struct pkt *p, uint32_t header_len, uint32_t off,
+                         uint32_t len)
+{
+    uint32_t l4 = off < o->l4_len ? min32(o->l4_len - off, len) : 0;
+
+    pkt_begin(p, 0);
+    if (l4 > 0)
+        memcpy(p->room + header_len, o->l4 + off, l4);
+    if (len > l4)
+        pkt_add(p, slice_sub(o->data, off + l4 - o->l4_len, len - l4));
+    return l4;
+}
+
+/*
+ * The next fragment of a packet that is too large to leave whole (RFC 791 section 3.2). Returns
+ * whether it was the last.
+ */
+static bool put_fragment(struct ip_node *n, struct ip_out *o, struct pkt *p, struct ip_hdr *ip)
+{
+    uint32_t left = o->l4_len + o->data.len - o->sent, room, len, l4;
+    struct ip_options copied;
+
+    if (o->sent == 0) {
+        o->id = next_id(n);
+    } else {
+        ip_options_copied(&o->options, &copied);
+        ip->options = copied.b;
+        ip->options_len = copied.len;
+    }
+    room = (n->mtu - IPV4_HEADER_MIN - ip->options_len) / IPV4_FRAG_UNIT * IPV4_FRAG_UNIT;
+    ip->mf = left > n->mtu - IPV4_HEADER_MIN - ip->options_len;
+    len = ip->mf ? room : left;
+    ip->id = (uint16_t)o->id;
+    ip->frag_off = (uint16_t)o->sent;
+    l4 = put_part(o, p, IPV4_HEADER_MIN + (uint32_t)ip->options_len, o->sent, len);
+    ip_finish(n, p, ip, l4);
+    p->why = o->sent == 0 ? o->why : REASON_SEND_FRAGMENT;
+    o->sent += len;
+    return !ip->mf;
+}
+
+/* Does it leave whole? What may not be in fragments does. */
+static bool leaves_whole(const struct ip_node *n, const struct ip_out *o)
+{
+    uint32_t len = IPV4_HEADER_MIN + (uint32_t)o->options.len + o->l4_len + o->data.len;
+
+    return o->df || len <= n->mtu;
 }
 
 bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
 {
     struct ip_out *o;
     struct ip_hdr ip;
+    bool last = true;
 
+    *ret_held = NULL;
     if (n->out_head == n->out_tail)
         return false;
-    o = &n->out[n->out_head++ % IP_OUT_RING];
+    o = &n->out[n->out_head % IP_OUT_RING];
     ip_options_end(&o->options);
     ip = (struct ip_hdr){
         .src = o->src,
@@ -136,12 +198,18 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
         .options = o->options.b,
         .options_len = o->options.len,
     };
-    pkt_begin(p, 0);
-    pkt_add(p, o->data);
-    memcpy(p->room + IPV4_HEADER_MIN + ip.options_len, o->l4, o->l4_len);
-    ip_finish(n, p, &ip, o->l4_len);
-    p->why = o->why;
-    *ret_held = o->data.buf;
+    if (leaves_whole(n, o)) {
+        (void)put_part(o, p, IPV4_HEADER_MIN + (uint32_t)ip.options_len, 0,
+                       o->l4_len + o->data.len);
+        ip_finish(n, p, &ip, o->l4_len);
+        p->why = o->why;
+    } else {
+        last = put_fragment(n, o, p, &ip);
+    }
+    if (last) {
+        *ret_held = o->data.buf;
+        n->out_head++;
+    }
     return true;
 }
 

@@ -24,7 +24,9 @@ struct ip_out {
     struct slice data;               /* the reference is the ring's */
     uint16_t why;                    /* enum reason */
     uint8_t proto, tos, ttl, l4_len; /* ttl 0: the node's */
-    bool df;
+    bool df;                         /* only where the whole fits into the MTU */
+    uint32_t id;                     /* of its fragments, if it leaves in some, and ... */
+    uint32_t sent;                   /* ... bytes that have left, the transport header included */
     uint8_t l4[IP_OUT_L4_MAX];
     struct ip_options options; /* their end not yet filled up */
 };
@@ -37,6 +39,7 @@ struct ip_node {
     bool accept_source_routes;
     uint32_t mtu;              /* bytes */
     struct unguessable random; /* identifications, and ports for the floor above */
+    uint32_t identified;       /* packets that were given an identification */
     struct buf_pool *small;
     uint64_t *counts; /* by enum reason */
     /* ICMP errors are limited: how many may still leave before the bucket is filled up again */
@@ -73,15 +76,18 @@ struct ip_out *ip_out_push(struct ip_node *n);
 void ip_out_answer(struct ip_out *o, const struct ip_hdr *ip);
 
 /*
- * Take the next one out of the ring and put it into the packet. Its payload is the caller's: drop
- * it with buf_unref when the packet was written. False if the ring is empty.
+ * The next packet of those in the ring: one of them, or, where that is larger than the MTU, its
+ * next fragment. Its payload stays the ring's, or is the caller's with the last fragment, if
+ * *ret_held is not NULL: drop it with buf_unref when the packet was written. False if the ring is
+ * empty.
  */
 bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held);
 
 /*
  * Write the IP header of a packet whose parts behind part[0] are in place: part[0] becomes the IP
  * header followed by the l4_len bytes that stand in p->room behind it already. Of `how` are taken
- * src, dst, tos, ttl (0: the node's), proto, df and options (options_len a multiple of 4).
+ * src, dst, tos, ttl (0: the node's), proto, df and options (options_len a multiple of 4); and for
+ * a fragment mf, frag_off and id.
  */
 void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len);
 

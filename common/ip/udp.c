@@ -100,7 +100,7 @@ int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgra
         return -EBADF;
     if (d->remote_port == 0 || !ip_valid_remote(n, &d->remote))
         return -EINVAL;
-    if (d->data.len > n->mtu - IPV4_HEADER_MIN - UDP_HEADER)
+    if (d->data.len > UDP_DATA_MAX)
         return -EMSGSIZE;
     o = ip_out_push(n);
     if (!o) {

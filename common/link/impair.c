@@ -76,7 +76,8 @@ static void answer_too_large(struct impair *m, unsigned way, int64_t now, const 
     struct path_packet *k;
     uint32_t n;
 
-    if (ip_parse(bytes, len, &of) != REASON_NONE || !of.df || of.proto == IP_PROTO_ICMP)
+    if (ip_parse(bytes, len, &of) != REASON_NONE || of.version != 4 || !of.df ||
+        of.proto == IP_PROTO_ICMP)
         return;
     quote.len = of.header_len + ICMP_QUOTE_MIN;
     if (quote.len > len)

@@ -117,25 +117,69 @@ static enum reason input_udp(struct stack *st, const struct ip_hdr *ip, struct s
     return why;
 }
 
+/* A packet that is for us and whole. */
+static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct slice packet,
+                               uint16_t marks)
+{
+    struct slice inner = slice_sub(packet, ip->header_len, ip->total_len - ip->header_len);
+
+    switch ((enum ip_proto)ip->proto) {
+    case IP_PROTO_TCP:
+        return input_tcp(st, ip, inner, marks);
+    case IP_PROTO_UDP:
+        return input_udp(st, ip, packet, inner, marks);
+    case IP_PROTO_ICMP:
+        return input_icmp(st, ip, inner);
+    case IP_PROTO_ICMP6:
+        break;
+    }
+    icmp_send_unreachable(&st->ip, st->now, ip, packet, ICMP_UNREACH_PROTOCOL);
+    return REASON_IP_PROTOCOL;
+}
+
+/* A fragment; if it was the last that was missing, its packet goes on. */
+static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, struct slice packet)
+{
+    struct slice whole;
+    struct ip_hdr header;
+    enum reason why;
+
+    inet_expire(st);
+    why = fragment_input(&st->fragments, st->now, ip, packet, &whole);
+    if (why || !whole.base)
+        return why;
+    why = ip_parse(whole.base, whole.len, &header);
+    if (!why) /* nobody vouches for what we have put together ourselves */
+        why = input_whole(st, &header, whole, 0);
+    buf_unref(whole.buf);
+    return why;
+}
+
 enum reason inet_input(struct stack *st, const struct pkt *p)
 {
-    struct slice packet = p->part[0], inner;
+    struct slice packet = p->part[0];
     struct ip_hdr ip;
     enum reason why = ip_parse(packet.base, packet.len, &ip);
 
     if (why || (why = ip_accept(&st->ip, &ip)))
         return why;
-    inner = slice_sub(packet, ip.header_len, (uint32_t)(ip.total_len - ip.header_len));
-    switch ((enum ip_proto)ip.proto) {
-    case IP_PROTO_TCP:
-        return input_tcp(st, &ip, inner, p->marks);
-    case IP_PROTO_UDP:
-        return input_udp(st, &ip, packet, inner, p->marks);
-    case IP_PROTO_ICMP:
-        return input_icmp(st, &ip, inner);
+    if (ip_is_fragment(&ip))
+        return input_fragment(st, &ip, packet);
+    return input_whole(st, &ip, packet, p->marks);
+}
+
+void inet_expire(struct stack *st)
+{
+    struct slice first;
+    struct ip_hdr ip;
+
+    while (fragment_expire(&st->fragments, st->now, &first)) {
+        if (!first.base)
+            continue;
+        if (ip_parse(first.base, first.len, &ip) == REASON_NONE)
+            icmp_send_fragment_timeout(&st->ip, st->now, &ip, first);
+        buf_unref(first.buf);
     }
-    icmp_send_unreachable(&st->ip, st->now, &ip, packet, ICMP_UNREACH_PROTOCOL);
-    return REASON_IP_PROTOCOL;
 }
 
 /* The next segment of one connection (MUST-45, MAY-4). */

@@ -22,6 +22,7 @@ void stack_config_default(struct stack_config *cfg)
         .max_conns = 16384,
         .max_chunks = 262144,
         .max_ranges = 65536,
+        .max_fragmented = 128,
         .ttl = IP_TTL_DEFAULT,
     };
     tcp_config_default(&cfg->tcp);
@@ -79,15 +80,15 @@ size_t stack_bytes(const struct stack_config *cfg)
 {
     return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
            routes_bytes(cfg) + buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL)) +
-           flights_bytes(cfg) + ranges_bytes(cfg);
+           flights_bytes(cfg) + ranges_bytes(cfg) + fragment_bytes(cfg->max_fragmented);
 }
 
 static bool config_possible(const struct stack_config *cfg)
 {
     return cfg->locals > 0 && cfg->locals <= STACK_LOCALS_MAX && cfg->mtu >= IPV4_MTU_MIN &&
-           cfg->mtu <= IPV4_PACKET_MAX && cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->small &&
-           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc &&
-           tcp_settings_valid(&cfg->tcp.conn);
+           cfg->mtu <= IPV4_PACKET_MAX && cfg->max_conns > 0 && cfg->max_chunks > 0 &&
+           cfg->max_fragmented > 0 && cfg->small && cfg->small->size >= 2 * CHUNK_COPY_BREAK &&
+           cfg->tcp.cc && tcp_settings_valid(&cfg->tcp.conn);
 }
 
 static void init_floors(struct stack *st)
@@ -141,6 +142,8 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     at += flights_bytes(cfg);
     pool_init(&st->ranges, at, pool_bytes(cfg->max_ranges, sizeof(struct range)),
               sizeof(struct range));
+    at += ranges_bytes(cfg);
+    fragment_init(&st->fragments, at, cfg->max_fragmented, st->counts);
     wheel_init(&st->wheel, 0);
     list_init(&st->output);
     list_init(&st->event);
@@ -284,6 +287,7 @@ void stack_tick(struct stack *st, int64_t now)
         tcp_tick(&st->tcp, &c->tcb, st->now);
         stack_settle(st, c);
     }
+    inet_expire(st);
     wake_starved(st);
 }
 
@@ -291,7 +295,7 @@ int64_t stack_deadline(const struct stack *st)
 {
     if (!list_empty(&st->event) || may_wake_starved(st))
         return st->now; /* there is something to tell: nobody should sleep on it */
-    return wheel_deadline(&st->wheel);
+    return time_min(wheel_deadline(&st->wheel), fragment_deadline(&st->fragments));
 }
 
 uint64_t stack_count(const struct stack *st, enum reason r)

@@ -52,6 +52,8 @@ struct stack_config {
     uint32_t max_chunks;          /* slices queued in all connections together */
     uint32_t max_ranges;          /* pieces in flight in all connections; beyond that they are
                                    * told apart less well (tcp/recovery/board.h) */
+    uint32_t max_fragmented;      /* packets of which some fragments have come, or that came in
+                                   * fragments and wait to be read; 68 KiB each */
     uint8_t ttl;                  /* of what we send */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* where port and identification numbers begin */
@@ -75,7 +77,7 @@ size_t stack_bytes(const struct stack_config *cfg);
  * Make a stack in mem[mem_size], which must be aligned to 64 bytes and filled with zeros, as mmap
  * gives it; pages that are never needed are never touched. Returns NULL if mem_size is too small or
  * the configuration impossible (no address, MTU under 68 or over 65,535, no connections, settings
- * out of range).
+ * out of range, no place for fragments).
  */
 struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem_size);
 

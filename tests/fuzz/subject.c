@@ -64,6 +64,7 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->max_chunks = choose(chunks, c >> 10);
     cfg->tcp.syn_queue = choose(syn_queue, c >> 12);
     cfg->max_ranges = choose(ranges, c >> 14);
+    cfg->max_fragmented = SUBJECT_FRAGMENTED;
     cfg->tcp.wscale = !(off & 0x100);
     cfg->tcp.conn.nagle = !(off & 0x200);
     cfg->tcp.delayed_ack = !(off & 0x400);
@@ -93,7 +94,7 @@ static void clear(struct subject *n, uint8_t *memory, size_t bytes)
     memset(memory, 0, udp);
     if (n->used_udp)
         memset(memory + udp, 0, behind - udp);
-    memset(memory + behind, 0, bytes - behind);
+    memset(memory + behind, 0, bytes - fragment_bytes(n->cfg.max_fragmented) - behind);
     n->used_udp = false;
 }
 

@@ -53,7 +53,7 @@ static void impossible_headers(void **state)
         if (version == 4 && words >= 5 && words <= 10)
             continue; /* that may be */
         kit_ip4_fix(&p);
-        strike(&p, version == 6   ? REASON_IP6_IGNORED
+        strike(&p, version == 6   ? REASON_IP_TOTAL_LENGTH
                    : version != 4 ? REASON_IP_VERSION
                                   : REASON_IP_HEADER_LENGTH);
     }

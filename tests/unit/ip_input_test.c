@@ -160,16 +160,16 @@ static void headers(void **state)
     rig_reason("TTL 0", rig_packet(&p), REASON_IP_TTL);
     p = good;
     p.b[0] = 0x65;
-    rig_reason("version 6", rig_packet(&p), REASON_IP6_IGNORED);
+    rig_reason("version 6", rig_packet(&p), REASON_IP_EMPTY);
     p.b[0] = 0x55;
     rig_reason("version 5", rig_packet(&p), REASON_IP_VERSION);
     p = good;
     put16(p.b + 6, 0x2000); /* MF */
     kit_ip4_fix(&p);
-    rig_reason("a first fragment", rig_packet(&p), REASON_IP_FRAGMENT);
+    rig_reason("a first fragment", rig_packet(&p), REASON_NONE);
     put16(p.b + 6, 1);
     kit_ip4_fix(&p);
-    rig_reason("a last fragment", rig_packet(&p), REASON_IP_FRAGMENT);
+    rig_reason("a last fragment", rig_packet(&p), REASON_FRAGMENT_OVERLAP);
     put16(p.b + 6, 0x4000); /* DF is no fragment */
     kit_ip4_fix(&p);
     rig_reason("DF", rig_packet(&p), REASON_NONE);
@@ -328,7 +328,7 @@ static void no_errors_about(void **state)
     p = quote;
     put16(p.b + 6, 2);
     kit_ip4_fix(&p);
-    rig_reason("a fragment", rig_packet(&p), REASON_IP_FRAGMENT);
+    rig_reason("a fragment", rig_packet(&p), REASON_NONE);
     p = quote;
     p.b[26] ^= 1;
     rig_reason("a bad checksum", rig_packet(&p), REASON_UDP_CHECKSUM);
@@ -502,7 +502,7 @@ static void sending_datagrams(void **state)
         assert_int_equal(hdr.len, 8 + len);
         assert_int_not_equal(get16(rig.data + 6), 0);
     }
-    d.data = (struct slice){NULL, big, 1473};
+    d.data = (struct slice){NULL, big, 65508};
     assert_int_equal(stack_udp_send(rig.st, udp, &d), -EMSGSIZE);
     d.data.len = 1;
     d.port = 0;

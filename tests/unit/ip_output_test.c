@@ -54,7 +54,7 @@ static void datagrams_have_an_identification(void **state)
         assert_false(rig.ip.df);
         again += seen[rig.ip.id]++;
         counted_up += (uint16_t)(rig.ip.id - last) < 256;
-        last = rig.ip.id;
+        last = (uint16_t)rig.ip.id;
     }
     assert_true(again < 10);
     assert_true(counted_up < 20);

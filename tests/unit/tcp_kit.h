@@ -130,6 +130,7 @@ static inline void defaults(void)
     rig.cfg.locals = 1;
     rig.cfg.max_conns = 16;
     rig.cfg.max_chunks = 4096;
+    rig.cfg.max_fragmented = 4;
     memset(rig.cfg.secret, 7, sizeof(rig.cfg.secret));
     rig.cfg.seed = 1;
     rig.cfg.tcp.cc = &cc_reno; /* whose numbers are easily told */
@@ -180,6 +181,8 @@ static inline void drain(void)
 /* Abort what is left, whoever holds it; all memory has come back then. */
 static inline void end(void)
 {
+    struct slice first;
+
     drain();
     for (uint32_t i = 0; i < rig.st->fresh_slots; i++) {
         struct conn *c = &rig.st->conns[i];
@@ -192,6 +195,10 @@ static inline void end(void)
     assert_int_equal(rig.st->cells.in_use, 0);
     assert_int_equal(rig.st->flights.in_use, 0);
     assert_int_equal(rig.st->ranges.in_use, 0);
+    while (fragment_expire(&rig.st->fragments, TIME_NEVER, &first))
+        buf_unref(first.buf);
+    assert_int_equal(rig.st->fragments.partials.in_use, 0);
+    assert_int_equal(rig.st->fragments.bufs.in_use, 0);
     assert_int_equal(rig.small.in_use, 0);
     assert_int_equal(rig.device.in_use, 0);
     free(rig.stack_mem);
