@@ -4,7 +4,8 @@
 #   make test         the same set-up, then every test
 #
 # The lab on this machine, for two terminals (`network` asks for root through sudo):
-#   make network      TUNs, addresses, forwarding and rules; clean_network undoes it
+#   make network      TUNs, addresses, forwarding and rules, of both families; clean_network
+#                     undoes it
 #   make run-peer     in one terminal, and
 #   make run-host     in another; trace-host adds a line per packet, a capture
 #                     in build/host.pcapng, and a trace in build/host.json for ui.perfetto.dev

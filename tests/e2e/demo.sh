@@ -25,7 +25,7 @@ is "the ladder is at most 79 columns wide" "$(sed -n '/^ *ms host/,/^==/p' "$WOR
     awk 'length > 79')" ""
 is "netsetup counts the changes that it printed" \
     "$(sed -n 's/^netsetup: up: \([0-9]*\) changes.*/\1/p' "$WORK/out")" \
-    "$(sed -n '/^== netsetup up/,/^netsetup: up:/p' "$WORK/out" | grep -cE ': (ip|iptables|sysctl) ')"
+    "$(sed -n '/^== netsetup up/,/^netsetup: up:/p' "$WORK/out" | grep -cE ': (ip|ip6?tables|sysctl) ')"
 says "what to do next" "make network"
 tshark=$(sed -n '/tshark -r/,/frame.comment/p' "$WORK/out")
 if ! command -v tshark >/dev/null; then
