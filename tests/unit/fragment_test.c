@@ -17,7 +17,8 @@ static void order_of_five(unsigned n, unsigned order[5])
     }
 }
 
-/* RFC 791 3.2, RFC 8200 4.5: whatever order they come in. */
+/* RFC 791 3.2, RFC 8200 4.5: whatever order they come in.
+ * RFC 1122 3.2.1.4-a. */
 static void every_order(void **state)
 {
     static const uint32_t off[6] = {0, 24, 32, 1512, 1520, 1533};
@@ -43,7 +44,8 @@ static void every_order(void **state)
     end();
 }
 
-/* RFC 1122 3.3.2: the largest there can be, in the smallest pieces there can be, shuffled. */
+/* RFC 1122 3.3.2: the largest there can be, in the smallest pieces there can be, shuffled.
+ * RFC 1122 3.3.2-a, 3.3.2-b. */
 static void the_largest_in_the_smallest_pieces(void **state)
 {
     enum { PIECES = (LARGEST + 7) / 8 };

@@ -132,6 +132,7 @@ static void test_header_beyond_the_packet(void **state)
                   REASON_IP_TOTAL_LENGTH);
 }
 
+/* RFC 1122 3.2.1.2-a. */
 static void test_any_flipped_bit_is_noticed(void **state)
 {
     (void)state;
