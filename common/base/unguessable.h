@@ -7,6 +7,7 @@
 #ifndef BASE_UNGUESSABLE_H
 #define BASE_UNGUESSABLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -19,6 +20,9 @@ struct unguessable {
 };
 
 uint64_t unguessable_next(struct unguessable *u);
+
+/* A keyed hash of b[0..len), len not 8: the same for the same bytes. */
+uint64_t unguessable_hash(const struct unguessable *u, const uint8_t *b, size_t len);
 
 /* A number in 0 .. below - 1; below must not be 0. */
 uint32_t unguessable_below(struct unguessable *u, uint32_t below);

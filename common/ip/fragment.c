@@ -11,6 +11,9 @@
  *     | bufs.data:  room for headers | first fragment | ... | last |
  *                       headers of the first stand right in front of the data
  *
+ * IPv6 says in a header of its own that there is a fragment, behind those that routers read. It is
+ * kept with them as long as the first fragment may have to be quoted, and cut out of the whole.
+ *
  * Who overlaps what is there wants to be read in two ways by two readers: a filter on the way, and
  * us. So does who ends a datagram twice. There is no honest cause for either, and the datagram is
  * refused as a whole (RFC 5722, for IPv4 as well): its bytes are given back at once, and its place
@@ -59,6 +62,7 @@ struct partial {
     bool has_last;       /* then `end` is the datagram's length */
     bool refused;        /* it has no buffer any more */
     uint16_t header_len; /* of the first fragment as it came, bytes; 0: it has not come */
+    uint16_t frag_at;    /* IPv6: where its fragment header stands */
     uint16_t first_len;  /* of the first fragment's data, bytes */
     uint32_t end;        /* bytes: where what came ends */
     uint32_t units;      /* how many have come */
@@ -124,10 +128,15 @@ static void set(uint64_t *map, uint32_t from, uint32_t to)
 
 /* ---- one fragment by itself ---- */
 
-/* Bytes that a datagram's fragments may span behind headers like these. */
-static uint32_t span_max(const struct ip_hdr *ip)
+/*
+ * Bytes that a datagram's fragments may span behind these headers: in the whole, IPv4's length
+ * counts all of them, and IPv6's does not count the fixed one.
+ */
+static uint32_t span_max(uint16_t header_len, uint16_t frag_at)
 {
-    return (uint32_t)IPV4_PACKET_MAX - ip->header_len;
+    if (frag_at)
+        return (uint32_t)IPV6_PAYLOAD_MAX - (frag_at - (uint32_t)IPV6_HEADER);
+    return (uint32_t)IPV4_PACKET_MAX - header_len;
 }
 
 /*
@@ -147,15 +156,17 @@ static enum reason read_piece(const struct ip_hdr *ip, struct slice packet, stru
     struct piece q = {
         .data = packet.base + ip->header_len,
         .off = ip->frag_off,
-        .len = (uint32_t)ip->total_len - ip->header_len,
+        .len = ip->total_len - ip->header_len,
         .last = !ip->mf,
     };
 
     if (q.len == 0 || (!q.last && q.len % UNIT))
         return REASON_FRAGMENT_LENGTH;
     q.end = q.off + q.len;
-    if (q.end > span_max(ip))
+    if (q.end > span_max(ip->header_len, ip->frag_at))
         return REASON_FRAGMENT_TOO_LARGE;
+    if (ip->header_len > FRAGMENT_HEADERS_MAX)
+        return REASON_FRAGMENT_HEADERS;
     if (is_tiny(ip, &q))
         return REASON_FRAGMENT_TINY;
     q.from = q.off / UNIT;
@@ -291,6 +302,7 @@ static void put(struct partial *p, const struct ip_hdr *ip, struct slice packet,
     if (q->off == 0) {
         memcpy(data_of(p) - ip->header_len, packet.base, ip->header_len);
         p->header_len = ip->header_len;
+        p->frag_at = ip->frag_at;
         p->first_len = (uint16_t)q->len;
     }
 }
@@ -313,29 +325,54 @@ static bool join_ecn(uint8_t seen, uint8_t *ret_ecn)
     return true;
 }
 
-/* The first fragment's header becomes that of the whole, `len` bytes long. */
-static void mend_header4(uint8_t *b, uint16_t header_len, uint32_t len, uint8_t ecn)
+/* The first fragment's header becomes that of the whole. Returns where the packet begins. */
+static uint8_t *mend_header4(const struct partial *p, uint8_t ecn)
 {
+    uint8_t *b = data_of(p) - p->header_len;
+
     b[1] = (uint8_t)((b[1] & 0xfc) | ecn);
-    put16(b + 2, (uint16_t)len);
+    put16(b + 2, (uint16_t)(p->header_len + p->end));
     put16(b + 6, 0);
     put16(b + 10, 0);
-    put16(b + 10, checksum_residue(0, b, header_len));
+    put16(b + 10, checksum_residue(0, b, p->header_len));
+    return b;
+}
+
+/* Where the number of the header that stands at b[at] is said: in the header in front of it. */
+static uint8_t *next_of(uint8_t *b, uint16_t at)
+{
+    uint8_t *next = b + 6;
+
+    for (uint32_t i = IPV6_HEADER; i < at; i += 8 * (1 + (uint32_t)b[i + 1]))
+        next = b + i;
+    return next;
+}
+
+/* The same; and what stands in front of the fragment header moves up over it. */
+static uint8_t *mend_header6(const struct partial *p, uint8_t ecn)
+{
+    uint8_t *old = data_of(p) - p->header_len, *b = data_of(p) - p->frag_at;
+    uint8_t next = old[p->frag_at];
+
+    memmove(b, old, p->frag_at);
+    *next_of(b, p->frag_at) = next;
+    b[1] = (uint8_t)((b[1] & 0xcf) | ecn << 4);
+    put16(b + 4, (uint16_t)(p->frag_at - IPV6_HEADER + p->end));
+    return b;
 }
 
 /* All of it is there: hand it out, and its place is free. */
 static enum reason finish(struct fragments *f, struct partial *p, struct slice *ret_whole)
 {
-    uint32_t len = p->header_len + p->end;
-    uint8_t ecn, *b = data_of(p) - p->header_len;
+    uint8_t ecn, *b;
 
-    if (len > IPV4_PACKET_MAX)
+    if (p->end > span_max(p->header_len, p->frag_at))
         return refuse(p, REASON_FRAGMENT_TOO_LARGE);
     if (!join_ecn(p->ecn_seen, &ecn))
         return refuse(p, REASON_FRAGMENT_ECN);
-    mend_header4(b, p->header_len, len, ecn);
+    b = p->frag_at ? mend_header6(p, ecn) : mend_header4(p, ecn);
     p->buf->used = FRAGMENT_HEADERS_MAX + p->end;
-    *ret_whole = (struct slice){buf_ref(p->buf), b, len};
+    *ret_whole = (struct slice){buf_ref(p->buf), b, (uint32_t)(data_of(p) - b) + p->end};
     forget(f, p);
     f->counts[REASON_FRAGMENT_WHOLE]++;
     return REASON_NONE;
@@ -365,6 +402,22 @@ enum reason fragment_input(struct fragments *f, int64_t now, const struct ip_hdr
     if (why == REASON_NONE)
         f->counts[REASON_FRAGMENT_KEPT]++;
     return why;
+}
+
+struct ip_problem fragment_problem(const struct ip_hdr *ip, enum reason why)
+{
+    struct ip_problem problem = {0};
+
+    if (ip->version != 6)
+        return problem;
+    if (why == REASON_FRAGMENT_LENGTH && ip->mf) {
+        problem.owed = true;
+        problem.pointer = 4; /* the payload length */
+    } else if (why == REASON_FRAGMENT_TOO_LARGE) {
+        problem.owed = true;
+        problem.pointer = (uint32_t)ip->frag_at + 2; /* the fragment's offset */
+    }
+    return problem;
 }
 
 /* ---- time ---- */

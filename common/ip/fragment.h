@@ -3,8 +3,8 @@
  * together in a fixed number of places, whatever comes.
  *
  *     fragment_expire    gives up what did not come in time, one datagram with each call
- *     fragment_input     puts a fragment in its place, and hands out the datagram if it was the
- * last fragment_deadline  when fragment_expire has something to do
+ *     fragment_input     puts a fragment in its place, and hands out what is whole now
+ *     fragment_deadline  when fragment_expire has something to do
  *
  * What is handed out is a packet that looks as if it had never been taken apart. It lies in one
  * buffer of ours, which whoever is concerned may keep by a reference; while all of those are kept,
@@ -46,6 +46,12 @@ void fragment_init(struct fragments *f, void *mem, uint32_t max, uint64_t *count
  */
 enum reason fragment_input(struct fragments *f, int64_t now, const struct ip_hdr *ip,
                            struct slice packet, struct slice *ret_whole);
+
+/*
+ * What the sender of a fragment is owed that fragment_input has dropped for this reason: in IPv6
+ * two lengths that cannot be are worth a parameter problem (RFC 8200 section 4.5).
+ */
+struct ip_problem fragment_problem(const struct ip_hdr *ip, enum reason why);
 
 /*
  * Give up a datagram whose time is over at `now`; false if there is none. If its first fragment has

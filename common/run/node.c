@@ -231,7 +231,7 @@ static int node_stack(struct node *n, const struct program *prog)
     stack_config_default(&cfg);
     cfg.local[0] = n->local;
     cfg.locals = 1;
-    cfg.prefix_len = n->opt->prefix_len;
+    cfg.prefix_len[0] = n->opt->prefix_len;
     cfg.mtu = n->dev->mtu;
     cfg.small = &n->small;
     cfg.large = &n->packets;

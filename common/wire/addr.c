@@ -68,6 +68,11 @@ bool addr_is_multicast(const struct addr *a)
     return addr_is_v4(a) ? addr_v4_value(a) >> 28 == 0xe : a->b[0] == 0xff;
 }
 
+bool addr_is_link_local6(const struct addr *a)
+{
+    return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
 bool addr_is_limited_broadcast(const struct addr *a)
 {
     return addr_is_v4(a) && addr_v4_value(a) == 0xffffffff;

@@ -40,6 +40,8 @@ bool addr_is_unspecified(const struct addr *a);
 bool addr_is_loopback(const struct addr *a);
 /* 224.0.0.0/4 or ff00::/8 */
 bool addr_is_multicast(const struct addr *a);
+/* fe80::/10: good on one link only; IPv4's 169.254.0.0/16 is no such address to us */
+bool addr_is_link_local6(const struct addr *a);
 /* 255.255.255.255; a directed broadcast needs the subnet's length and is the IP floor's affair */
 bool addr_is_limited_broadcast(const struct addr *a);
 /* 240.0.0.0/4 without the limited broadcast: class E, never a unicast address */

@@ -106,8 +106,10 @@ struct ip_problem ip_problem(const uint8_t *b, size_t len, struct ip_hdr *ret_ip
     struct ip_problem problem = {0};
     struct ip_hdr ip;
 
-    if (is_v6(b, len) && ip6_parse(b, len, &ip, &problem) && problem.owed)
+    if (is_v6(b, len) && ip6_parse(b, len, &ip, &problem) && problem.owed) {
         ip6_read_fixed(b, ret_ip);
+        ip6_skip(b, ret_ip->total_len, ret_ip);
+    }
     return problem;
 }
 

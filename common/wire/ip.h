@@ -69,6 +69,14 @@ struct ip_hdr {
     struct ip_option_places at;
 };
 
+/* Codes of ICMPv6's parameter problem (RFC 4443 section 3.4, RFC 7112 section 5). */
+enum icmp6_problem_code {
+    ICMP6_PROBLEM_FIELD = 0,
+    ICMP6_PROBLEM_NEXT = 1,
+    ICMP6_PROBLEM_OPTION = 2,
+    ICMP6_PROBLEM_CHAIN = 3,
+};
+
 /* What ICMPv6 owes the sender of a packet that ip_parse has refused (RFC 8200 section 4). */
 struct ip_problem {
     bool owed;
@@ -87,7 +95,7 @@ enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip);
 
 /*
  * What the refusal of b[0..len) owes its sender. If something, *ret_ip has what is known of its
- * header: version, addresses, total_len.
+ * header: version, addresses, total_len, and the protocol for as far as the headers can be passed.
  */
 struct ip_problem ip_problem(const uint8_t *b, size_t len, struct ip_hdr *ret_ip);
 

@@ -12,14 +12,6 @@ enum {
     IP6_OPTIONS_MAX = 8, /* options in one of them, padding not counted (RFC 8504 section 5.3) */
 };
 
-/* Codes of ICMPv6's parameter problem (RFC 4443 section 3.4, RFC 7112 section 5). */
-enum icmp6_problem_code {
-    ICMP6_PROBLEM_FIELD = 0,
-    ICMP6_PROBLEM_NEXT = 1,
-    ICMP6_PROBLEM_OPTION = 2,
-    ICMP6_PROBLEM_CHAIN = 3,
-};
-
 /* As ip_parse; a packet that is refused may leave something owed in *ret_problem. */
 enum reason ip6_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip,
                       struct ip_problem *ret_problem);
@@ -39,5 +31,8 @@ size_t ip6_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len);
  * the reason for the drop, perhaps with something owed in *problem, which begins as zeros.
  */
 enum reason ip6_walk(const uint8_t *b, size_t len, struct ip_hdr *ip, struct ip_problem *problem);
+
+/* ip6_ext.c: fill in the same for as far as the headers are whole, and judge none of them. */
+void ip6_skip(const uint8_t *b, size_t len, struct ip_hdr *ip);
 
 #endif

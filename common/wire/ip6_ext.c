@@ -177,6 +177,16 @@ static enum reason check_first(struct walk *w)
     return owe(w, REASON_IP6_FIRST_FRAGMENT, ICMP6_PROBLEM_CHAIN, 0);
 }
 
+void ip6_skip(const uint8_t *b, size_t len, struct ip_hdr *ip)
+{
+    struct ip_problem none;
+    struct walk w = {b, len, ip, &none};
+
+    for (unsigned n = 0; n < IP6_HEADERS_MAX && is_extension(ip->proto) && !ip->frag_off; n++)
+        if (pass(&w, false))
+            break;
+}
+
 enum reason ip6_walk(const uint8_t *b, size_t len, struct ip_hdr *ip, struct ip_problem *problem)
 {
     struct walk w = {b, len, ip, problem};

@@ -266,7 +266,6 @@ static void draw_node(struct dice *d, const struct kind *k, unsigned number,
     stack_config_default(sc);
     sc->local[0] = addr_v4(0x0a000007U + number * 0xfeU); /* 10.0.0.7, 10.0.1.5, 10.0.2.3, ... */
     sc->locals = 1;
-    sc->prefix_len = 24;
     sc->mtu = mtus[dice_below(d, sizeof(mtus) / sizeof(mtus[0]))];
     sc->max_conns = CHECK_CONNS + 8;
     sc->max_chunks = k->cramped ? (uint32_t)dice_spread(d, 64, 4000) : 16384;

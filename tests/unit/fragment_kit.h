@@ -1,6 +1,7 @@
 /*
  * Fragments by hand: given to the module that puts them together, byte for byte, and the whole
- * looked at. begin() and end() around each test; end() demands all memory back.
+ * looked at. begin() and end() around each test; end() demands all memory back. `family` says
+ * whether they are of IPv4 or of IPv6.
  */
 #ifndef TESTS_UNIT_FRAGMENT_KIT_H
 #define TESTS_UNIT_FRAGMENT_KIT_H
@@ -29,11 +30,14 @@ static void *memory;
 static struct {
     uint32_t src, dst;
     uint8_t proto, tos;
-    uint32_t options; /* bytes */
+    uint32_t options; /* bytes; IPv6: of an extension header, a multiple of 8 */
 } with;
 
+static int family = 4; /* or 6 */
+static struct ip_problem owed;
+
 /* What came out, if something did. */
-static uint8_t whole[65536];
+static uint8_t whole[65536 + 40];
 static uint32_t whole_len;
 static struct ip_hdr whole_ip;
 static struct buf *kept[PLACES];
@@ -84,19 +88,15 @@ static inline void take_whole(struct slice s)
         buf_unref(s.buf);
 }
 
-static inline enum reason give_bytes(uint16_t id, uint32_t off, const uint8_t *data, uint32_t len,
-                                     int more)
+/* Write an IPv4 header for a fragment; returns its length. */
+static inline uint32_t header4(uint8_t *b, uint32_t id, uint32_t off, uint32_t len, int more)
 {
     uint32_t header = 20 + with.options;
-    uint8_t *b = calloc(1, header + len + 1); /* exactly so long: a step beyond is seen */
-    struct slice packet = {NULL, b, header + len}, out;
-    struct ip_hdr ip;
-    enum reason why;
 
     b[0] = (uint8_t)(0x40 | header / 4);
     b[1] = with.tos;
     put16(b + 2, (uint16_t)(header + len));
-    put16(b + 4, id);
+    put16(b + 4, (uint16_t)id);
     put16(b + 6, (uint16_t)((more ? 0x2000 : 0) | off / 8));
     b[8] = 64;
     b[9] = with.proto ? with.proto : IP_PROTO_UDP;
@@ -104,17 +104,58 @@ static inline enum reason give_bytes(uint16_t id, uint32_t off, const uint8_t *d
     put32(b + 16, with.dst ? with.dst : KIT_PEER);
     memset(b + 20, IP_OPT_NOP, with.options);
     put16(b + 10, checksum_residue(0, b, header));
+    return header;
+}
+
+/* The same for IPv6, with `options` bytes of destination options in front of the fragment header.
+ */
+static inline uint32_t header6(uint8_t *b, uint32_t id, uint32_t off, uint32_t len, int more)
+{
+    uint32_t at = 40 + with.options;
+
+    put32(b, UINT32_C(6) << 28 | (uint32_t)with.tos << 20 | 0x12345);
+    put16(b + 4, (uint16_t)(with.options + 8 + len));
+    b[6] = IP6_FRAGMENT;
+    b[7] = 64;
+    put16(b + 8, 0xfd00);
+    put32(b + 20, with.src ? with.src : KIT_HOST);
+    put16(b + 24, 0xfd00);
+    put32(b + 36, with.dst ? with.dst : KIT_PEER);
+    if (with.options) {
+        b[6] = IP6_DESTINATION;
+        b[40] = IP6_FRAGMENT;
+        b[41] = (uint8_t)(with.options / 8 - 1);
+        b[42] = 1; /* PadN */
+        b[43] = (uint8_t)(with.options - 4);
+    }
+    b[at] = with.proto ? with.proto : IP_PROTO_UDP;
+    put16(b + at + 2, (uint16_t)(off | (more ? 1 : 0)));
+    put32(b + at + 4, id);
+    return at + 8;
+}
+
+static inline enum reason give_bytes(uint32_t id, uint32_t off, const uint8_t *data, uint32_t len,
+                                     int more)
+{
+    uint32_t header = (family == 6 ? 48 : 20) + with.options;
+    uint8_t *b = calloc(1, header + len); /* exactly so long: a step beyond is seen */
+    struct slice packet = {NULL, b, header + len}, out;
+    struct ip_hdr ip;
+    enum reason why;
+
+    (family == 6 ? header6 : header4)(b, id, off, len, more);
     memcpy(b + header, data, len);
     expect_reason("the fragment's header", ip_parse(b, packet.len, &ip), REASON_NONE);
     whole_len = 0;
     why = fragment_input(&frags, now, &ip, packet, &out);
+    owed = fragment_problem(&ip, why);
     free(b);
     if (out.base)
         take_whole(out);
     return why;
 }
 
-static inline enum reason give(uint16_t id, uint32_t off, uint32_t len, int more)
+static inline enum reason give(uint32_t id, uint32_t off, uint32_t len, int more)
 {
     static uint8_t data[65536];
 
@@ -124,9 +165,8 @@ static inline enum reason give(uint16_t id, uint32_t off, uint32_t len, int more
 }
 
 #define takes(id, off, len, more)                                                                  \
-    expect_reason(#off " " #len, give((uint16_t)(id), off, len, more), REASON_NONE)
-#define drops(why, id, off, len, more)                                                             \
-    expect_reason(#off " " #len, give((uint16_t)(id), off, len, more), why)
+    expect_reason(#off " " #len, give(id, off, len, more), REASON_NONE)
+#define drops(why, id, off, len, more) expect_reason(#off " " #len, give(id, off, len, more), why)
 
 /* The last fragment made the datagram whole, and this is it. */
 static inline void is_whole(uint32_t id, uint32_t len)

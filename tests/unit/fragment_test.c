@@ -90,7 +90,7 @@ static void the_first_one_gives_the_header(void **state)
     end();
 }
 
-/* RFC 791 3.2: what belongs together has source, destination, protocol and identification alike. */
+/* RFC 791 3.2, RFC 8200 4.5: what belongs together has both addresses and the identification. */
 static void what_belongs_together(void **state)
 {
     (void)state;
@@ -104,6 +104,12 @@ static void what_belongs_together(void **state)
     takes(1, 8, 8, LAST);
     is_not_whole();
     end();
+}
+
+/* RFC 791 3.2: in IPv4 the protocol, too, tells what belongs together. */
+static void the_protocol_tells_apart(void **state)
+{
+    (void)state;
     begin();
     takes(1, 0, 8, MORE);
     with.proto = IP_PROTO_ICMP;
@@ -359,23 +365,31 @@ static void ends(void **state)
     end();
 }
 
+static int use_6(void **state)
+{
+    (void)state;
+    family = 6;
+    return 0;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_order),
-        cmocka_unit_test(the_largest_in_the_smallest_pieces),
-        cmocka_unit_test(the_first_one_gives_the_header),
-        cmocka_unit_test(what_belongs_together),
-        cmocka_unit_test(marks),
-        cmocka_unit_test(lengths),
-        cmocka_unit_test(too_large),
-        cmocka_unit_test(tiny_fragments),
-        cmocka_unit_test(duplicates),
-        cmocka_unit_test(not_quite_duplicates),
-        cmocka_unit_test(overlaps),
-        cmocka_unit_test(what_is_refused_is_remembered),
+    const struct CMUnitTest either[] = {
+        cmocka_unit_test(every_order), cmocka_unit_test(what_belongs_together),
+        cmocka_unit_test(marks),       cmocka_unit_test(lengths),
+        cmocka_unit_test(duplicates),  cmocka_unit_test(not_quite_duplicates),
+        cmocka_unit_test(overlaps),    cmocka_unit_test(what_is_refused_is_remembered),
         cmocka_unit_test(ends),
     };
+    const struct CMUnitTest four[] = {
+        cmocka_unit_test(the_largest_in_the_smallest_pieces),
+        cmocka_unit_test(the_first_one_gives_the_header),
+        cmocka_unit_test(the_protocol_tells_apart),
+        cmocka_unit_test(too_large),
+        cmocka_unit_test(tiny_fragments),
+    };
+    int failed = cmocka_run_group_tests(either, NULL, NULL);
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed += cmocka_run_group_tests(four, NULL, NULL);
+    return failed + cmocka_run_group_tests(either, use_6, NULL);
 }

@@ -369,6 +369,13 @@ static void time_exceeded(void **state)
     expect_nothing();
     counted(FRAGMENT_EXPIRED, 2);
     counted(SEND_TIME_EXCEEDED, 1);
+    piece(0, 1480);
+    rig.now += 60 * SEC; /* what comes too late begins anew, though no timer has run yet */
+    rig_reason("all the others, late", pieces(1480), REASON_UDP_NO_SOCKET);
+    assert_true(rig_take());
+    expect_why(REASON_SEND_TIME_EXCEEDED);
+    assert_true(rig_take());
+    expect_why(REASON_SEND_UNREACHABLE);
     echo(0, 4000);
     give_up();
     assert_true(rig_take()); /* a request is no error */

@@ -97,7 +97,7 @@ static void short_subnets(void **state)
         struct kit_packet p = icmp_to_us(ICMP_ECHO, 0, 1, NULL, 0);
 
         defaults();
-        rig.cfg.prefix_len = len;
+        rig.cfg.prefix_len[0] = len;
         rig.cfg.local[0] = addr_v4(0x0a000104);
         begin();
         put32(p.b + 12, 0x0a000107);
