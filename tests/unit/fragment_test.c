@@ -232,7 +232,8 @@ static void tiny_fragments(void **state)
     end();
 }
 
-/* RFC 8200 4.5: an exact duplicate is the network's doing, and harms nothing. */
+/* RFC 8200 4.5: an exact duplicate is the network's doing, and harms nothing.
+ * RFC 8200 4.5-m. */
 static void duplicates(void **state)
 {
     (void)state;
@@ -299,7 +300,8 @@ static void meet(uint16_t id, uint32_t a, uint32_t a_len, uint32_t b, uint32_t b
     }
 }
 
-/* RFC 5722 4: every way in which two can lie, around the edges of the words that tell of them. */
+/* RFC 5722 4: every way in which two can lie, around the edges of the words that tell of them.
+ * RFC 8200 4.5-l. */
 static void overlaps(void **state)
 {
     static const uint32_t around[] = {480, 488, 496, 504, 512, 520, 528, 536};

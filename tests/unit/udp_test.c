@@ -152,6 +152,7 @@ static void test_no_checksum_is_allowed_in_ipv4_only(void **state)
     expect_reason("IPv6, built", udp_parse(&ip6, b, 13, 0, &udp), REASON_NONE);
 }
 
+/* RFC 8200 8.1-b. */
 static void test_a_sum_of_zero_goes_as_ffff(void **state)
 {
     struct ip_hdr ip = lab();
