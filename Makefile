@@ -174,7 +174,8 @@ matrix: $(O)/sim
 # the pictures of docs/congestion.md, from that file and from runs of the simulator
 pictures: $(O)/sim
 	@$(O)/sim --pictures docs tests/sim/matrix.txt
-# docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it
+# docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it; and
+# docs/conformance-hosts.md: those of a host's IP, ICMP and UDP
 conformance:
 	@$(MAKE) --no-print-directory BUILD=release tests-build
 	@tests/conformance.sh run

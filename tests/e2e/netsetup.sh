@@ -693,8 +693,12 @@ case_ipv6_router() {
     echo 1 >$CONF6/eth7/accept_ra
     "$NETSETUP" -q up
     ip link delete eth7
-    exits "down when the interface is gone" 0 "$NETSETUP" down
-    says "then nothing is left to undo" 0 "nothing to undo" "$NETSETUP" down
+    ip tuntap add dev eth7 mode tap
+    echo 2 >$CONF6/eth7/accept_ra
+    exits "down when the interface is another" 0 "$NETSETUP" down
+    check "whose accept_ra is not ours" grep -q 2 $CONF6/eth7/accept_ra
+    ip link delete eth7
+    says "nothing is left to undo then" 0 "nothing to undo" "$NETSETUP" down
 }
 
 # ---- words and codes ----

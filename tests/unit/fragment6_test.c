@@ -2,7 +2,8 @@
 #include "fragment_kit.h"
 #include "wire/ip6.h"
 
-/* RFC 8200 4.5: the fragment header is cut out of the whole, whatever stands in front of it. */
+/* RFC 8200 4.5: the fragment header is cut out of the whole, whatever stands in front of it.
+ * RFC 8200 4.5-e. */
 static void the_fragment_header_goes(void **state)
 {
     (void)state;
@@ -27,7 +28,8 @@ static void the_fragment_header_goes(void **state)
     end();
 }
 
-/* RFC 8200 4.5: what the first fragment says comes next is right, whatever the others say. */
+/* RFC 8200 4.5: what the first fragment says comes next is right, whatever the others say.
+ * RFC 8200 4.5-e. */
 static void the_first_says_what_comes_next(void **state)
 {
     (void)state;
@@ -42,7 +44,8 @@ static void the_first_says_what_comes_next(void **state)
     end();
 }
 
-/* RFC 8200 4.5: up to 65,535 bytes behind the fixed header, and an error about what is more. */
+/* RFC 8200 4.5: up to 65,535 bytes behind the fixed header, and an error about what is more.
+ * RFC 8200 4.5-j, 5-c. */
 static void the_largest(void **state)
 {
     (void)state;
@@ -71,7 +74,8 @@ static void the_largest(void **state)
     end();
 }
 
-/* RFC 8200 4.5: a length that is no multiple of 8 is answered; the pointer is at the length. */
+/* RFC 8200 4.5: a length that is no multiple of 8 is answered; the pointer is at the length.
+ * RFC 8200 4.5-i, 4.5-l. */
 static void odd_lengths(void **state)
 {
     (void)state;
@@ -87,7 +91,8 @@ static void odd_lengths(void **state)
     end();
 }
 
-/* RFC 6946 4: a fragment that is the whole packet is none, and meets no others. */
+/* RFC 6946 4: a fragment that is the whole packet is none, and meets no others.
+ * RFC 8200 4.5-f. */
 static void atomic_fragments(void **state)
 {
     uint8_t b[48 + 8] = {0};

@@ -3,7 +3,9 @@
 
 /* ---- time ---- */
 
-/* RFC 1122 3.3.2, RFC 8200 4.5: a minute from the first that came, and the first one is owed. */
+/* RFC 1122 3.3.2, RFC 8200 4.5: a minute from the first that came, and the first one is owed.
+ * RFC 1122 3.3.2-e.
+ * RFC 8200 4.5-g. */
 static void a_minute(void **state)
 {
     struct slice first;

@@ -17,7 +17,8 @@ static void order_of_five(unsigned n, unsigned order[5])
     }
 }
 
-/* RFC 791 3.2, RFC 8200 4.5: whatever order they come in. */
+/* RFC 791 3.2, RFC 8200 4.5: whatever order they come in.
+ * RFC 1122 3.2.1.4-a. */
 static void every_order(void **state)
 {
     static const uint32_t off[6] = {0, 24, 32, 1512, 1520, 1533};
@@ -43,7 +44,8 @@ static void every_order(void **state)
     end();
 }
 
-/* RFC 1122 3.3.2: the largest there can be, in the smallest pieces there can be, shuffled. */
+/* RFC 1122 3.3.2: the largest there can be, in the smallest pieces there can be, shuffled.
+ * RFC 1122 3.3.2-a, 3.3.2-b. */
 static void the_largest_in_the_smallest_pieces(void **state)
 {
     enum { PIECES = (LARGEST + 7) / 8 };
@@ -230,7 +232,8 @@ static void tiny_fragments(void **state)
     end();
 }
 
-/* RFC 8200 4.5: an exact duplicate is the network's doing, and harms nothing. */
+/* RFC 8200 4.5: an exact duplicate is the network's doing, and harms nothing.
+ * RFC 8200 4.5-m. */
 static void duplicates(void **state)
 {
     (void)state;
@@ -297,7 +300,8 @@ static void meet(uint16_t id, uint32_t a, uint32_t a_len, uint32_t b, uint32_t b
     }
 }
 
-/* RFC 5722 4: every way in which two can lie, around the edges of the words that tell of them. */
+/* RFC 5722 4: every way in which two can lie, around the edges of the words that tell of them.
+ * RFC 8200 4.5-l. */
 static void overlaps(void **state)
 {
     static const uint32_t around[] = {480, 488, 496, 504, 512, 520, 528, 536};

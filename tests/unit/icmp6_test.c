@@ -23,6 +23,7 @@ static enum reason parse(const struct kit_packet *p, struct icmp_hdr *ret_icmp)
     return why;
 }
 
+/* RFC 4443 2.3-a. */
 static void rfc4443_2_3_the_checksum_covers_the_addresses(void **state)
 {
     struct kit_packet p = kit6_icmp(KIT6_PEER, KIT6_HOST, 128, 0, 0x70001, "abcd", 4);

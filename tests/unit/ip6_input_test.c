@@ -82,7 +82,8 @@ static void link_local_transports(void **state)
     end();
 }
 
-/* [RFC 6724 5]: the source is of the destination's version, and the nearest of these. */
+/* [RFC 6724 5]: the source is of the destination's version, and the nearest of these.
+ * RFC 8200 8.3-a, RFC 8504 6.6-a. */
 static void rfc6724_5_choice_of_the_source(void **state)
 {
     const struct {
@@ -177,7 +178,8 @@ static void rfc8200_5_least_mtu(void **state)
 
 /* ---- ICMPv6 ---- */
 
-/* [RFC 4443 4.2]: what was asked comes back, from whom it was asked. */
+/* [RFC 4443 4.2]: what was asked comes back, from whom it was asked.
+ * RFC 4443 2.2-a, 2.3-a, 4.2-a, RFC 8200 5-a, RFC 8504 5.8-a. */
 static void rfc4443_4_2_echo(void **state)
 {
     static uint8_t big[1452];
@@ -279,7 +281,8 @@ static void take_error(uint8_t type, uint8_t code, uint32_t rest, const struct k
     expect_nothing();
 }
 
-/* [RFC 4443 3.1]: port unreachable, with as much of the packet as fits into 1,280 bytes. */
+/* [RFC 4443 3.1]: port unreachable, with as much of the packet as fits into 1,280 bytes.
+ * RFC 4443 2.2-a, 2.4-a, 3.1-a, RFC 8504 5.8-a. */
 static void rfc4443_3_1_port_unreachable(void **state)
 {
     static const uint8_t pad[8] = {0, 0, 1, 4};
@@ -301,7 +304,8 @@ static void rfc4443_3_1_port_unreachable(void **state)
     end();
 }
 
-/* [RFC 8200 4]: a protocol that is not served is a number in some header that makes no sense. */
+/* [RFC 8200 4]: a protocol that is not served is a number in some header that makes no sense.
+ * RFC 8200 4-c, 4.7-a, RFC 8504 5.2-a, RFC 4443 3.4-a. */
 static void rfc8200_4_unknown_next_header(void **state)
 {
     static const uint8_t pad[8] = {0, 0, 1, 4}, later[8] = {0};
@@ -322,7 +326,8 @@ static void rfc8200_4_unknown_next_header(void **state)
     end();
 }
 
-/* [RFC 8200 4.2], [RFC 4443 2.4]: who is told of an option that may not be skipped. */
+/* [RFC 8200 4.2], [RFC 4443 2.4]: who is told of an option that may not be skipped.
+ * RFC 8200 4.2-b, RFC 4443 2.4-c. */
 static void rfc8200_4_2_options_are_answered(void **state)
 {
     static const uint8_t type[] = {0x3e, 0x7e, 0xbe, 0xfe};
@@ -348,7 +353,8 @@ static void rfc8200_4_2_options_are_answered(void **state)
     end();
 }
 
-/* [RFC 5095 3], [RFC 7112 5] */
+/* [RFC 5095 3], [RFC 7112 5]
+ * RFC 8200 4.4-b, 4.5-k, RFC 4443 3.4-a. */
 static void other_headers_are_answered(void **state)
 {
     static const uint8_t routing[24] = {0, 2, 0, 1, 0, 0, 0, 0, 0xfd}, first[8] = {0, 0, 0, 1};
@@ -367,7 +373,8 @@ static void other_headers_are_answered(void **state)
     end();
 }
 
-/* [RFC 4443 2.4] e: never about an error or a redirect, nor to or about what is no single host. */
+/* [RFC 4443 2.4] e: never about an error or a redirect, nor to or about what is no single host.
+ * RFC 4443 2.4-b, 2.4-c, 2.4-d. */
 static void rfc4443_2_4_no_errors_about(void **state)
 {
     static const uint8_t bad[8] = {0, 0, 0xfe, 4};
@@ -396,7 +403,8 @@ static void rfc4443_2_4_no_errors_about(void **state)
     end();
 }
 
-/* [RFC 4443 2.4] f: within the same limit as IPv4's. */
+/* [RFC 4443 2.4] f: within the same limit as IPv4's.
+ * RFC 4443 2.4-e. */
 static void rfc4443_2_4_errors_are_limited(void **state)
 {
     struct kit_packet p = kit6_udp(KIT6_HOST, KIT6_PEER, 5000, 6000, NULL, 0);
@@ -428,7 +436,8 @@ static enum reason rig_error_about(uint8_t type, uint8_t code, uint32_t rest, ui
     return rig_packet(&p);
 }
 
-/* MUST-54, SHLD-26, [RFC 5461 2]: hard errors end what is being opened, soft ones are told. */
+/* MUST-54, SHLD-26, [RFC 5461 2]: hard errors end what is being opened, soft ones are told.
+ * RFC 4443 3.1-b. */
 static void errors_reach_their_connection(void **state)
 {
     struct stack_event e;
@@ -448,7 +457,8 @@ static void errors_reach_their_connection(void **state)
     end();
 }
 
-/* [RFC 8201 4]: a smaller MTU is believed, but none under 1,280 bytes. */
+/* [RFC 8201 4]: a smaller MTU is believed, but none under 1,280 bytes.
+ * RFC 4443 3.2-a. */
 static void rfc8201_4_packet_too_big(void **state)
 {
     (void)state;
@@ -468,7 +478,8 @@ static void rfc8201_4_packet_too_big(void **state)
 
 /* ---- UDP ---- */
 
-/* [RFC 8200 8.1]: a datagram without a checksum is refused, in IPv6. */
+/* [RFC 8200 8.1]: a datagram without a checksum is refused, in IPv6.
+ * RFC 8200 8.1-b, 8.1-c. */
 static void rfc8200_8_1_udp(void **state)
 {
     struct kit_packet p = kit6_udp(KIT6_HOST, SECOND, 5000, 6000, "hello", 5);
@@ -502,7 +513,8 @@ static void rfc8200_8_1_udp(void **state)
 
 /* ---- TCP ---- */
 
-/* [RFC 6437 3]: all that a connection sends has one flow label, and another has another. */
+/* [RFC 6437 3]: all that a connection sends has one flow label, and another has another.
+ * RFC 8504 5.1-e. */
 static void rfc6437_3_flow_labels(void **state)
 {
     uint32_t first = 0;

@@ -20,7 +20,8 @@ static struct kit_packet datagram(void)
     return kit6_udp(KIT6_HOST, KIT6_PEER, 5000, 9, "hello", 5);
 }
 
-/* [RFC 8200 3] */
+/* [RFC 8200 3]
+ * RFC 8200 3-a, 3-b. */
 static void rfc8200_3_a_plain_header_is_read(void **state)
 {
     struct kit_packet p = datagram();
@@ -113,7 +114,8 @@ static void check_step(const struct ext_step *s)
     assert_int_equal(ip.total_len, p.len);
 }
 
-/* [RFC 8200 4.2]: the two highest bits of an option that nobody knows say what is to be done. */
+/* [RFC 8200 4.2]: the two highest bits of an option that nobody knows say what is to be done.
+ * RFC 8200 4.2-a, 4.2-b, 4.2-c, RFC 8504 5.3-a. */
 static void rfc8200_4_2_options(void **state)
 {
     static const struct ext_step steps[] = {
@@ -143,7 +145,8 @@ static void rfc8200_4_2_options(void **state)
         check_step(&steps[i]);
 }
 
-/* [RFC 8200 4.4], [RFC 5095 3]: passed where the way ends, never followed. */
+/* [RFC 8200 4.4], [RFC 5095 3]: passed where the way ends, never followed.
+ * RFC 8200 4.4-a, 4.4-b, RFC 8504 5.2-b. */
 static void rfc5095_3_routing(void **state)
 {
     static const struct ext_step steps[] = {
@@ -160,7 +163,8 @@ static void rfc5095_3_routing(void **state)
         check_step(&steps[i]);
 }
 
-/* [RFC 8200 4.1]: any order, any number up to a limit, but hop-by-hop options first or not. */
+/* [RFC 8200 4.1]: any order, any number up to a limit, but hop-by-hop options first or not.
+ * RFC 8200 4-a, 4-b, 4.1-a, RFC 8504 5.3-a. */
 static void rfc8200_4_1_order(void **state)
 {
     static const uint8_t pad[8] = {0, 0, 1, 4}, atomic[8] = {0};
@@ -251,7 +255,8 @@ static void rfc6946_4_atomic_fragments(void **state)
     expect_reason("two of them", parse(&p, &ip), REASON_IP6_CHAIN);
 }
 
-/* [RFC 7112 5]: all headers are in the first fragment. */
+/* [RFC 7112 5]: all headers are in the first fragment.
+ * RFC 8200 4.5-k. */
 static void rfc7112_5_headers_in_the_first_fragment(void **state)
 {
     static const uint8_t pad[16] = {17, 0, 1, 4, 0, 0, 0, 0, 0x13, 0x88, 0, 9};
@@ -306,6 +311,7 @@ static struct ip_hdr random_header(uint64_t *rng)
     return ip;
 }
 
+/* RFC 8200 3-a. */
 static void test_what_is_built_is_read_back(void **state)
 {
     static uint8_t packet[IPV6_HEADER + IPV6_PAYLOAD_MAX];

@@ -130,10 +130,9 @@ static void rig_echoed(uint32_t len)
 
 #define echoed(len) AT(rig_echoed(len))
 
-/*
- * RFC 1122 3.3.2, RFC 1122 3.2.2.6: what came in pieces is answered, around the MTU and up to the
+/* RFC 1122 3.3.2, RFC 1122 3.2.2.6: what came in pieces is answered, around the MTU and up to the
  * largest there can be.
- */
+ * RFC 1122 3.2.2.6-e, 3.3.2-a, 3.3.3-b. */
 static void echo_of_large_sizes(void **state)
 {
     static const uint32_t sizes[] = {0, 1, 1471, 1472, 1473, 1480, 1500, 2952, 2953, 9000, 65000};
@@ -345,7 +344,8 @@ static void give_up(void)
     advance(FRAGMENT_TIMEOUT);
 }
 
-/* RFC 1122 3.3.2, RFC 1122 3.2.2.4: the sender of the first fragment is told, after a minute. */
+/* RFC 1122 3.3.2, RFC 1122 3.2.2.4: the sender of the first fragment is told, after a minute.
+ * RFC 1122 3.3.2-d, 3.3.8-a. */
 static void time_exceeded(void **state)
 {
     struct icmp_hdr icmp;

@@ -132,6 +132,7 @@ static void test_header_beyond_the_packet(void **state)
                   REASON_IP_TOTAL_LENGTH);
 }
 
+/* RFC 1122 3.2.1.2-a. */
 static void test_any_flipped_bit_is_noticed(void **state)
 {
     (void)state;
@@ -313,6 +314,7 @@ static void test_a_quote_is_read_leniently(void **state)
     assert_true(ip_parse_quote(exact_copy(b, 60), 60, &ip));
 }
 
+/* RFC 8200 8.1-a. */
 static void test_pseudo_header(void **state)
 {
     struct addr a4 = addr_v4(0x0a000007), b4 = addr_v4(0x0a000105);

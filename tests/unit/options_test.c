@@ -284,6 +284,7 @@ static void help_and_version(void **state)
     assert_int_equal(parse(&o, "--help=x", NULL), EXIT_USAGE);
 }
 
+/* RFC 1122 3.2.2.9-a, 3.3.1.6-a. */
 static void cidr(void **state)
 {
     static const struct {

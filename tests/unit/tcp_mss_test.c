@@ -75,7 +75,8 @@ static void the_default_of_ipv6_is_its_own(void **state)
 }
 
 /* MUST-14, MUST-67, SHLD-5, SHLD-6, MAY-3: each SYN announces what the device's MTU leaves, or
- * less if that is configured, whatever options it carries itself. */
+ * less if that is configured, whatever options it carries itself.
+ * RFC 1122 3.3.2-c. */
 static void each_syn_announces_what_the_device_takes(void **state)
 {
     static const struct {

@@ -407,7 +407,10 @@ static void a_timer_that_expires_is_a_slice_of_its_own(void **state)
     json_decref(events);
 }
 
-/* A packet that the stack drops is shown with the reason, on the tracks of no connection. */
+/*
+ * RFC 1122 3.1-b: a packet that the stack drops is shown with the reason, on the tracks of no
+ * connection.
+ */
 static void a_drop_is_shown(void **state)
 {
     struct kit_packet p = kit_tcp((struct kit_tcp){.flags = 2, .seq = 5, .data = 10});
