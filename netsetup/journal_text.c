@@ -21,13 +21,12 @@
  */
 #include "journal_text.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "run/options.h"
+#include "run/address.h"
 
 enum {
     JOURNAL_VERSION = 2,
@@ -166,13 +165,6 @@ static bool is_sysctl_name(const char *name)
            !strstr(name, "..");
 }
 
-/* IPv4, or IPv6 that is not IPv4's mapped form. */
-static bool parse_addr(const char *text, struct addr *ret)
-{
-    return parse_addr4(text, ret) == 0 ||
-           (inet_pton(AF_INET6, text, ret->b) == 1 && family_of(ret) == FAMILY_IPV6);
-}
-
 static bool get_saved(const json_t *list, struct op *op)
 {
     if (!json_is_array(list) || json_array_size(list) > OP_SAVED_MAX)
@@ -194,7 +186,7 @@ static bool get_address(const json_t *o, struct op *op)
     char text[ADDR_TEXT_MAX];
     int64_t prefix_len;
 
-    if (!get_string(o, "address", text, sizeof(text)) || !parse_addr(text, &op->addr.addr) ||
+    if (!get_string(o, "address", text, sizeof(text)) || parse_addr(text, &op->addr.addr) < 0 ||
         !get_int(o, "prefix", 1, addr_is_v4(&op->addr.addr) ? 32 : 128, &prefix_len))
         return false;
     op->addr.prefix_len = (uint8_t)prefix_len;

@@ -155,3 +155,19 @@ const char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
     *end = '\0';
     return out;
 }
+
+const char *addr_port_format(const struct addr *a, uint16_t port, char out[ADDR_PORT_TEXT_MAX])
+{
+    bool v6 = !addr_is_v4(a);
+    char *end = out;
+
+    if (v6)
+        *end++ = '[';
+    end = v6 ? put_v6(end, a) : put_v4(end, a->b + V4_AT);
+    if (v6)
+        *end++ = ']';
+    *end++ = ':';
+    end = put_number(end, port, 10);
+    *end = '\0';
+    return out;
+}

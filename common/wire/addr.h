@@ -15,7 +15,8 @@ struct addr {
 };
 
 enum {
-    ADDR_TEXT_MAX = 46, /* bytes for the longest text form, with its final zero */
+    ADDR_TEXT_MAX = 46,      /* bytes for the longest text form, with its final zero */
+    ADDR_PORT_TEXT_MAX = 56, /* the same with a port */
 };
 
 /* The mapped form of an IPv4 address given as a number in host order: 10.0.0.1 is 0x0a000001. */
@@ -52,5 +53,8 @@ bool addr_is_class_e(const struct addr *a);
  * Returns out, so that it can stand in an argument list.
  */
 const char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
+
+/* The same with a port behind it: "10.0.0.7:80" or "[fd00::7]:80" (RFC 5952 section 6). */
+const char *addr_port_format(const struct addr *a, uint16_t port, char out[ADDR_PORT_TEXT_MAX]);
 
 #endif

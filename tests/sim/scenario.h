@@ -47,6 +47,7 @@ struct scenario {
     uint32_t strikes;   /* forged packets for live connections (strike.c) ... */
     int64_t strike_gap; /* ns between two of them */
     bool funnel;        /* all packets to B take the path from A, with its rate and its queue */
+    uint32_t cut;       /* bytes: a router makes fragments of what is larger; 0: none does */
     bool listed;        /* the network's faults are those of a list; no dice */
 };
 
