@@ -169,25 +169,34 @@ static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct
     return REASON_IP_PROTOCOL;
 }
 
-/* A fragment; if it was the last that was missing, its packet goes on. */
+/*
+ * A fragment; if it was the last that was missing, its packet goes on. TCP copies what it keeps of
+ * it: a gap in its stream could otherwise hold every buffer that what fills the gap would need.
+ */
 static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, struct slice packet)
 {
+    struct ip_hdr header = {0};
+    struct ip_problem owed;
     struct slice whole;
-    struct ip_hdr header;
+    struct buf *held;
     enum reason why;
 
-    if (ip->version == 6)
-        return REASON_IP6_FRAGMENT;
     inet_expire(st);
     why = fragment_input(&st->fragments, st->now, ip, packet, &whole);
+    owed = fragment_problem(ip, why);
+    if (owed.owed)
+        icmp_send_problem(&st->ip, st->now, ip, packet, &owed);
     if (why || !whole.base)
         return why;
+    held = whole.buf;
     why = ip_parse(whole.base, whole.len, &header);
+    if (header.proto == IP_PROTO_TCP)
+        whole.buf = NULL;
     if (why)
         answer_problem(st, whole);
     else /* nobody vouches for what we have put together ourselves */
         why = input_whole(st, &header, whole, 0);
-    buf_unref(whole.buf);
+    buf_unref(held);
     return why;
 }
 

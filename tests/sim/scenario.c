@@ -336,6 +336,23 @@ static void crowd_the_listener(struct dice *d, struct scenario *sc)
             sc->path[i][j].duplicate = 0;
 }
 
+/*
+ * A router that makes fragments, and how many packets in fragments each node has room for. Where
+ * packets are damaged there is none: which damaged fragment is taken would be anybody's guess; nor
+ * where fragments are forged, which take places. With
+ * far fewer places than packets fly, reordering would leave hardly any of them whole.
+ */
+static void draw_cut(const struct kind *k, struct scenario *sc)
+{
+    struct dice d = dice_for(sc->seed, 4);
+
+    if (k->corrupt || k->strikes || !dice_chance(&d, 150000))
+        return;
+    sc->cut = (uint32_t)dice_spread(&d, 100, 1400);
+    for (unsigned i = 0; i < sc->nodes; i++)
+        sc->node[i].stack.max_fragmented = (uint32_t)dice_spread(&d, 16, PIECES_WAITING);
+}
+
 void scenario_draw(uint64_t seed, struct scenario *ret_sc)
 {
     struct dice d = dice_for(seed, 1);
@@ -370,6 +387,7 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     }
     for (unsigned i = 0; i < sc->conns; i++)
         draw_conn(&d, k, sc, &sc->conn[i]);
+    draw_cut(k, sc);
     d = dice_for(seed, 5); /* so that all else is as if there were no choice */
     sc->v6 = dice_chance(&d, 400000);
     scenario_settle(sc);

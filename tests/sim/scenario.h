@@ -48,6 +48,7 @@ struct scenario {
     int64_t strike_gap; /* ns between two of them */
     bool funnel;        /* all packets to B take the path from A, with its rate and its queue */
     bool v6;            /* the nodes speak IPv6 */
+    uint32_t cut;       /* bytes: a router makes fragments of what is larger; 0: none does */
     bool listed;        /* the network's faults are those of a list; no dice */
 };
 

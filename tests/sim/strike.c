@@ -26,6 +26,7 @@ enum strike_kind {
     STRIKE_DATA_STALE,  /* its timestamp is old */
     STRIKE_UNREACHABLE, /* ICMP, about a segment that is not in flight */
     STRIKE_TOO_LARGE,
+    STRIKE_FRAGMENT, /* of a reset that would be believed if all of it came */
     STRIKE_KINDS,
 };
 
@@ -122,6 +123,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
         break;
     case STRIKE_UNREACHABLE:
     case STRIKE_TOO_LARGE:
+    case STRIKE_FRAGMENT:
     case STRIKE_KINDS:
         return false;
     }
@@ -203,11 +205,48 @@ static uint32_t forge_error(struct world *w, const struct tcb *t, enum strike_ki
     return build_error(&t->local, kind == STRIKE_TOO_LARGE ? 300 : 0, quote, out);
 }
 
+/*
+ * Fragments of a reset with the right number; they meet those of strikes before, in every way, and
+ * never hold the bytes from 24 to 31.
+ */
+static uint32_t forge_fragment(struct world *w, const struct tcb *t, uint8_t *out)
+{
+    static const struct {
+        uint16_t off, len;
+        bool more;
+    } parts[] = {{0, 24, true},   {0, 16, true},   {0, 8, true},   {8, 16, true},
+                 {32, 28, false}, {32, 8, true},   {32, 24, true}, {40, 16, true},
+                 {40, 20, false}, {32, 20, false}, {56, 4, false}, {65528, 4, false},
+                 {32, 7, true},   {0, 24, false},  {16, 8, true}};
+    size_t k = dice_below(&w->strike_dice, sizeof(parts) / sizeof(parts[0]));
+    struct ip_hdr ip = {.version = addr_is_v4(&t->local) ? 4 : 6,
+                        .ttl = ROUTER_TTL,
+                        .proto = IP_PROTO_TCP,
+                        .id = (uint16_t)(65000 + below(w, 4)),
+                        .mf = parts[k].more,
+                        .frag_off = parts[k].off,
+                        .src = t->remote,
+                        .dst = t->local};
+    struct tcp_hdr h = {.sport = t->remote_port,
+                        .dport = t->local_port,
+                        .seq = t->rcv_nxt,
+                        .flags = TCP_RST};
+    uint8_t whole[TCP_HEADER_MIN + 40] = {0};
+    struct slice text = {NULL, whole + TCP_HEADER_MIN, 40};
+    size_t header;
+
+    tcp_build(whole, &ip.src, &ip.dst, &h, 0, &text, 1);
+    header = ip_build(out, &ip, parts[k].len);
+    if (parts[k].off < sizeof(whole))
+        memcpy(out + header, whole + parts[k].off, parts[k].len);
+    return (uint32_t)header + parts[k].len;
+}
+
 void strike(struct world *w, unsigned node)
 {
     enum strike_kind kind = (enum strike_kind)dice_below(&w->strike_dice, STRIKE_KINDS);
     const struct conn *conn = pick(w, node);
-    uint8_t packet[256];
+    uint8_t packet[256] = {0};
     struct tcb before;
     uint32_t len;
     enum reason said;
@@ -217,6 +256,8 @@ void strike(struct world *w, unsigned node)
     before = conn->tcb;
     if (kind == STRIKE_UNREACHABLE || kind == STRIKE_TOO_LARGE)
         len = forge_error(w, &before, kind, packet);
+    else if (kind == STRIKE_FRAGMENT)
+        len = forge_fragment(w, &before, packet);
     else
         len = forge_segment(w, &before, kind, packet);
     if (len == 0)
@@ -224,7 +265,7 @@ void strike(struct world *w, unsigned node)
     said = node_struck(&w->node[node], w->now, packet, len, &w->check);
     world_say(w, node, "is struck by forgery %d: %s", (int)kind, reason_text(said)->name);
     world_hash(w, (uint64_t)said);
-    if (said == REASON_NONE)
+    if (said == REASON_NONE && kind != STRIKE_FRAGMENT)
         check_fail(&w->check, "a forged packet of kind %d was believed", (int)kind);
     if (conn->tcb.state != before.state || conn->tcb.snd_una != before.snd_una ||
         conn->tcb.rcv_nxt != before.rcv_nxt || conn->tcb.snd_mss != before.snd_mss ||

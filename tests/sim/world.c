@@ -171,6 +171,20 @@ static unsigned node_at(const struct world *w, const uint8_t *b)
     return NET_NODES;
 }
 
+/* In fragments; what does not fit even so does not go on. */
+static enum lane_verdict send_cut(struct world *w, struct lane *lane, const uint8_t *b,
+                                  uint32_t len)
+{
+    struct cutter c = {.b = b, .len = len, .size = w->sc.cut, .id = ++w->cuts};
+    uint8_t piece[IPV4_PACKET_MAX];
+    uint32_t n;
+
+    while ((n = pieces_cut(&c, piece)) > 0)
+        if (lane_send(lane, w->now, piece, n) == LANE_TOO_LARGE)
+            return LANE_TOO_LARGE;
+    return LANE_TAKEN;
+}
+
 void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
 {
     unsigned to = node_at(w, b);
@@ -194,7 +208,9 @@ void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, 
         !w->how.watch->leaves(w->how.watch->arg, w, from, b, len, why))
         return;
     lane = &w->lane[w->sc.funnel && to == 1 ? 0 : from][to];
-    if (lane_send(lane, w->now, b, len) == LANE_TOO_LARGE)
+    if ((w->sc.cut && pieces_can_cut(b, len, w->sc.cut)
+             ? send_cut(w, lane, b, len)
+             : lane_send(lane, w->now, b, len)) == LANE_TOO_LARGE)
         strike_too_large(w, lane, b, len);
 }
 

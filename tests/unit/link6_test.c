@@ -1,6 +1,7 @@
 /* What the paths and the in-memory wire do to packets of IPv6: as to those of IPv4. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
