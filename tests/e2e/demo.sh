@@ -32,7 +32,7 @@ if ! command -v tshark >/dev/null; then
     skip "the command that shows the reasons" "tshark is not installed"
 else
     check "the command that shows the reasons does" grep -q 'send.syn' \
-        <(bash -c "$tshark" 2>/dev/null | grep -F '[SYN]')
+        <(bash -c "$tshark" 2>/dev/null | grep -E '\[SYN(, ECE, CWR)?\]')
 fi
 says "both hashes are equal" "^  equal$"
 is "both hashes are shown" "$(grep -oE 'sha256 [0-9a-f]{64}' "$WORK/out" | sort -u | wc -l)" 1

@@ -594,7 +594,7 @@ ipv4_only() {
     check "$1: up says so" grep -q "IPv6 is off here, .*$2" <("$NETSETUP" up 2>&1)
     check "$1: status, too" grep -q "^IPv6  *off: .*${2/default/tun0}" <("$NETSETUP" status)
     check "$1: nothing of it is made" test -z "$(ip -6 addr show to fd00::/16; ip6tables -t raw -S 2>&1 |
-        grep twintun)$(grep 1 $CONF6/all/forwarding)"
+        grep twintun)$(grep -s 1 $CONF6/all/forwarding)"
     "$NETSETUP" -q down
 }
 
@@ -632,6 +632,10 @@ case_ipv6_off() {
         mount -o remount,ro,bind $CONF6/all/forwarding; then
         ipv4_only "IPv6 forwarding that nobody may write" "/proc/sys is read-only"
         umount $CONF6/all/forwarding
+    fi
+    if mount -t tmpfs tmpfs ${CONF6%/conf} 2>/dev/null; then
+        ipv4_only "a kernel without IPv6" "this kernel has none"
+        umount ${CONF6%/conf}
     fi
 }
 
