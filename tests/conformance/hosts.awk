@@ -13,7 +13,7 @@ part == 1 {
     if (/^## /) { title = substr($0, 4); next }
     if (/^#/ || /^ *$/) next
     n = split($0, f, / *\| */)
-    if (n < 5 || f[1] !~ /^RFC [0-9]+ [0-9]+(\.[0-9]+)*[a-e]?-[a-z]$/ || \
+    if (n < 5 || f[1] !~ /^RFC [0-9]+ [0-9]+(\.[0-9]+)*[a-f]?-[a-z]$/ || \
         f[2] !~ /^(MUST|MUST NOT|SHOULD|SHOULD NOT|MAY)$/ || f[1] in level)
         fault("hostform", "hosts.txt: " $0)
     order[++ids] = f[1]

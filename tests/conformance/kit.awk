@@ -8,7 +8,7 @@ function host_ids(text, list,    words, n, i, w, rfc, last, found) {
         w = words[i]
         sub(/^[[(]+/, "", w); sub(/[])\].,:;]+$/, "", w)
         if (w ~ /^[0-9]+$/ && last == "RFC") rfc = w
-        else if (rfc != "" && w ~ /^[0-9]+(\.[0-9]+)*[a-e]?-[a-z]$/) list[++found] = "RFC " rfc " " w
+        else if (rfc != "" && w ~ /^[0-9]+(\.[0-9]+)*[a-f]?-[a-z]$/) list[++found] = "RFC " rfc " " w
         if (w != "" && w !~ /^[*\/#]+$/) last = w
     }
     return found + 0

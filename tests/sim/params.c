@@ -32,6 +32,7 @@ static const struct param of_scenario[] = {
     OF_SCENARIO(vanish, 0),       OF_SCENARIO(vanish_at, 0),    OF_SCENARIO(strikes, 0),
     OF_SCENARIO(strike_gap, SEC), OF_SCENARIO(calm_after, SEC), OF_SCENARIO(wrap, 0),
     OF_SCENARIO(backlog, 64),     OF_SCENARIO(cut, 0),          OF_SCENARIO(listed, 0),
+    OF_SCENARIO(v6, 0),
 };
 
 static const struct param of_node[] = {

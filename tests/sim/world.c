@@ -132,11 +132,12 @@ static void world_init(struct world *w, const struct scenario *sc, const struct 
 
     memset(w, 0, sizeof(*w));
     w->sc = *sc;
+    scenario_settle(&w->sc);
     w->how = *how;
     check_init(&w->check);
     w->origin = (int64_t)dice_below(&d, UINT64_C(1) << 50);
     if (sc->wrap)
-        w->origin += open_shift_to_wrap(sc, w->origin, &d);
+        w->origin += open_shift_to_wrap(&w->sc, w->origin, &d);
     w->now = w->origin;
     for (unsigned i = 0; i < sc->nodes; i++) {
         node_init(&w->node[i], i, &sc->node[i], note, &w->node[i]);
@@ -159,9 +160,14 @@ static void world_init(struct world *w, const struct scenario *sc, const struct 
 
 static unsigned node_at(const struct world *w, const uint8_t *b)
 {
-    for (unsigned i = 0; i < w->sc.nodes; i++)
-        if (memcmp(w->sc.node[i].stack.local[0].b + 12, b + 16, 4) == 0)
+    bool v6 = b[0] >> 4 == 6;
+
+    for (unsigned i = 0; i < w->sc.nodes; i++) {
+        const uint8_t *local = w->sc.node[i].stack.local[0].b;
+
+        if (v6 ? memcmp(local, b + 24, 16) == 0 : memcmp(local + 12, b + 16, 4) == 0)
             return i;
+    }
     return NET_NODES;
 }
 

@@ -36,7 +36,7 @@ static void addresses_of_both_versions(void **state)
     }
 }
 
-/* RFC 1122 3.2.2.9-a, 3.3.1.6-a. */
+/* RFC 1122 3.2.1.3-e, 3.2.2.9-a, 3.3.1.6-a. */
 static void subnets_of_both_versions(void **state)
 {
     static const struct {

@@ -105,7 +105,8 @@ static void take_in_pieces(enum reason why)
     } while (rig.ip.mf);
 }
 
-/* RFC 8200 4.5: the answer to an echo of any size, in fragments that the next link takes. */
+/* RFC 8200 4.5: the answer to an echo of any size, in fragments that the next link takes.
+ * RFC 8200 4.5-b, 4.5-c, 4.5-d, RFC 8504 5.1-b, 5.1-c. */
 static void echo_of_large_sizes(void **state)
 {
     static const uint32_t sizes[] = {0, 1440, 1452, 1453, 1500, 2888, 2889, 9000, ECHO_MAX};
@@ -132,7 +133,8 @@ static void echo_of_large_sizes(void **state)
     end();
 }
 
-/* The largest datagram there and back, by the same bytes. */
+/* The largest datagram there and back, by the same bytes.
+ * RFC 8504 5.1-b. */
 static void the_largest_datagram(void **state)
 {
     struct stack_datagram d;
@@ -175,7 +177,8 @@ static void owes(uint8_t type, uint8_t code, uint32_t rest, enum reason why)
     rig_expect_nothing();
 }
 
-/* RFC 8200 4.5: lengths that cannot be are answered by a parameter problem that points at them. */
+/* RFC 8200 4.5: lengths that cannot be are answered by a parameter problem that points at them.
+ * RFC 8200 4.5-i, 4.5-j, 4.5-l. */
 static void parameter_problems(void **state)
 {
     (void)state;
@@ -191,7 +194,8 @@ static void parameter_problems(void **state)
     end();
 }
 
-/* RFC 8200 4.5: after 60 s the sender of the first fragment is told, with as much as has room. */
+/* RFC 8200 4.5: after 60 s the sender of the first fragment is told, with as much as has room.
+ * RFC 8200 4.5-g, 4.5-h. */
 static void time_exceeded(void **state)
 {
     (void)state;
@@ -207,7 +211,8 @@ static void time_exceeded(void **state)
     end();
 }
 
-/* RFC 6946 4: a fragment that is the whole packet meets no others, whatever its identification. */
+/* RFC 6946 4: a fragment that is the whole packet meets no others, whatever its identification.
+ * RFC 8200 4.5-f. */
 static void atomic_fragments(void **state)
 {
     (void)state;

@@ -282,7 +282,7 @@ static void take_error(uint8_t type, uint8_t code, uint32_t rest, const struct k
 }
 
 /* [RFC 4443 3.1]: port unreachable, with as much of the packet as fits into 1,280 bytes.
- * RFC 4443 2.2-a, 2.4-a, 3.1-a, RFC 8504 5.8-a. */
+ * RFC 4443 2.2-a, 2.4c-a, 3.1-a, RFC 8504 5.8-a. */
 static void rfc4443_3_1_port_unreachable(void **state)
 {
     static const uint8_t pad[8] = {0, 0, 1, 4};
@@ -327,7 +327,7 @@ static void rfc8200_4_unknown_next_header(void **state)
 }
 
 /* [RFC 8200 4.2], [RFC 4443 2.4]: who is told of an option that may not be skipped.
- * RFC 8200 4.2-b, RFC 4443 2.4-c. */
+ * RFC 8200 4.2-b, RFC 4443 2.4e-b. */
 static void rfc8200_4_2_options_are_answered(void **state)
 {
     static const uint8_t type[] = {0x3e, 0x7e, 0xbe, 0xfe};
@@ -374,7 +374,7 @@ static void other_headers_are_answered(void **state)
 }
 
 /* [RFC 4443 2.4] e: never about an error or a redirect, nor to or about what is no single host.
- * RFC 4443 2.4-b, 2.4-c, 2.4-d. */
+ * RFC 4443 2.4e-a, 2.4e-b, 2.4e-c. */
 static void rfc4443_2_4_no_errors_about(void **state)
 {
     static const uint8_t bad[8] = {0, 0, 0xfe, 4};
@@ -404,7 +404,7 @@ static void rfc4443_2_4_no_errors_about(void **state)
 }
 
 /* [RFC 4443 2.4] f: within the same limit as IPv4's.
- * RFC 4443 2.4-e. */
+ * RFC 4443 2.4f-a. */
 static void rfc4443_2_4_errors_are_limited(void **state)
 {
     struct kit_packet p = kit6_udp(KIT6_HOST, KIT6_PEER, 5000, 6000, NULL, 0);
