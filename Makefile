@@ -202,7 +202,7 @@ view_network: build
 run-host: build
 	$(BIN)/host tun0 10.0.0.1/24 10.0.1.5
 run-peer: build
-	$(BIN)/peer tun1 10.0.1.1/24 10.0.0.7
+	$(BIN)/peer --local fd00:1::5 tun1 10.0.1.1/24 10.0.0.7
 trace-host: build
 	$(BIN)/host -v --pcap build/host.pcapng --trace build/host.json tun0 10.0.0.1/24 10.0.1.5
 
