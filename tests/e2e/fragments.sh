@@ -8,7 +8,13 @@ need ping nc curl
 need_tun
 
 net_up
-peer_start
+six=0
+[ ! -e /proc/sys/net/ipv6/conf/all/forwarding ] || six=1
+if [ $six = 1 ]; then
+    peer_start --local 10.0.1.5 --local fd00:1::5/64
+else
+    peer_start
+fi
 
 # pings ADDRESS SIZE OPTION...: three of that size are answered, byte for byte as ping compares them.
 pings()
@@ -29,7 +35,7 @@ refuses()
 {
     local out
 
-    out=$(ping -c 1 -W 1 -s "$2" -M do "$1" 2>&1)
+    out=$(ping -c 1 -W 1 -s "$2" -M "do" "$1" 2>&1)
     case $out in
     *"essage too long"* | *"mtu="*) ok "ping $1 -s $2 -M do is too long for the device" ;;
     *) not_ok "ping $1 -s $2 -M do is too long for the device" "$out" ;;
@@ -41,7 +47,8 @@ grew()
     echo $(($(told "$WORK/after.json" "$1") - $(told "$WORK/before.json" "$1")))
 }
 
-# sizes ADDRESS LARGEST OVERHEAD: LARGEST is what fits into a packet, OVERHEAD the headers.
+# sizes ADDRESS LARGEST OVERHEAD PIECES: OVERHEAD is the headers' length, PIECES how many fragments a
+# ping of LARGEST bytes has.
 sizes()
 {
     local mtu=1500 size
@@ -51,9 +58,9 @@ sizes()
         pings "$1" "$size" -M dont
         pings "$1" "$size"
     done
-    pings "$1" 0 -M do
-    pings "$1" 1400 -M do
-    pings "$1" $((mtu - $3)) -M do
+    pings "$1" 0 -M "do"
+    pings "$1" 1400 -M "do"
+    pings "$1" $((mtu - $3)) -M "do"
     refuses "$1" $((mtu - $3 + 1))
     refuses "$1" 9000
     refuses "$1" "$2"
@@ -62,7 +69,7 @@ sizes()
     is "peer has put 18 packets together" "$(grew fragment.whole)" 18
     is "and had to give up none" "$(grew timer.fragments) $(grew room.fragments)" "0 0"
     is "39 echo requests were answered" "$(grew send.icmp.echo_reply)" 39
-    is "answers left in fragments, too" "$(grew send.fragment)" $((6 * (1 + 6 + 44)))
+    is "answers left in fragments, too" "$(grew send.fragment)" $((6 * (1 + 6 + $4 - 1)))
 }
 
 # datagrams ADDRESS: nc sends up to 16 KiB in one.
@@ -96,9 +103,16 @@ flood()
         test $((after - before)) -le $((128 * 68 + 1024))
 }
 
-sizes 10.0.1.5 65507 28
+sizes 10.0.1.5 65507 28 45
 datagrams 10.0.1.5
+if [ $six = 1 ]; then
+    sizes fd00:1::5 65507 48 46
+    datagrams fd00:1::5
+else
+    skip "fragments of IPv6" "this kernel has no IPv6"
+fi
 flood 10.0.0.99 10.0.1.5
+[ $six = 0 ] || flood fd00::99 fd00:1::5
 
 check "a ping is still answered" ping -c 1 -W 2 10.0.1.5
 is "a handshake still completes" "$(echo still | nc -w 5 -N 10.0.1.5 8000)" still

@@ -237,6 +237,23 @@ static void op_echoed(struct script *s)
     give(0);
 }
 
+/* The packet in two fragments, in any order, of which one may not come. */
+static void give_pieces(struct script *s)
+{
+    unsigned how = script_8(s);
+    uint32_t data = d.f.len - d.f.l4, cut = min32((1 + (how >> 4)) * 8, data / 8 * 8);
+    struct forge whole = d.f;
+
+    for (unsigned i = 0; i < 2; i++) {
+        bool second = (i ^ how) & 1;
+
+        if (how & (second ? 2 : 4))
+            continue;
+        forge_piece(&d.f, &whole, second ? cut : 0, second ? data - cut : cut, how >> 3 & 1);
+        give(0);
+    }
+}
+
 static void op_other(struct script *s)
 {
     unsigned how = script_8(s);
@@ -255,7 +272,10 @@ static void op_other(struct script *s)
         forge_udp(&d.f, (uint16_t)(1000 + how), (uint16_t)(CALLER_UDP_PORT + (how >> 3 & 3)), b,
                   len);
     forge_end(&d.f);
-    give(0);
+    if (how & 0x80 && (!(how & 2) || how & 8))
+        give_pieces(s);
+    else
+        give(0);
 }
 
 /* ---- time, output, user calls ---- */

@@ -156,6 +156,22 @@ void forge_sum(struct forge *f)
     put16(f->b + f->l4 + at, sum_end(sum_bytes(sum, f->b + f->l4, len)));
 }
 
+void forge_piece(struct forge *f, const struct forge *whole, uint32_t off, uint32_t len,
+                 uint16_t id)
+{
+    bool more = whole->l4 + off + len < whole->len;
+
+    f->l4 = whole->l4;
+    f->len = f->l4 + len;
+    memcpy(f->b, whole->b, f->l4);
+    memcpy(f->b + f->l4, whole->b + f->l4 + off, len);
+    put16(f->b + 2, (uint16_t)f->len);
+    put16(f->b + 4, id);
+    put16(f->b + 6, (uint16_t)((more ? 0x2000 : 0) | off / 8));
+    put16(f->b + 10, 0);
+    put16(f->b + 10, sum_end(sum_bytes(0, f->b, f->l4)));
+}
+
 void forge_end(struct forge *f)
 {
     if (f->v6) {

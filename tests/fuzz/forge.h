@@ -47,6 +47,13 @@ void forge_icmp(struct forge *f, uint8_t type, uint8_t code, uint32_t rest, cons
                 size_t len);
 void forge_bytes(struct forge *f, const uint8_t *data, size_t len);
 
+/*
+ * The fragment with the bytes off .. off + len - 1 behind the IP header of `whole`, which was
+ * ended; off is a multiple of 8.
+ */
+void forge_piece(struct forge *f, const struct forge *whole, uint32_t off, uint32_t len,
+                 uint16_t id);
+
 /* Lengths and checksums, as far as the protocol has some; the last step. */
 void forge_end(struct forge *f);
 

@@ -48,10 +48,12 @@ void outlook_input(struct outlook *o, const uint8_t *b, uint32_t len)
     }
     if (ip.version == 4 ? ip.proto != IP_PROTO_ICMP : !is_error6(&ip, b))
         o->may_error = true;
-    if (ip.proto == IP_PROTO_TCP &&
-        tcp_parse(&ip, b + ip.header_len, (size_t)(ip.total_len - ip.header_len), PKT_CSUM_VALID,
-                  &tcp) == REASON_NONE &&
-        !(tcp.flags & TCP_RST))
+    if (ip.proto == IP_PROTO_TCP && ip_is_fragment(&ip))
+        o->may_reset = true; /* whatever it becomes with others */
+    else if (ip.proto == IP_PROTO_TCP &&
+             tcp_parse(&ip, b + ip.header_len, (size_t)(ip.total_len - ip.header_len),
+                       PKT_CSUM_VALID, &tcp) == REASON_NONE &&
+             !(tcp.flags & TCP_RST))
         o->may_reset = true;
 }
 
@@ -128,7 +130,9 @@ static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len
                    o->may_error,
                "an error about an error");
     ip.dst = ip_route_end(&ip); /* that the checksum is for */
-    if (ip.proto == IP_PROTO_TCP) {
+    if (ip_is_fragment(&ip)) {
+        FUZZ_CHECK(ip.proto != IP_PROTO_TCP && l4 > 0 && !(ip.mf && l4 % 8), "a bad fragment");
+    } else if (ip.proto == IP_PROTO_TCP) {
         check_segment(o, &ip, b + ip.header_len, l4, p);
     } else if (ip.proto == IP_PROTO_ICMP) {
         r = icmp_parse(b + ip.header_len, l4, &icmp);
