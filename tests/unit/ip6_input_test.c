@@ -437,7 +437,7 @@ static enum reason rig_error_about(uint8_t type, uint8_t code, uint32_t rest, ui
 }
 
 /* MUST-54, SHLD-26, [RFC 5461 2]: hard errors end what is being opened, soft ones are told.
- * RFC 4443 3.1-b. */
+ * RFC 4443 2.4a-a, 3.1-b. */
 static void errors_reach_their_connection(void **state)
 {
     struct stack_event e;
@@ -450,6 +450,9 @@ static void errors_reach_their_connection(void **state)
     rig_reason("no route", rig_error_about(1, 0, 0, 0), REASON_NONE);
     assert_true(stack_event(rig.st, &e));
     assert_true(e.kind == EV_ERROR && e.why == REASON_ICMP_SOFT_NET);
+    rig_reason("of a kind to come", rig_error_about(100, 3, 0, 0), REASON_NONE);
+    assert_true(stack_event(rig.st, &e));
+    assert_true(e.kind == EV_ERROR && e.why == REASON_ICMP_SOFT_UNKNOWN);
     rig_reason("no port", rig_error_about(1, 4, 0, 0), REASON_NONE);
     assert_true(stack_event(rig.st, &e));
     expect_closed(REASON_END_UNREACHABLE);
