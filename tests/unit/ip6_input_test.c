@@ -117,16 +117,13 @@ static void rfc6724_5_choice_of_the_source(void **state)
 static void the_prefix_bounds_nearness(void **state)
 {
     struct addr remote = kit6_addr(0xfd00, 2, 4);
-    const struct addr *source;
 
     (void)state;
     begin_node();
     rig.st->ip.prefix_len[1] = 16;
-    source = ip_source_for(&rig.st->ip, &remote);
-    assert_true(addr_eq(source, &rig.cfg.local[0]));
+    assert_true(addr_eq(ip_source_for(&rig.st->ip, &remote), &rig.cfg.local[0]));
     rig.st->ip.prefix_len[1] = 63;
-    source = ip_source_for(&rig.st->ip, &remote);
-    assert_true(addr_eq(source, &rig.cfg.local[1]));
+    assert_true(addr_eq(ip_source_for(&rig.st->ip, &remote), &rig.cfg.local[1]));
     end();
 }
 
