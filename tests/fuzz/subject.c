@@ -34,6 +34,19 @@ bool subject_matches(const uint8_t *b, uint32_t seq, uint32_t len)
     return true;
 }
 
+struct addr subject_addr(bool v6, uint32_t number)
+{
+    struct addr a = {.b = {0xfd}};
+
+    put32(a.b + 12, number);
+    return v6 ? a : addr_v4(number);
+}
+
+uint32_t subject_number(const struct addr *a)
+{
+    return get32(a->b + 12);
+}
+
 /* ---- making one ---- */
 
 static uint32_t choose(const uint32_t *of, unsigned i)
@@ -53,10 +66,12 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     unsigned c = script_16(s), off = script_16(s);
 
     stack_config_default(cfg);
-    cfg->local[0] = addr_v4(number ? 0x0a000105 : 0x0a000007);
-    cfg->local[1] = addr_v4(number ? 0x0a010105 : 0x0a010007);
+    cfg->local[0] = subject_addr(n->v6, number ? 0x0a000105 : 0x0a000007);
+    cfg->local[1] = subject_addr(n->v6, number ? 0x0a010105 : 0x0a010007);
     cfg->locals = 2;
     cfg->mtu = mtu_said ? mtu_said : choose(mtu, c);
+    if (n->v6)
+        cfg->mtu = max32(cfg->mtu, IPV6_MTU_MIN);
     cfg->tcp.mss = (uint16_t)choose(mss, c >> 2);
     cfg->tcp.rcv_buf = choose(rcv, c >> 4);
     cfg->tcp.snd_buf = choose(snd, c >> 6);
