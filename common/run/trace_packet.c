@@ -40,7 +40,8 @@ static uint64_t packet_id(const struct trace_packet *p, const uint8_t *l4, size_
     put32(len, p->len);
     h = mix(mix(h, len, sizeof(len)), &p->ip.proto, 1);
     put16(len, (uint16_t)p->ip.id);
-    h = mix(h, len, 2);
+    put16(len + 2, p->ip.frag_off);
+    h = mix(h, len, sizeof(len));
     n = n < have ? n : have;
     if (is_icmp(p) || n < sum + 2)
         return mix(h, l4, n);
