@@ -117,16 +117,13 @@ static void rfc6724_5_choice_of_the_source(void **state)
 static void the_prefix_bounds_nearness(void **state)
 {
     struct addr remote = kit6_addr(0xfd00, 2, 4);
-    const struct addr *source;
 
     (void)state;
     begin_node();
     rig.st->ip.prefix_len[1] = 16;
-    source = ip_source_for(&rig.st->ip, &remote);
-    assert_true(addr_eq(source, &rig.cfg.local[0]));
+    assert_true(addr_eq(ip_source_for(&rig.st->ip, &remote), &rig.cfg.local[0]));
     rig.st->ip.prefix_len[1] = 63;
-    source = ip_source_for(&rig.st->ip, &remote);
-    assert_true(addr_eq(source, &rig.cfg.local[1]));
+    assert_true(addr_eq(ip_source_for(&rig.st->ip, &remote), &rig.cfg.local[1]));
     end();
 }
 
@@ -437,7 +434,7 @@ static enum reason rig_error_about(uint8_t type, uint8_t code, uint32_t rest, ui
 }
 
 /* MUST-54, SHLD-26, [RFC 5461 2]: hard errors end what is being opened, soft ones are told.
- * RFC 4443 3.1-b. */
+ * RFC 4443 2.4a-a, 3.1-b. */
 static void errors_reach_their_connection(void **state)
 {
     struct stack_event e;
@@ -450,6 +447,9 @@ static void errors_reach_their_connection(void **state)
     rig_reason("no route", rig_error_about(1, 0, 0, 0), REASON_NONE);
     assert_true(stack_event(rig.st, &e));
     assert_true(e.kind == EV_ERROR && e.why == REASON_ICMP_SOFT_NET);
+    rig_reason("of a kind to come", rig_error_about(100, 3, 0, 0), REASON_NONE);
+    assert_true(stack_event(rig.st, &e));
+    assert_true(e.kind == EV_ERROR && e.why == REASON_ICMP_SOFT_UNKNOWN);
     rig_reason("no port", rig_error_about(1, 4, 0, 0), REASON_NONE);
     assert_true(stack_event(rig.st, &e));
     expect_closed(REASON_END_UNREACHABLE);
