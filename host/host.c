@@ -103,6 +103,8 @@ static int open_in_memory(struct host *h)
     int code;
 
     *far = h->opt.node;
+    if (services_small(far->port)) /* who asks for port 9 means discard, as with a peer elsewhere */
+        far->port = NODE_PORT;
     far->tun = "peer";
     far->local = far->net.addr = h->opt.node.remote;
     far->locals = (struct cidr_list){.n = 1};
@@ -112,8 +114,8 @@ static int open_in_memory(struct host *h)
     code = node_open_pair(&h->node, &h->far, &h->wire, &program, &h->opt.node, far);
     if (code != NODE_GO_ON)
         return code;
-    if (services_start(&h->services, h->far.st, &far->local, SESSION_ECHO,
-                       (uint16_t)h->opt.node.port, &h->far.input) < 0) {
+    if (services_start(&h->services, h->far.st, &far->local, SESSION_ECHO, (uint16_t)far->port,
+                       &h->far.input) < 0) {
         report_error(&h->node.report, "the peer in this process could not start its services");
         return EXIT_FAILED;
     }

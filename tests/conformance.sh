@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # docs/conformance.md: which requirement of RFC 9293 is met where, and which test shows it; and
-# docs/conformance-hosts.md: the same for what is asked of hosts, of IP, ICMP and UDP.
+# docs/conformance-hosts.md: the same for what is asked of hosts, of IP, ICMP and UDP. The first page
+# also says which sections of the RFCs on loss recovery and congestion control have tests of their own.
 #
 #   tests/conformance.sh check LOGS    are the pages what the logs in LOGS say? (make test)
 #   tests/conformance.sh write LOGS    write them
@@ -12,6 +13,7 @@
 # "MUST-36, MUST-37: the window stays closed for ever". Results come from the logs that tests/run.sh
 # keeps. Exit 1 if a MUST, or a SHOULD or MAY that is not excused, has no passing test; if a
 # FILE:FUNCTION does not exist; if a tag names an unknown id; if a cell of the matrix did not pass;
+# if a test that is named after an RFC's section did not, or one of the RFCs of rfcs.txt has none;
 # and, for check, if a page is not up to date.
 
 set -u
@@ -71,7 +73,8 @@ run_units()
     rm -f $logs/*-asan.log
     for t in "$bin"/*_test; do
         name=$(basename "$t" _test)
-        if [ "${name#event_}" != "$name" ] || cut -f2 "$tmp/tags" | grep -qx "$name"; then
+        if [ "${name#event_}" != "$name" ] || cut -f2 "$tmp/tags" | grep -qx "$name" ||
+            grep -qE '^static void (rfc[0-9]+|draft)_' "tests/unit/${name}_test.c"; then
             CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$t" >"$logs/$name-release.log" 2>&1
         fi
     done
@@ -97,6 +100,8 @@ awk -v verdict="$tmp/verdict" -f tests/conformance/kit.awk -f tests/conformance/
 awk -v verdict="$tmp/more" -v complete=$hosts_complete -f tests/conformance/kit.awk \
     -f tests/conformance/hosts.awk part=1 tests/conformance/hosts.txt part=2 "$tmp/functions" \
     part=3 "$tmp/tags.hosts" part=4 "$tmp/results" >"$tmp/hosts" || exit 1
+awk -v verdict="$tmp/verdict" -f tests/conformance/sections.awk tests/conformance/rfcs.txt \
+    "$tmp/results" tests/unit/*_test.c >>"$tmp/page" || exit 1
 cat "$tmp/more" >>"$tmp/verdict"
 
 # faults PATTERN WHAT: the faults of these kinds are told.
@@ -119,6 +124,7 @@ faults "(SHLD|REC)-[0-9]+" "$(summary SHOULD) with a passing test"
 faults "MAY-[0-9]+" "$(summary MAY) with a passing test"
 faults "U-[0-9]+" "$(summary unlabelled) with a passing test"
 faults "cell" "$(summary matrix) pass"
+faults "section" "$(summary sections)"
 faults "hostform|hosttag" "each tag of RFC 1122, 8200, 8504 and 4443 names a row of hosts.txt"
 faults "hostplace" "each place that hosts.txt names exists"
 faults "hosttest|hostopen" "$(summary hosts)"

@@ -30,17 +30,34 @@ static const char *module_name(const void *arg, unsigned i)
     return m ? m->name : NULL;
 }
 
-/* "--cc: there is no congestion control 'cubik' (did you mean 'cubic'?)" */
+/* All names, with commas between them. */
+static const char *names(char *out, size_t size,
+                         const char *(*name_at)(const void *arg, unsigned i))
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (unsigned i = 0; name_at(NULL, i) && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", name_at(NULL, i));
+    return out;
+}
+
+/*
+ * "--cc: there is no congestion control 'cubik' (did you mean 'cubic'?)", or all names where none
+ * is near.
+ */
 static int no_such(const struct program *prog, const char *option, const char *kind,
                    const char *name, size_t len,
                    const char *(*name_at)(const void *arg, unsigned i))
 {
     const char *near = nearest_name(name, len, name_at, NULL);
+    char all[400];
 
     if (near && len)
         return usage_error(prog, "--%s: there is no %s '%.*s' (did you mean '%s'?)", option, kind,
                            (int)len, name, near);
-    return usage_error(prog, "--%s: there is no %s '%.*s'", option, kind, (int)len, name);
+    return usage_error(prog, "--%s: there is no %s '%.*s'; there are %s", option, kind, (int)len,
+                       name, names(all, sizeof(all), name_at));
 }
 
 static int take_cc(const struct program *prog, const char *name, struct tcp_config *cfg)

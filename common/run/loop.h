@@ -7,6 +7,10 @@
  * deadline. So data flows one way, and one acknowledgment answers a whole batch. The clock is read
  * once per turn.
  *
+ * A batch is small: where a window arrives at once, its acknowledgments are what the other end's
+ * clock is made of, and if there is only one and it gets lost, all stands still. It is also faster:
+ * the other end works while we do.
+ *
  * A run that is to be repeated has a clock that moves in steps (`step`): all nodes of the machine
  * see the same instants, the multiples of a step, and within one each does what is due and then
  * only reads what arrives, which its device holds back until the next step (link/impair.h). So the
@@ -27,7 +31,7 @@
 
 enum {
     LOOP_NODES_MAX = 2,
-    LOOP_READ_BATCH = 64,   /* packets read before anything is answered */
+    LOOP_READ_BATCH = 8,    /* packets read before anything is answered */
     LOOP_WRITE_BATCH = 256, /* packets written before the device is read again */
 };
 

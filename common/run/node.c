@@ -130,12 +130,22 @@ static int node_locals(const struct program *prog, struct node_options *opt, uin
     return NODE_GO_ON;
 }
 
+/* What is named by words. It is looked at before operands are counted: "--cc tun0 ..." lacks a
+ * name, not an operand. */
+static int node_words(const struct program *prog, struct node_options *opt)
+{
+    struct tcp_config tried;
+
+    tcp_config_default(&tried);
+    if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON)
+        return EXIT_USAGE;
+    return node_lab_options(prog, opt);
+}
+
 /* Checks that concern several options or operands at once. */
 static int node_options_check(const struct program *prog, struct node_options *opt,
                               uint32_t host_number)
 {
-    struct tcp_config tried;
-
     if (node_locals(prog, opt, host_number) != NODE_GO_ON)
         return EXIT_USAGE;
     if (!addr_is_unspecified(&opt->via) && !addr_is_v4(&opt->remote))
@@ -144,14 +154,9 @@ static int node_options_check(const struct program *prog, struct node_options *o
     if (addr_is_multicast(&opt->via) || addr_is_loopback(&opt->via) ||
         addr_is_limited_broadcast(&opt->via) || addr_eq(&opt->via, &opt->local))
         return usage_error(prog, "--via needs the address of a router on the way");
-    if (node_lab_options(prog, opt) != NODE_GO_ON)
-        return EXIT_USAGE;
     if (opt->json && opt->verbose)
         return usage_error(prog, "--json and --verbose do not go together: packet lines are no "
                                  "JSON; --pcap FILE keeps the packets");
-    tcp_config_default(&tried);
-    if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON)
-        return EXIT_USAGE;
     if (opt->pcap && strcmp(opt->pcap, "-") == 0 && isatty(STDOUT_FILENO))
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
     if (opt->trace && strcmp(opt->trace, "-") == 0)
@@ -190,6 +195,9 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
         return node_ask(prog, opt, operands, argv);
     if (opt->trace_join)
         return node_trace_join(prog, opt, operands, argv, &said);
+    code = node_words(prog, opt);
+    if (code != NODE_GO_ON)
+        return code;
     if (operands < 3)
         return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
                            operands);

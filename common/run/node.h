@@ -145,7 +145,7 @@ struct node_options {
                  "Without it 10 segments, less if they are large."},                               \
         {.name = "without",                                                                        \
          .arg = "LIST",                                                                            \
-         .kind = OPTION_STRING,                                                                    \
+         .kind = OPTION_LIST,                                                                      \
          .offset = NODE_OPTION(without),                                                           \
          .help = "Do without these mechanisms of those below, as in --without rack,prr, to see "   \
                  "what they buy."},                                                                \
@@ -204,7 +204,7 @@ struct node_options {
          .offset = NODE_OPTION(user_timeout),                                                      \
          .min = SEC / 10,                                                                          \
          .max = NODE_SECONDS_MAX * SEC,                                                            \
-         .help = "Give up if what was sent is not answered for so long; 100 without it."},         \
+         .help = "Give up if what was sent is not answered for so long; 300 without it."},         \
         {.name = "dscp",                                                                           \
          .arg = "N",                                                                               \
          .kind = OPTION_U32,                                                                       \
@@ -213,7 +213,7 @@ struct node_options {
          .help = "The Diffserv codepoint of what is sent; 0 without it."},                         \
         {.name = "impair",                                                                         \
          .arg = "RULES",                                                                           \
-         .kind = OPTION_STRING,                                                                    \
+         .kind = OPTION_LIST,                                                                      \
          .offset = NODE_OPTION(impair),                                                            \
          .help = "Make the way to the TUN and from it worse, as in 'delay 20ms 5ms, loss 1%, "     \
                  "drop syn-ack 2'; 'out: RULES; in: RULES' for each direction. --impair help "     \

@@ -11,7 +11,8 @@
 #include "run/memory.h"
 
 enum {
-    FLUSH_MAX = 5, /* s that delayed packets may still take at the end */
+    FLUSH_MAX = 5,   /* s that delayed packets may still take at the end */
+    HELP_COLUMN = 6, /* where the explanation of a rule begins */
 };
 
 int node_lab_options(const struct program *prog, struct node_options *opt)
@@ -19,7 +20,7 @@ int node_lab_options(const struct program *prog, struct node_options *opt)
     char why[RULES_WHY];
 
     if (opt->impair && rules_parse(opt->impair, &opt->rules, why) < 0)
-        return usage_error(prog, "--impair: %s", why);
+        return usage_error_see(prog, "--impair help", "--impair: %s", why);
     if (opt->step != NODE_NO_STEP && opt->seed == NODE_NO_SEED)
         return usage_error(prog, "--step goes with --seed");
     if (opt->step == NODE_NO_STEP)
@@ -31,9 +32,12 @@ int node_lab_rules(void)
 {
     const char *help, *usage;
 
-    puts("--impair RULE[, RULE]...[; SECTION]...    a section may begin with 'out:' or 'in:'\n");
+    puts("--impair RULE[, RULE]...[; SECTION]...\n"
+         "a section may begin with 'out:' or 'in:', and holds for both without it\n");
     for (unsigned i = 0; (usage = rules_usage(i, &help)) != NULL; i++)
-        printf("  %s\n      %s\n", usage, help);
+        options_row(usage, HELP_COLUMN, help);
+    puts("\nTIME is 20ms, 500us or 1.5s; PERCENT 1% or 0.05%; RATE 10mbit, 500kbit or 1gbit;\n"
+         "LENGTH 50p (packets) or 64kb (bytes)");
     return EXIT_DONE;
 }
 

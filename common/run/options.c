@@ -42,16 +42,33 @@ static const struct option_spec common_options[] = {
     {.name = NULL},
 };
 
-int usage_error(const struct program *prog, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void
+complain(const struct program *prog, const char *see, const char *format, va_list ap)
 {
     char self[SELF_MAX];
-    va_list ap;
 
     fprintf(stderr, "%s: ", prog->name);
-    va_start(ap, format);
     vfprintf(stderr, format, ap);
+    fprintf(stderr, "; try '%s %s'\n", self_call(prog->name, self), see);
+}
+
+int usage_error(const struct program *prog, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    complain(prog, "--help", format, ap);
     va_end(ap);
-    fprintf(stderr, "; try '%s --help'\n", self_call(prog->name, self));
+    return EXIT_USAGE;
+}
+
+int usage_error_see(const struct program *prog, const char *see, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    complain(prog, see, format, ap);
+    va_end(ap);
     return EXIT_USAGE;
 }
 
@@ -326,6 +343,16 @@ static int add_cidr(const struct program *prog, const struct option_spec *o, str
     return GO_ON;
 }
 
+static int set_list(const struct program *prog, const struct option_spec *o, const char **field,
+                    const char *value)
+{
+    if (*field)
+        return usage_error(prog, "--%s stands twice: '%.40s' and '%.40s'; write it all into one",
+                           o->name, *field, value);
+    *field = value;
+    return GO_ON;
+}
+
 /* Store what was given into the field of `o`; `value` is NULL for kinds that take none. */
 static int set_option(const struct program *prog, const struct option_spec *o, void *into,
                       const char *value)
@@ -343,6 +370,8 @@ static int set_option(const struct program *prog, const struct option_spec *o, v
     case OPTION_STRING:
         *(const char **)field = value;
         return GO_ON;
+    case OPTION_LIST:
+        return set_list(prog, o, field, value);
     case OPTION_U32:
         return set_u32(prog, o, field, value);
     case OPTION_SECONDS:

@@ -13,7 +13,8 @@
 enum option_kind {
     OPTION_FLAG,    /* bool: set to true */
     OPTION_COUNT,   /* unsigned: one more each time (-vv) */
-    OPTION_STRING,  /* const char * */
+    OPTION_STRING,  /* const char *; the last one holds */
+    OPTION_LIST,    /* const char *; twice is an error, since people would expect both to hold */
     OPTION_U32,     /* uint32_t, between min and max */
     OPTION_SECONDS, /* int64_t, ns: "5", "0.5", "200ms"; between min and max ns */
     OPTION_ADDR4,   /* struct addr: an IPv4 address */
@@ -52,6 +53,10 @@ int options_parse(const struct program *prog, void *into, int argc, char **argv,
 /* "host: CAUSE; try 'build/bin/host --help'" in one line on standard error. Returns EXIT_USAGE. */
 int usage_error(const struct program *prog, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same, with a next step of its own: "try 'build/bin/host SEE'". */
+int usage_error_see(const struct program *prog, const char *see, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* A row of --help: "  name   text", with the text from `column` on, in as many lines as it needs.
  */

@@ -13,6 +13,22 @@ enum {
     BACKLOG = 4096,
 };
 
+/* The small services over TCP, but for what serves them. */
+static const struct {
+    uint16_t port;
+    const char *name;
+} small_tcp[] = {{7, "echo"}, {9, "discard"}, {19, "chargen"}, {80, "http"}};
+
+enum { SMALL_TCP = sizeof(small_tcp) / sizeof(small_tcp[0]) };
+
+bool services_small(uint32_t port)
+{
+    for (unsigned i = 0; i < SMALL_TCP; i++)
+        if (small_tcp[i].port == port)
+            return true;
+    return false;
+}
+
 int session_parse(const char *text, enum session_kind *ret_kind)
 {
     static const char *const names[] = {
@@ -69,21 +85,13 @@ static int services_listen(struct services *s, struct stack *st, const char *nam
 
 static int services_tcp(struct services *s, struct stack *st, uint16_t session_port)
 {
-    const struct {
-        uint16_t port;
-        const char *name;
-        struct app *app;
-    } small[] = {
-        {7, "echo", &s->echo.app},
-        {9, "discard", &s->discard.app},
-        {19, "chargen", &s->chargen.app},
-        {80, "http", &s->http.app},
-    };
+    struct app *const app[SMALL_TCP] = {&s->echo.app, &s->discard.app, &s->chargen.app,
+                                        &s->http.app};
 
-    for (unsigned i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
-        int r = small[i].port == session_port
+    for (unsigned i = 0; i < SMALL_TCP; i++) {
+        int r = small_tcp[i].port == session_port
                     ? 0
-                    : services_listen(s, st, small[i].name, small[i].port, small[i].app);
+                    : services_listen(s, st, small_tcp[i].name, small_tcp[i].port, app[i]);
 
         if (r < 0)
             return r;

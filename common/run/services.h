@@ -57,6 +57,9 @@ struct services {
 /* "echo" and so on. -EINVAL if it is none of them. */
 int session_parse(const char *text, enum session_kind *ret_kind);
 
+/* Whether one of the small services over TCP has this port by custom. */
+bool services_small(uint32_t port);
+
 /*
  * Start listening on `st`. `pool` is for answers, with bufs of at least HTTP_PAGE bytes. A session
  * whose port is that of a small service over TCP takes its place. 0, -ENOMEM or what stack_listen

@@ -38,7 +38,8 @@ static int join_file(struct join *j, FILE *in)
         bool whole = j->line[n - 1] == '\n';
         size_t len = whole ? event_length(j->line, (size_t)n) : 0;
 
-        if (len > 0 && fprintf(j->out, "%s%.*s", j->events++ ? ",\n" : "", (int)len, j->line) < 0)
+        if (len > 0 &&
+            fprintf(j->out, "%s%.*s", j->events++ ? ",\n" : "[\n", (int)len, j->line) < 0)
             return -errno;
     }
     return ferror(in) ? -errno : 0;
@@ -61,7 +62,6 @@ int trace_join(const struct report *r, char *const *path, int n, FILE *out)
     struct join j = {.out = out};
     int code = EXIT_DONE;
 
-    fputs("[\n", out);
     for (int i = 0; i < n && code == EXIT_DONE; i++) {
         int error = join_path(&j, path[i]);
 
@@ -71,7 +71,8 @@ int trace_join(const struct report *r, char *const *path, int n, FILE *out)
         report_error(r, "%s: %s", path[i],
                      error == -EINVAL ? "no trace; --trace FILE writes one" : strerror(-error));
     }
-    fputs("\n]\n", out);
+    if (code == EXIT_DONE)
+        fputs(j.events ? "\n]\n" : "[\n]\n", out);
     if (code == EXIT_DONE && (ferror(out) || fflush(out) != 0)) {
         report_error(r, "writing the joined trace failed: %s", strerror(errno));
         code = EXIT_FAILED;

@@ -13,7 +13,10 @@
 
 #include "run/report.h"
 
-/* Join `n` files into `out`. What is wrong is said. Returns an exit code. */
+/*
+ * Join `n` files into `out`. What is wrong is said, and then the joined trace is not ended, nor
+ * begun if it was the first file. Returns an exit code.
+ */
 int trace_join(const struct report *r, char *const *path, int n, FILE *out);
 
 #endif

@@ -75,7 +75,7 @@ void tcp_config_default(struct tcp_config *cfg)
                 .soft_errors = true,
                 .r1 = 3,
                 .keepalive_max = 9,
-                .r2_ns = 100 * SEC,
+                .r2_ns = 300 * SEC,
                 .r2_syn_ns = 180 * SEC,
                 .keepalive_ns = 7200 * SEC,
                 .keepalive_interval_ns = 75 * SEC,

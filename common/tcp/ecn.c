@@ -3,9 +3,9 @@
  * SYN that was not answered in time is sent again without them, because there are firewalls that
  * drop them; then ECN is not spoken.
  *
- * As sender we let routers mark new text and nothing else: not what is sent again, nor probes, nor
- * packets without text (sections 6.1.4 to 6.1.6). A loss of these would pass unnoticed, or they may
- * be forgeries that the receiver ignores.
+ * As sender we let routers mark new text and nothing else: not what is sent again, nor probes of a
+ * window, nor packets without text (sections 6.1.4 to 6.1.6). A loss of these would pass unnoticed,
+ * or they may be forgeries that the receiver ignores.
  *
  * As receiver we repeat ECE in every acknowledgment from the first mark on until text with CWR
  * says that the sender knows. As sender we answer ECE as we answer a loss, but send nothing again,
@@ -73,6 +73,12 @@ void ecn_reduced(struct tcb *c)
     c->ecn_cwr = true;
     c->ecn_limited = true;
     c->ecn_end = c->snd_nxt;
+}
+
+void ecn_taken_back(struct tcb *c)
+{
+    c->ecn_cwr = false;
+    c->ecn_limited = false;
 }
 
 void ecn_new_text(struct tcb *c, struct tcp_hdr *hdr, struct pkt *p)

@@ -48,6 +48,9 @@ bool ecn_was_reduced(const struct tcb *c, uint32_t seq);
 /* cwnd has been reduced, for whatever reason: tell the remote end, and not twice for one flight. */
 void ecn_reduced(struct tcb *c);
 
+/* That reduction was taken back: there is nothing to tell, and a mark of the same flight counts. */
+void ecn_taken_back(struct tcb *c);
+
 /* Flags of a segment with ACK that leaves: ECE, while the remote end has to be told. */
 static inline uint8_t ecn_ack_flags(const struct tcb *c)
 {

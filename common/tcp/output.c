@@ -153,8 +153,8 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
     control_sent(o->t, c, o->now, len);
     response_sent(c, o->now, start, c->snd_nxt - start, false);
     flight_settle(o->t, c, o->now);
-    if (why == REASON_SEND_DATA)
-        ecn_new_text(c, o->hdr, o->p);
+    if (why != REASON_SEND_PROBE && seq_lt(start, tcb_data_end(c)))
+        ecn_new_text(c, o->hdr, o->p); /* also where it probes the tail */
     if (why != REASON_SEND_PROBE && may_time(c))
         rtt_start(&c->rtt, o->now, c->snd_nxt);
     return true;
@@ -167,6 +167,26 @@ static uint32_t window_from(const struct tcb *c, uint32_t seq)
     uint32_t edge = c->snd_una + c->snd_wnd;
 
     return seq_gt(edge, seq) ? edge - seq : 0;
+}
+
+/* `len` from `start` on leaves once more; less, where the packet has no more parts. */
+static void send_again(struct out *o, uint32_t start, uint32_t len, enum reason why)
+{
+    struct tcb *c = o->c;
+
+    rtt_cancel(&c->rtt);
+    c->retransmits++;
+    len = send_space(o, start, len, why);
+    control_sent(o->t, c, o->now, len);
+    recovery_sent(c->flight, o->now, start, start + len);
+    response_sent(c, o->now, start, len, true);
+}
+
+/* What a timeout sends leaves at that instant, from which the next one is counted (RFC 6298 5.6).
+ */
+static bool answers_timeout(const struct flight *f)
+{
+    return f->recovery.phase == RECOVERY_RTO && f->recovery.at_once;
 }
 
 /* What was sent may be sent again within the window (SHLD-16) and cwnd. */
@@ -186,14 +206,9 @@ static bool send_lost(struct out *o)
         c->cwnd_limited = true;
         return false;
     }
-    if (control_must_wait(o->t, c, o->now))
+    if (!answers_timeout(f) && control_must_wait(o->t, c, o->now))
         return false;
-    rtt_cancel(&c->rtt);
-    c->retransmits++;
-    len = send_space(o, start, len, why);
-    control_sent(o->t, c, o->now, len);
-    recovery_sent(f, o->now, start, start + len);
-    response_sent(c, o->now, start, len, true);
+    send_again(o, start, len, why);
     if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
         tcp_restart_rtx(c, o->now); /* RACK has its time to find that this is lost, too */
     flight_settle(o->t, c, o->now);
@@ -249,12 +264,7 @@ static bool send_tail_again(struct out *o)
     len = min32(g->end - start, window_from(c, start));
     if (len == 0)
         return false;
-    rtt_cancel(&c->rtt);
-    c->retransmits++;
-    len = send_space(o, start, len, REASON_SEND_TLP);
-    control_sent(o->t, c, o->now, len);
-    recovery_sent(c->flight, o->now, start, start + len);
-    response_sent(c, o->now, start, len, true);
+    send_again(o, start, len, REASON_SEND_TLP);
     return true;
 }
 
@@ -276,6 +286,32 @@ static bool send_tail_probe(struct out *o)
         return false;
     tlp_sent(&c->flight->tlp, c->snd_nxt, again && open);
     tcp_restart_rtx(c, o->now);
+    flight_settle(o->t, c, o->now);
+    return true;
+}
+
+/*
+ * Rules (3) and (4) of NextSeg (RFC 6675 section 4): with nothing lost to send, and nothing new
+ * that may leave, cwnd is used for what may be lost, so that acknowledgments go on. RACK and its
+ * probes know better.
+ */
+static bool send_last_resort(struct out *o)
+{
+    struct tcb *c = o->c;
+    struct flight *f = c->flight;
+    uint32_t start, end, len;
+    unsigned rule;
+
+    if (!f || o->t->cfg.rack || recovery_pipe(f, c->snd_mss) + c->snd_mss > c->cc.cwnd)
+        return false;
+    rule = recovery_last_resort(f, c->snd_una, option_text_max(c), &start, &end);
+    if (!rule)
+        return false;
+    len = min32(min32(end - start, option_text_max(c)), window_from(c, start));
+    if (len == 0 || control_must_wait(o->t, c, o->now))
+        return false;
+    recovery_resorted(f, rule);
+    send_again(o, start, len, REASON_SEND_RESCUE);
     flight_settle(o->t, c, o->now);
     return true;
 }
@@ -357,7 +393,7 @@ static bool send_from_queue(struct out *o)
         return send_probe(o);
     if (c->flight && c->flight->tlp.due && send_tail_probe(o))
         return true;
-    if (send_data(o))
+    if (send_data(o) || send_last_resort(o))
         return true;
     arm_persist(c, o->now);
     return false;

@@ -5,6 +5,11 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 
+uint32_t reasm_chunks_max(uint32_t window)
+{
+    return min32(UINT16_MAX, max32(REASM_CHUNKS_MAX, window / REASM_CHUNK));
+}
+
 /* The most of `s` that can be kept at the cost of one chunk: a copy goes to one small buf each. */
 static uint32_t piece_len(const struct reasm_mem *mem, struct slice s)
 {
@@ -15,7 +20,7 @@ static uint32_t piece_len(const struct reasm_mem *mem, struct slice s)
 static bool range_append(struct reasm *r, const struct reasm_mem *mem, struct reasm_range *g,
                          struct slice s)
 {
-    while (s.len > 0 && r->chunks < REASM_CHUNKS_MAX) {
+    while (s.len > 0 && r->chunks < reasm_chunks_max(mem->window)) {
         struct chunkq q = {g->head, g->tail, 0};
         uint32_t len = piece_len(mem, s);
         uint32_t kept = chunkq_keep(&q, mem->cells, mem->small, slice_sub(s, 0, len));

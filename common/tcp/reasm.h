@@ -11,6 +11,7 @@
 enum {
     REASM_RANGES_MAX = 512,  /* per connection: a queue that overflows loses every second packet */
     REASM_CHUNKS_MAX = 1024, /* per connection: bounds what one-byte segments can cost */
+    REASM_CHUNK = 512,       /* bytes: or one for so much of the window, if that is more */
 };
 
 struct reasm_range {
@@ -37,7 +38,11 @@ enum {
 struct reasm_mem {
     struct pool *cells;
     struct buf_pool *small;
+    uint32_t window; /* bytes that the connection may promise to take */
 };
+
+/* How many chunks a connection may have: what it promised to take must find its place. */
+uint32_t reasm_chunks_max(uint32_t window);
 
 /*
  * Keep what is new in the bytes of `s`, which begin at `seq`, as chunkq_keep does; the caller's

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "tcp/control.h"
+#include "tcp/ecn.h"
 #include "tcp/recovery/limited.h"
 #include "tcp/tcp.h"
 #include "tcp/timestamp.h"
@@ -84,9 +85,14 @@ void response_timeout(struct tcp *t, struct tcb *c)
 
 /*
  * RFC 4015 section 3.2. What was taken for lost flies again, so that new data follows (step 5);
- * congestion control has what it had (step 6: without slow start up to there, for what the path has
- * delivered meanwhile shows that it carries as much); RTO will learn from the first round trip of
- * what was not sent before the timeout (step 8).
+ * congestion control has what it had (step 6); RTO will learn from the first round trip of what was
+ * not sent before the timeout (step 8).
+ *
+ * For step 6 the RFC has cwnd = FlightSize + min(bytes_acked, IW), and slow start for the rest up
+ * to what it was. Here it is what it was at once. The two are the same where acknowledgments come
+ * one by one; where one covers more than an initial window, so much may leave in one burst, but
+ * never more than the path carried before. Of two reductions in a row the last is taken back, and
+ * the one before stands: that is as careful as after a loss.
  */
 static void take_back(struct tcp *t, struct tcb *c, const struct ack_sample *s, struct cc_sample cs,
                       enum reason why, bool reduced)
@@ -102,8 +108,10 @@ static void take_back(struct tcp *t, struct tcb *c, const struct ack_sample *s, 
     recovery_undone(f, s->una);
     cs.in_flight = outstanding(c);
     cs.pipe = recovery_pipe(f, s->mss);
-    if (reduced)
-        control_on_undo(t, c, &cs);
+    if (!reduced)
+        return;
+    control_on_undo(t, c, &cs);
+    ecn_taken_back(c);
 }
 
 /* F-RTO's word: was the timeout spurious? */
@@ -219,7 +227,7 @@ void response_sent(struct tcb *c, int64_t now, uint32_t seq, uint32_t len, bool 
     if (!again)
         return;
     frto_resent(&r->frto, seq + len);
-    undo_retransmitted(&r->undo, len, c->ts_ok, timestamp_clock(c, now));
+    undo_retransmitted(&r->undo, seq, len, c->ts_ok, timestamp_clock(c, now));
 }
 
 bool response_prefers_new(const struct tcb *c)

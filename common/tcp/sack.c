@@ -97,11 +97,14 @@ static bool is_duplicate_report(const struct tcp_hdr *seg)
            (seg->opt.sack_n > 1 && inside(&b[0], b[1].start, b[1].end));
 }
 
-/* Something that we sent: still in flight, or, for a report of a duplicate, not long ago. */
+/*
+ * Something that we sent: still in flight and behind a gap, or, for a report of a duplicate, not
+ * long ago. A block that begins at the acknowledgment would have moved it.
+ */
 static bool is_possible(const struct tcb *c, const struct tcp_hdr *seg,
                         const struct tcp_sack_block *b, bool duplicate)
 {
-    uint32_t start = duplicate ? c->snd_una - c->max_snd_wnd : seg->ack;
+    uint32_t start = duplicate ? c->snd_una - c->max_snd_wnd : seg->ack + 1;
 
     return seq_lt(b->start, b->end) && inside(b, start, c->snd_nxt);
 }

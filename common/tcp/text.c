@@ -82,7 +82,7 @@ static void owe_duplicate(struct tcb *c)
 static enum reason out_of_order(struct seg *s)
 {
     struct tcb *c = s->c;
-    struct reasm_mem mem = {s->t->cells, s->t->small};
+    struct reasm_mem mem = {s->t->cells, s->t->small, s->t->cfg.rcv_buf};
 
     owe_duplicate(c);
     if (!tcp_budget_out_of_order(s->t, s->data) || !reasm_insert(&c->reasm, &mem, s->seq, s->data))

@@ -37,6 +37,14 @@ for node in host peer; do
         $BIN/$node --cc cubik tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: without what is no mechanism" 2 "'prx' \(did you mean 'prr'\?\)" \
         $BIN/$node --without rack,prx tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a congestion control like no other" 2 "'vegas'; there are cubic, reno, " \
+        $BIN/$node --cc vegas tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: a congestion control forgotten" 2 "there is no congestion control 'tun0'" \
+        $BIN/$node --cc tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: two lists of mechanisms" 2 "--without stands twice: 'rack' and 'prr'" \
+        $BIN/$node --without rack --without prr tun0 10.0.0.1/24 10.0.1.5
+    wrong "$node: two lists of impairments" 2 "--impair stands twice: 'loss 1%' and 'delay 2ms'" \
+        $BIN/$node --impair 'loss 1%' --impair 'delay 2ms' tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: no traces to join" 2 "--trace-join needs the files" $BIN/$node --trace-join
     wrong "$node: joins what is not there" 1 "/nowhere.json: No such file" \
         $BIN/$node --trace-join /nowhere.json
@@ -44,7 +52,8 @@ for node in host peer; do
         $BIN/$node --trace-join README.md
     wrong "$node: an unknown impairment" 2 "--impair: 'lose' is no impairment; there are delay, loss" \
         $BIN/$node --impair 'delay 20ms, lose 1%' tun0 10.0.0.1/24 10.0.1.5
-    wrong "$node: an impairment without its number" 2 "--impair: 'loss' needs a percentage" \
+    wrong "$node: an impairment without its number" 2 \
+        "--impair: 'loss' needs a percentage .*; try '.*$node --impair help'$" \
         $BIN/$node --impair 'loss' tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: an impairment with a wrong number" 2 "--impair: '20' is not a time of up to" \
         $BIN/$node --impair 'delay 20' tun0 10.0.0.1/24 10.0.1.5

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
-# The README's recipes, run as they stand there: every line of its ```sh blocks under "Recipes", in a
-# private namespace in which the network is up and peer runs. A recipe passes if it exits with 0.
+# The README's recipes, run as they stand there: every line of its ```sh blocks under "Recipes", and of
+# those in docs/congestion.md, in a private namespace in which the network is up and peer runs. A
+# recipe passes if it exits with 0.
 
 . "$(dirname "$0")/lib.sh"
 need_tcpdump
@@ -14,6 +15,7 @@ peer_start --local fd00:1::5
 awk '/^## /        { inside = $0 == "## Recipes" }
      /^```/        { block = inside && $0 == "```sh"; next }
      block         { print }' README.md >"$WORK/recipes"
+awk '/^```/ { block = $0 == "```sh"; next } block' docs/congestion.md >>"$WORK/recipes"
 is "there are recipes in the README" "$([ "$(wc -l <"$WORK/recipes")" -ge 10 ] && echo yes)" yes
 
 while IFS= read -r line <&3; do

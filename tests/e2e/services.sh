@@ -98,6 +98,11 @@ is "--json: an object on each line" "$(events "$WORK/json")" "ready connected cl
 is "--json: the last acknowledgment is among the connection's segments" \
     "$(sed -n 's/.*"segments_out":\([0-9]*\).*/\1/p' "$WORK/json")" \
     "$(sed -n 's/.*"packets_out":\([0-9]*\).*/\1/p' "$WORK/json")"
+# A peer in this process has the small services on their own ports, too.
+for port in 9 7 8000 8001; do
+    [ $port = 9 ] && want= || want=hello
+    is "--in-memory --port $port" "$(echo hello | host --in-memory --port $port 2>/dev/null)" "$want"
+done
 host --json --connections 2 >/dev/null 2>"$WORK/json"
 is "--json --connections: the same for each of them" "$(events "$WORK/json")" \
     "ready connected connected closed closed summary"

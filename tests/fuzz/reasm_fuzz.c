@@ -107,7 +107,7 @@ static void note_new(uint32_t off, uint32_t len)
 /* A segment of `len` bytes at `off` that count up from `value`. */
 static void insert_at(uint32_t off, uint32_t len, uint8_t value, bool lent)
 {
-    struct reasm_mem mem = {&m.cells, &m.small};
+    struct reasm_mem mem = {&m.cells, &m.small, 0};
     struct buf *b = lent ? NULL : buf_get(&m.large);
     struct slice bytes = {b, b ? b->data : m.sent, len};
     bool all;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/seq.h"
+#include "tests/fuzz/board_check.h"
 
 enum {
     SUBJECTS = 2,
@@ -427,6 +428,7 @@ void subject_check(struct subject *n, const struct slice *own, unsigned owns)
     check_refs(&r, &n->tx, r.found + SUBJECT_RX);
     check_refs(&r, &n->small, r.found + SUBJECT_RX + SUBJECT_TX);
     check_listeners(st);
+    board_check(st);
 }
 
 static bool waits_for_answer(const struct tcb *c)
@@ -481,6 +483,8 @@ void subject_check_over(const struct subject *n)
 
     FUZZ_CHECK(st->totals.conns == 0, "%u connections are left", st->totals.conns);
     FUZZ_CHECK(st->cells.in_use == 0, "%u cells are left", st->cells.in_use);
+    FUZZ_CHECK(st->flights.in_use == 0 && st->ranges.in_use == 0, "%u flights, %u ranges are left",
+               st->flights.in_use, st->ranges.in_use);
     FUZZ_CHECK(n->rx.in_use == 0 && n->tx.in_use == 0 && n->small.in_use == 0,
                "%u, %u and %u buffers are left", n->rx.in_use, n->tx.in_use, n->small.in_use);
     FUZZ_CHECK(st->fragments.partials.in_use == 0 && st->fragments.bufs.in_use == 0,

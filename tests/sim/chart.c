@@ -11,6 +11,7 @@ enum {
     TOP = 62,
     BOTTOM = 72,
     TICKS = 5,
+    LEGEND = 4,      /* names fit side by side, and more of them closer together */
     NAMES_LEVEL = 6, /* more names than this are written aslant */
 };
 
@@ -57,18 +58,21 @@ static double tick_of(double max)
 
 static void begin(const struct chart *c, FILE *out)
 {
+    unsigned room = WIDTH - LEFT - RIGHT;
+
     fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\""
             " height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">\n"
             "<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n"
             "<text x=\"%d\" y=\"22\" font-size=\"15\">%s</text>\n",
             WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT, c->title);
-    for (unsigned i = 0, x = LEFT; i < c->series_n; i++) {
+    for (unsigned i = 0; i < c->series_n; i++) {
+        unsigned x = LEFT + i * (c->series_n > LEGEND ? room / c->series_n : room / LEGEND);
+
         fprintf(out,
                 "<rect x=\"%u\" y=\"36\" width=\"14\" height=\"4\" fill=\"%s\"/>"
                 "<text x=\"%u\" y=\"43\">%s</text>\n",
                 x, colours[i], x + 20, c->series[i].name);
-        x += 170;
     }
 }
 

@@ -149,6 +149,7 @@ void check_note(struct check *c, unsigned node, const struct stack_note *n)
         check_round_trip(c, n);
     if (n->reason == REASON_TIME_WAIT_EXPIRED)
         check_time_wait(c, node, n);
+    check_loss_note(c, node, n);
     if (n->reason != REASON_STATE)
         return;
     if (n->conn >= CHECK_SLOTS) {

@@ -6,7 +6,9 @@
  *   check.c         the verdict, streams of known bytes, changes of state
  *   check_wire.c    packets as they leave a node
  *   check_input.c   segments as a node reads them, and what its stack made of them
- *   check_recovery.c  what is sent again, and how much flies
+ *   check_recovery.c    what is sent again, and whether it was known to be lost
+ *   check_congestion.c  how much flies, and how fast it leaves
+ *   check_ecn.c     what routers may mark, and who has to say so
  *   check_node.c    what stands in a node's TCBs, timers and pools after it has run
  */
 #ifndef SIM_CHECK_H
@@ -30,6 +32,7 @@ enum {
     CHECK_COOKIES = 8,        /* different SYN-ACKs to one SYN */
     CHECK_SENT = 64,          /* sendings that are remembered, per flow */
     CHECK_SPANS = 600,        /* pieces that wait for a gap to close, per flow */
+    CHECK_PIECES = 600,       /* ... and that are outstanding */
 };
 
 /* What left at one instant for the first time. */
@@ -43,9 +46,47 @@ struct span {
     uint32_t start, end; /* sequence numbers */
 };
 
+/* What is outstanding and left at one instant, the last time. */
+struct piece {
+    int64_t at;           /* ns */
+    int64_t overtaken_at; /* ns: when it was known that what left later has arrived; TIME_NEVER */
+    uint32_t start, end;  /* sequence numbers */
+    bool again;
+};
+
+/*
+ * What a sender may know of its losses. Limits "up to" are sequence numbers that only grow; what
+ * lies below is, or was, as they say.
+ */
+struct repair {
+    bool blind;        /* the books are not to be trusted ... */
+    bool too_many;     /* (as they are full) */
+    uint32_t blind_to; /* ... until this is acknowledged */
+    unsigned pieces;
+    struct piece piece[CHECK_PIECES]; /* in the order of their numbers, from una on */
+    uint32_t una;                     /* the highest acknowledgment that was taken */
+    bool any;                         /* something was reported, and ... */
+    int64_t newest_at;                /* ... the latest of that left then, ns, ... */
+    uint32_t newest_end;              /* ... and ended here */
+    int64_t shortest;                 /* ns: the shortest round trip, TIME_NEVER */
+    unsigned dups;                    /* acknowledgments that repeat una */
+    uint32_t dups_to;                 /* three of them spoke of what lies below; ... */
+    uint32_t dups_end;                /* ... what had been sent then, ... */
+    uint32_t partial_to;              /* ... and a partial acknowledgment spoke of this */
+    uint32_t sack_to;                 /* three pieces or two segments were reported above this */
+    uint32_t many_to;                 /* more than two segments were reported below this */
+    uint32_t again_to;                /* what had been sent when something last left again */
+    uint32_t loss_to;                 /* ... or a loss was found */
+    int64_t all_lost_at;              /* ns: what left before may be taken for lost */
+    bool one_more;                    /* one may leave again whatever flies */
+    bool probing;                     /* the tail was probed, ... */
+    uint32_t probe_to;                /* ... which is not answered before this is acknowledged */
+};
+
 /* What a SYN announced. */
 struct syn_words {
     bool has_wscale, has_timestamp;
+    bool ece, cwr;
     uint8_t wscale;
     uint16_t mss; /* bytes */
     uint32_t isn; /* its sequence number */
@@ -71,7 +112,8 @@ struct flow {
     bool told;
     uint32_t told_edge; /* the highest sequence number it may use, plus one */
     uint32_t told_ack;  /* the highest acknowledgment */
-    uint32_t told_ts;   /* the highest timestamp */
+    bool ts_told;       /* a timestamp, ... */
+    uint32_t told_ts;   /* ... the highest */
     int64_t heard_at;   /* ns: when any of them came and was taken */
     unsigned sends;
     struct sent sent[CHECK_SENT];
@@ -85,10 +127,14 @@ struct flow {
     /* what its sender has been told to have arrived behind a gap, and may rely on */
     unsigned sacked_n;
     struct span sacked[CHECK_SPANS];
-    unsigned tail_probes; /* for a lost tail, with nothing heard in between */
+    struct repair repair;
+
+    bool may_say_cwr;  /* its sender has had to slow down since it last said so, ... */
+    bool may_undo_cwr; /* ... for a loss that may turn out to be none */
+    bool marked;       /* its receiver got a mark, and no CWR since */
 
     /* the books of pacing: what may leave at once, and the rate that was set, bytes and bytes/s */
-    int64_t pace_at, pace_credit;
+    int64_t pace_due; /* ns: when all that was sent should have left */
     uint64_t pace_rate;
 
     /* repetitions by a timer, with nothing heard in between */
@@ -114,6 +160,10 @@ struct arrival {
     bool released;    /* ... and more of its TCB before the segment came */
     bool ts_ok;
     uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd, ts_recent, last_ack;
+    unsigned phase; /* enum recovery_phase */
+    uint32_t cwnd;
+    bool reduced; /* cwnd was, for what is in flight */
+    bool undone;  /* the segment shows that it was for nothing */
 };
 
 struct check {
@@ -129,7 +179,8 @@ struct check {
     } batch[CHECK_BATCH];
     unsigned batch_n;
     struct arrival arrival;
-    int64_t now; /* ns */
+    const void *leaving; /* the struct conn whose segment leaves, or NULL */
+    int64_t now;         /* ns */
     uint64_t nodes_checked;
     uint64_t segments, payload; /* checked so far */
     bool failed;
@@ -150,7 +201,7 @@ void check_batch(struct check *c);
 /* A packet that node's stack is about to read. */
 void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len, bool corrupted);
 /* ... and what it said to it. */
-void check_after(struct check *c, bool corrupted, enum reason said);
+void check_after(struct check *c, unsigned node, bool corrupted, enum reason said);
 
 /* A packet as a node sends it at `now`, for `why`. */
 void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b, uint32_t len,
@@ -164,12 +215,32 @@ void check_node(struct check *c, unsigned node, int64_t now);
 /* Nothing more is expected of this node. */
 void check_forget(struct check *c, unsigned node);
 
-/* check_recovery.c: a segment with an acknowledgment has been taken by the sender of a->back. */
-void check_heard(struct check *c);
-/* ... and text, or a FIN, leaves again as [start, end) of `f`. */
-void check_again(struct check *c, struct flow *f, uint32_t start, uint32_t end, enum reason why);
-/* ... and text, `len` bytes, has left `conn` of a node, a struct conn. */
+/* check_recovery.c: a SYN leaves: what was outstanding before is no more. */
+void check_begins(struct flow *f);
+/* ... a segment with an acknowledgment has been taken by `conn`, the sender of a->back; or it may
+ * have been (`unsure`). */
+void check_heard(struct check *c, const void *conn, bool unsure);
+/* ... and text, or a FIN, leaves as [start, end) of `f`: for the first time, or again. */
+void check_leaves(struct check *c, struct flow *f, uint32_t start, uint32_t end, enum reason why);
+void check_again(struct check *c, struct flow *f, const void *conn, uint32_t start, uint32_t end,
+                 enum reason why);
+/* Bytes that fly by the books, at least: neither reported, nor overtaken, nor given up. */
+uint32_t check_sure_to_fly(const struct flow *f);
+
+/* check_congestion.c: text, `len` bytes, has left `conn` of a node, a struct conn. */
 void check_flying(struct check *c, unsigned node, const void *conn, uint32_t len, enum reason why);
+/* ... and `conn` has taken the segment. */
+void check_response(struct check *c, unsigned node, const void *conn);
+/* ... and what its stack says of losses. */
+void check_loss_note(struct check *c, unsigned node, const struct stack_note *n);
+
+/* check_ecn.c: a segment with `len` bytes of text leaves. */
+void check_ecn(struct check *c, struct flow *own, const struct flow *back,
+               const struct tcp_hdr *tcp, uint32_t len, enum reason why);
+/* ... and its sender has slowed down for a loss, or takes that back. */
+void check_ecn_slower(struct flow *own, bool slower);
+/* ... and has come, and was taken. */
+void check_ecn_heard(struct check *c, const void *conn, enum reason said);
 
 /* The two flows of a segment, its own first; false if the ports are none of ours. */
 bool check_find_flows(struct check *c, uint16_t sport, uint16_t dport, struct flow **ret_own,

@@ -72,8 +72,9 @@ static void learn(struct arrival *a, int64_t now, bool taken)
     me->agains = 0;
     if (taken) /* an old duplicate may be anybody's */
         me->heard_at = now;
-    if (tcp->opt.has_timestamp && (!me->told_ts || seq_gt(tcp->opt.ts_val, me->told_ts)))
+    if (tcp->opt.has_timestamp && (!me->ts_told || seq_gt(tcp->opt.ts_val, me->told_ts)))
         me->told_ts = tcp->opt.ts_val;
+    me->ts_told |= tcp->opt.has_timestamp;
     if (!(tcp->flags & TCP_ACK) || (tcp->flags & TCP_RST))
         return;
     me->told_edge = me->told ? seq_max(me->told_edge, edge) : edge;
@@ -96,6 +97,9 @@ static void remember(struct arrival *a, const struct conn *conn)
     a->ts_ok = t->ts_ok;
     a->ts_recent = t->ts_recent;
     a->last_ack = t->last_ack;
+    a->phase = flight_phase(t->flight);
+    a->cwnd = t->cc.cwnd;
+    a->reduced = t->ecn_limited;
 }
 
 void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len, bool corrupted)
@@ -279,7 +283,17 @@ static void check_steps(struct check *c, const struct conn *conn, enum reason sa
         check_taken(c, conn, said);
 }
 
-void check_after(struct check *c, bool corrupted, enum reason said)
+/* An acknowledgment was taken, also where its text was not. */
+static void check_told(struct check *c, unsigned node, const struct conn *conn, enum reason said)
+{
+    if (said != REASON_NONE && said != REASON_TCP_REASSEMBLY && said != REASON_NO_BUFFER)
+        return;
+    check_heard(c, conn, said == REASON_NO_BUFFER);
+    check_ecn_heard(c, conn, said);
+    check_response(c, node, conn);
+}
+
+void check_after(struct check *c, unsigned node, bool corrupted, enum reason said)
 {
     struct arrival *a = &c->arrival;
     const struct conn *conn = a->conn;
@@ -294,8 +308,8 @@ void check_after(struct check *c, bool corrupted, enum reason said)
         learn(a, c->now, said == REASON_NONE);
     if (!conn)
         return;
-    if (!a->forged && said == REASON_NONE && (a->tcp.flags & TCP_ACK))
-        check_heard(c);
+    if (!a->forged && (a->tcp.flags & TCP_ACK) && !is_over(conn))
+        check_told(c, node, conn, said);
     if (a->state >= TCP_ESTABLISHED)
         check_steps(c, conn, said);
     else if (!is_over(conn))

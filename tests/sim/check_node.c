@@ -95,7 +95,7 @@ static void look_at_reasm(const struct look *l)
         at = g->end;
     }
     if (ranges != t->reasm.ranges || ranges > REASM_RANGES_MAX ||
-        t->reasm.chunks > REASM_CHUNKS_MAX)
+        t->reasm.chunks > reasm_chunks_max(l->st->cfg.tcp.rcv_buf))
         fail(l, "ranges out of order are not counted, or too many");
 }
 

@@ -24,10 +24,12 @@ static void check_rst_answer(struct check *c, const struct tcp_hdr *tcp)
 static void check_syn(struct check *c, struct flow *f, const struct flow *back,
                       const struct tcp_hdr *tcp, enum reason why)
 {
-    const struct syn_words w = {
+    struct syn_words w = {
         .has_wscale = tcp->opt.has_wscale,
         .has_timestamp = tcp->opt.has_timestamp,
         .wscale = tcp->opt.wscale,
+        .ece = tcp->flags & TCP_ECE,
+        .cwr = tcp->flags & TCP_CWR,
         .mss = tcp->opt.has_mss ? tcp->opt.mss : TCP_MSS_DEFAULT4,
         .isn = tcp->seq,
     };
@@ -35,13 +37,17 @@ static void check_syn(struct check *c, struct flow *f, const struct flow *back,
 
     if (cookie && f->cookies < CHECK_COOKIES)
         f->cookie[f->cookies++] = w;
+    w.ece |= f->syn_seen && f->syn.ece; /* the one that said so may be the one that arrives */
+    w.cwr |= f->syn_seen && f->syn.cwr;
     if (f->syn_seen && f->syn.isn != tcp->seq && !cookie)
         check_fail(c, "port %u: a second SYN with another number", tcp->sport);
     if (cookie && back->acked)
         return; /* the other side has chosen */
     f->syn = w;
-    if (!f->syn_seen || cookie)
+    if (!f->syn_seen || cookie) {
         f->sent_end = tcp->seq + 1;
+        check_begins(f);
+    }
     f->syn_seen = true;
 }
 
@@ -52,6 +58,7 @@ static void choose_cookie(struct flow *f, uint32_t ack)
         if (f->cookie[i].isn + 1 == ack) {
             f->syn = f->cookie[i];
             f->sent_end = ack;
+            check_begins(f);
             return;
         }
 }
@@ -124,6 +131,7 @@ static bool is_again(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_SACK:
+    case REASON_SEND_RESCUE:
     case REASON_SEND_RACK:
     case REASON_SEND_TLP:
     case REASON_SEND_REOPENED:
@@ -216,7 +224,9 @@ static void check_space(struct check *c, struct flow *f, const struct flow *back
                    again ? "again" : "for the first time");
     check_backoff(c, f, tcp, why);
     if (again)
-        check_again(c, f, tcp->seq, end, why);
+        check_again(c, f, c->leaving, tcp->seq, end, why);
+    if (!(tcp->flags & TCP_SYN))
+        check_leaves(c, f, tcp->seq, end, why);
     note_sent(c, f, tcp->seq, end, seq_lt(tcp->seq, f->sent_end) && f->sends > 0);
     if (seq_gt(end, f->sent_end))
         f->sent_end = end;
@@ -351,6 +361,7 @@ static void check_segment(struct check *c, unsigned node, const struct tcp_hdr *
     check_urgent(c, own, tcp);
     check_timestamp(c, own, back, tcp);
     check_sack(c, back, tcp);
+    check_ecn(c, own, back, tcp, len, why);
     if (why == REASON_SEND_ACK_CHALLENGE)
         check_challenge(c, own, tcp);
     if (why == REASON_SEND_KEEPALIVE)
@@ -384,7 +395,6 @@ void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b,
     struct ip_hdr ip;
     struct tcp_hdr tcp;
     enum reason r = ip_parse(b, len, &ip);
-    const struct conn *conn;
     size_t l4_len;
 
     c->now = now;
@@ -403,11 +413,10 @@ void check_output(struct check *c, unsigned node, int64_t now, const uint8_t *b,
     }
     c->segments++;
     c->payload += l4_len - tcp.header_len;
+    c->leaving = flow_find(c->stack[node], &ip.src, tcp.sport, &ip.dst, tcp.dport);
     check_ip(c, node, &ip, why);
     check_segment(c, node, &tcp, b + ip.header_len + tcp.header_len,
                   (uint32_t)(l4_len - tcp.header_len), why);
-    if (l4_len > tcp.header_len && why != REASON_SEND_KEEPALIVE) {
-        conn = flow_find(c->stack[node], &ip.src, tcp.sport, &ip.dst, tcp.dport);
-        check_flying(c, node, conn, (uint32_t)(l4_len - tcp.header_len), why);
-    }
+    if (l4_len > tcp.header_len && why != REASON_SEND_KEEPALIVE)
+        check_flying(c, node, c->leaving, (uint32_t)(l4_len - tcp.header_len), why);
 }

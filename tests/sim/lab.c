@@ -3,19 +3,22 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "tcp/cc/cc.h"
+#include "tcp/reasm.h"
 
 enum {
     SEED = 1,             /* any: what is random here is the order of losses, and numbers */
     BUFFER_MIN = 1 << 18, /* bytes */
-    BUFFER_MAX = 1 << 21,
+    BUFFER_MAX = REASM_CHUNKS_MAX * LAB_MSS, /* bytes: all of it may come out of order */
 };
 
-/* Buffers must not be what limits: two windows of all that fits into path and queue. */
+/* Buffers must not be what limits: four windows of all that fits into path and queue, because so
+ * much is sent while what is lost twice is repaired. */
 static uint32_t buffer_for(uint64_t rate, int64_t rtt, uint32_t queue)
 {
     uint64_t bdp = rate * (uint64_t)rtt / (uint64_t)SEC;
 
-    return max32(BUFFER_MIN, min32((uint32_t)(2 * (bdp + queue)), BUFFER_MAX));
+    return max32(BUFFER_MIN, min32((uint32_t)(4 * (bdp + queue)), BUFFER_MAX));
 }
 
 void lab_init(struct lab *lab, uint64_t rate, int64_t rtt, uint32_t queue)
@@ -68,6 +71,30 @@ void lab_flow(struct lab *lab, unsigned node, uint64_t bytes, int64_t at)
     c->end[0].luck = i + 1;
     c->end[1].wait_for_eof = true;
     lab->sc.nodes = max32(node + 1, lab->sc.nodes);
+}
+
+void lab_use(struct lab *lab, const char *cc)
+{
+    for (unsigned i = 0; i < NET_NODES; i++)
+        lab_tcp(lab, i)->cc = cc_find(cc);
+}
+
+void lab_bulk(struct lab *lab, const char *cc, uint64_t rate, int64_t rtt, uint32_t queue)
+{
+    lab_init(lab, rate, rtt, queue);
+    lab_use(lab, cc);
+    lab_flow(lab, LAB_A, UINT32_MAX, 0);
+}
+
+void lab_change32(uint8_t *tcp, uint8_t *at, uint32_t value)
+{
+    uint32_t old = get32(at), sum = 0xffffU & ~(uint32_t)get16(tcp + 16);
+
+    sum += (0xffffU & ~old) + (0xffffU & ~(old >> 16)) + (value & 0xffffU) + (value >> 16);
+    for (; sum >> 16; sum = (sum & 0xffffU) + (sum >> 16))
+        continue;
+    put16(tcp + 16, (uint16_t)~sum);
+    put32(at, value);
 }
 
 /* ---- While it runs ---- */
@@ -146,6 +173,7 @@ bool lab_is_repair(enum reason why)
     case REASON_SEND_FAST_RETRANSMIT:
     case REASON_SEND_RECOVERY:
     case REASON_SEND_SACK:
+    case REASON_SEND_RESCUE:
     case REASON_SEND_RACK:
         return true;
     default:

@@ -56,6 +56,15 @@ void lab_init(struct lab *lab, uint64_t rate, int64_t rtt, uint32_t queue);
 /* One more flow of `bytes` from `node` to B, from `at` ns on. */
 void lab_flow(struct lab *lab, unsigned node, uint64_t bytes, int64_t at);
 
+/* Every node has this congestion control. */
+void lab_use(struct lab *lab, const char *cc);
+
+/* All three: a link, and one flow from A that does not end. */
+void lab_bulk(struct lab *lab, const char *cc, uint64_t rate, int64_t rtt, uint32_t queue);
+
+/* Change four bytes of a TCP segment, and its checksum with them (RFC 1624). */
+void lab_change32(uint8_t *tcp, uint8_t *at, uint32_t value);
+
 /* The settings of a node. */
 struct tcp_config *lab_tcp(struct lab *lab, unsigned node);
 

@@ -33,10 +33,14 @@
 #include "tests/sim/range.h"
 #include "tests/sim/shrink.h"
 
-static const char usage[] = "sim: usage: sim --seeds A..B [--jobs N] [--first] [--progress] |"
-                            " sim --seed N [--with 'NAME=VALUE ...'] [-v | --shrink | --values] |"
-                            " sim --bounds [NAME [-v]] | sim --matrix [FILE] |"
-                            " sim --pictures FOLDER FILE\n";
+static const char usage[] =
+    "usage: sim --seeds A..B [--jobs N] [--first] [--progress]    play these seeds\n"
+    "       sim --seed N [--with 'NAME=VALUE ...'] [-v]           one, -v packet by packet\n"
+    "       sim --seed N [--with ...] --shrink                    make a failing one small\n"
+    "       sim --seed N --values                                 what can be said by --with\n"
+    "       sim --bounds [NAME [-v]]                              what recovery must achieve\n"
+    "       sim --matrix [FILE]                                   goodput: write, or compare\n"
+    "       sim --pictures FOLDER FILE                            draw it, of the file\n";
 
 enum {
     SHRINK_PLAYS = 5000,
@@ -148,6 +152,8 @@ int main(int argc, char **argv)
     struct arguments a = {.range = {.jobs = 1, .program = argv[0], .plays = SHRINK_PLAYS}};
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
     if (argc >= 2 && argc <= 4 && strcmp(argv[1], "--bounds") == 0)
         return bounds_run(argv[2], argc == 4 && strcmp(argv[3], "-v") == 0);
     if (argc == 2 && strcmp(argv[1], "--matrix") == 0)

@@ -113,7 +113,7 @@ static void node_fragment(struct node *n, int64_t now, const struct path_packet 
     if (v == PIECES_WHOLE)
         check_before(c, n->number, whole, len, false);
     said = take(n, now, k->bytes, k->len);
-    check_after(c, false, said);
+    check_after(c, n->number, false, said);
     if (v != PIECES_WHOLE && said != (v == PIECES_AGAIN ? REASON_FRAGMENT_DUPLICATE : REASON_NONE))
         check_fail(c, "a fragment that is %s: %s", v == PIECES_AGAIN ? "there" : "new",
                    reason_text(said)->name);
@@ -129,7 +129,7 @@ static void node_input(struct node *n, int64_t now, const struct path_packet *k,
     }
     check_before(c, n->number, k->bytes, k->len, k->corrupted);
     said = take(n, now, k->bytes, k->len);
-    check_after(c, k->corrupted, said);
+    check_after(c, n->number, k->corrupted, said);
     if (n->rx.exhausted > 0)
         check_fail(c, "node %u has used up its %u receive buffers", n->number, n->rx.count);
 }
@@ -142,7 +142,7 @@ enum reason node_struck(struct node *n, int64_t now, const uint8_t *bytes, uint3
     check_before(c, n->number, bytes, len, false);
     c->arrival.forged = true;
     said = take(n, now, bytes, len);
-    check_after(c, false, said);
+    check_after(c, n->number, false, said);
     return said;
 }
 

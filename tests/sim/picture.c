@@ -98,13 +98,16 @@ static void sample_share(struct lab *l, unsigned node)
 static bool draw_share(const char *folder, const char *name, const char *title, const char *one,
                        const char *other)
 {
+    static char names[2][40];
     FILE *out = open_picture(folder, name);
 
     if (!out || !cc_find(one) || !cc_find(other))
         return false;
     begin_chart(title, "seconds", "Mbit/s", 40, 10);
-    chart_add(&chart, one);
-    chart_add(&chart, other);
+    snprintf(names[0], sizeof(names[0]), "%s, first", one);
+    snprintf(names[1], sizeof(names[1]), "%s, 5 s later", other);
+    chart_add(&chart, names[0]);
+    chart_add(&chart, names[1]);
     lab_init(&lab, rate, rtt, 50000);
     lab_tcp(&lab, LAB_A)->cc = cc_find(one);
     lab_tcp(&lab, LAB_C)->cc = cc_find(other);
@@ -198,8 +201,11 @@ static bool draw_loss(const char *folder)
                 "packets lost", "percent of the link", 4, 100);
     chart.x_names = names;
     while ((cc = cc_next(cc))) {
-        struct chart_series *s = chart_add(&chart, cc->name);
+        struct chart_series *s;
 
+        if (!find_row("bulk", 40, 0, cc->name))
+            continue; /* it is not in the matrix, as the fixed window is not */
+        s = chart_add(&chart, cc->name);
         for (unsigned i = 0; i < 4; i++) {
             const struct row *r = find_row("bulk", 40, losses[i], cc->name);
 

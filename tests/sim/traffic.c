@@ -5,8 +5,8 @@
 
 #include "base/bytes.h"
 
-/* Longer than R2 of a SYN and one back-off more: what can time out has done so by then. */
-static const int64_t patience = 300 * SEC;
+/* Longer than R2 and one back-off more: what can time out has done so by then. */
+static const int64_t patience = 700 * SEC;
 
 void end_init(struct end *e, const struct end_plan *plan, struct node *node, struct end *other,
               struct check *c, struct flow *flow)

@@ -123,7 +123,7 @@ static int64_t bound(const struct scenario *sc)
             sleep = time_max(sleep, p->read_after);
             gone = gone || p->quit != QUIT_NEVER;
         }
-    return most + 2 * slowest + 2 * sleep + (gone ? 700 * SEC : 0);
+    return most + 2 * slowest + 2 * sleep + (gone ? 1700 * SEC : 0);
 }
 
 static void world_init(struct world *w, const struct scenario *sc, const struct world_options *how)

@@ -463,6 +463,10 @@ static void draft_5_5_4_application_limited(void **state)
     expect_number("kept", (uint32_t)b->bw, BW / 2);
     round_trip(BW, 5 * MSS);
     expect_number("faster", (uint32_t)b->bw, BW);
+    bbr_advance_max_bw(b);
+    round_trip(BW / 4, 5 * MSS);
+    bbr_advance_max_bw(b); /* no sample, no cycle */
+    expect_number("still kept", (uint32_t)bbr_max_bw(b), BW);
 }
 
 /* RFC 3168 5: a mark is a loss: in UP it ends the probe. */

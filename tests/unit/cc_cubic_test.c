@@ -124,6 +124,7 @@ static void rfc9438_4_2_target_is_bounded(void **state)
     (void)state;
     begin(100, 50);
     loss(false);
+    ack(MSS, 100); /* slow start, to begin with */
     ack(MSS, 100);
     now += 60000; /* the curve is far beyond now */
     before = cc.cwnd;
@@ -141,9 +142,11 @@ static void rfc9438_4_3_reno_friendly(void **state)
     begin(20, 10);
     loss(false);
     expect_number("after the loss", cc.cwnd, 14 * MSS);
+    ack(MSS, 1);
+    expect_number("4.10: slow start up to ssthresh", cc.cwnd, 15 * MSS);
     for (int i = 0; i < 10; i++)
         round_trip(1);
-    near("ten round trips, 9/17 each", cc.cwnd, 14 * MSS + 10 * MSS * 9 / 17, 3);
+    near("ten round trips, 9/17 each", cc.cwnd, 15 * MSS + 10 * MSS * 9 / 17, 3);
     while (cc.cwnd < 20 * MSS)
         round_trip(1);
     for (int i = 0; i < 10; i++)
@@ -277,6 +280,9 @@ static void rfc9438_4_10_slow_start(void **state)
     cwnd = cc.cwnd;
     round_trip(100);
     near("flat at first", cc.cwnd, cwnd, 1);
+    while (now < 1000 + 10000)
+        round_trip(100);
+    near("then 0.4 t^3 more", cc.cwnd / MSS, 900, 3);
 }
 
 /* 4.2 and 5.8: time does not pass while the application is what holds the sender back. */

@@ -79,9 +79,11 @@ static void a_wrong_name_is_one_line(void **state)
     } cases[] = {
         {"cubik", NULL, "--cc: there is no congestion control 'cubik' (did you mean 'cubic'?)"},
         {"", NULL, "--cc: there is no congestion control ''"},
-        {"vegas", NULL, "--cc: there is no congestion control 'vegas';"},
+        {"vegas", NULL, "--cc: there is no congestion control 'vegas'; there are cubic, reno, "},
         {NULL, "rack,prx", "--without: there is no mechanism 'prx' (did you mean 'prr'?)"},
         {NULL, "rack,", "--without: there is no mechanism ''"},
+        {NULL, "westwood", "there are sack, dsack, rack, "},
+        {NULL, "westwood", ", nagle; try"},
         {NULL, "limited_transmit", "(did you mean 'limited-transmit'?)"},
         {NULL, "rack prr", "there is no mechanism 'rack prr'"},
     };

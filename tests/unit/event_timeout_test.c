@@ -81,7 +81,7 @@ static void let_pass(enum timeout timeout, enum column col)
         until_retransmission(col);
         break;
     case USER:
-        wait_for(300 * SEC);
+        wait_for(400 * SEC);
         break;
     case TIME_WAIT:
         wait_for(2 * rig.cfg.tcp.msl_ns - 1);
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
     static const struct event_table table = {
         .title = "Timeouts (3.10.8)",
         .text =
-            "The USER TIMEOUT is R2: 100 seconds without an answer to what is outstanding, three "
+            "The USER TIMEOUT is R2: five minutes without an answer to what is outstanding, three "
             "minutes for a SYN.",
         .rows = rows,
         .row_size = sizeof(rows[0]),

@@ -21,7 +21,7 @@
 struct opts {
     bool json;
     unsigned verbose;
-    const char *pcap;
+    const char *pcap, *rules;
     uint32_t port;
     uint32_t any;
     int64_t wait;
@@ -34,6 +34,7 @@ static const struct option_spec specs[] = {
     {'w', "pcap", "FILE", OPTION_STRING, offsetof(struct opts, pcap), 0, 0,
      "Write a capture that is explained at such a length that this text needs a second line."},
     {'p', "port", "N", OPTION_U32, offsetof(struct opts, port), 1, 65535, "A port."},
+    {0, "rules", "LIST", OPTION_LIST, offsetof(struct opts, rules), 0, 0, "Some rules."},
     {0, "any", "N", OPTION_U32, offsetof(struct opts, any), 0, 0, "Any number."},
     {0, "wait", "TIME", OPTION_SECONDS, offsetof(struct opts, wait), MSEC, 60 * SEC, "Wait."},
     {0, "local", "ADDRESS", OPTION_ADDR4, offsetof(struct opts, local), 0, 0, "Address."},
@@ -140,6 +141,20 @@ static void letters_cluster_and_join(void **state)
     assert_string_equal(o.pcap, "--json");
     assert_int_equal(parse(&o, "-w", "-", NULL), -1);
     assert_string_equal(o.pcap, "-");
+}
+
+static void a_list_stands_once(void **state)
+{
+    struct opts o;
+
+    (void)state;
+    assert_int_equal(parse(&o, "--rules", "a, b", "-wx", "-wy", NULL), -1);
+    assert_string_equal(o.rules, "a, b");
+    assert_string_equal(o.pcap, "y");
+    assert_int_equal(parse(&o, "--rules=a", "--rules=", NULL), EXIT_USAGE);
+    assert_says("--rules stands twice: 'a' and ''; write it all into one");
+    assert_one_line();
+    assert_int_equal(parse(&o, "--rules=", "--rules=b", NULL), EXIT_USAGE);
 }
 
 static void numbers_at_their_bounds(void **state)
@@ -291,6 +306,7 @@ int main(void)
         cmocka_unit_test(operands_stand_anywhere),
         cmocka_unit_test(two_dashes_end_options),
         cmocka_unit_test(letters_cluster_and_join),
+        cmocka_unit_test(a_list_stands_once),
         cmocka_unit_test(numbers_at_their_bounds),
         cmocka_unit_test(seconds_are_exact),
         cmocka_unit_test(addresses),

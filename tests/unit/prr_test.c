@@ -153,10 +153,40 @@ static void rfc9937_6_catches_up(void **state)
     prr_sent(&prr, MSS);
     for (uint32_t i = 0; i < 4; i++)
         cwnd = prr_on_ack(&prr, &(struct prr_ack){MSS, 2 * MSS, SSTHRESH * MSS, MSS, false});
-    expect_number("four delivered, one sent", cwnd, (2 + 3) * MSS);
+    expect_number("four delivered, none sent since", cwnd, (2 + 4) * MSS);
     prr_sent(&prr, 5 * MSS); /* somebody sent more than was released */
     cwnd = prr_on_ack(&prr, &(struct prr_ack){MSS, 2 * MSS, SSTHRESH * MSS, MSS, false});
     expect_number("what was delivered by this one", cwnd, (2 + 1) * MSS);
+}
+
+/*
+ * Acknowledgments that are processed one after the other before anything is sent release together
+ * what they would have released each; those that deliver nothing take nothing back.
+ */
+static void rfc9937_6_a_batch_releases_the_same(void **state)
+{
+    struct prr_ack one = {MSS, 2 * MSS, SSTHRESH * MSS, MSS, true}, nothing = one;
+    uint32_t cwnd;
+
+    (void)state;
+    nothing.delivered = 0;
+    nothing.safe = false;
+    prr_begin(&prr, &(struct prr_start){.outstanding = FLIGHT * MSS});
+    prr_sent(&prr, MSS);
+    prr_on_ack(&prr, &one);
+    prr_on_ack(&prr, &nothing);
+    prr_on_ack(&prr, &one);
+    cwnd = prr_on_ack(&prr, &nothing);
+    expect_number("two safe ones", cwnd, (2 + 4) * MSS);
+    prr_sent(&prr, 3 * MSS);
+    one.inflight = nothing.inflight = 5 * MSS;
+    expect_number("one is left", prr_on_ack(&prr, &nothing), (5 + 1) * MSS);
+    prr_sent(&prr, MSS);
+    one.inflight = nothing.inflight = 6 * MSS;
+    expect_number("none is left", prr_on_ack(&prr, &nothing), 6 * MSS);
+    for (uint32_t i = 0; i < 10; i++)
+        cwnd = prr_on_ack(&prr, &one);
+    expect_number("no further than to ssthresh", cwnd, SSTHRESH * MSS);
 }
 
 /* The retransmission that begins a recovery leaves even where no share is due yet. */
@@ -233,6 +263,7 @@ int main(void)
         cmocka_unit_test(rfc9937_6_ssrb_ends_at_ssthresh),
         cmocka_unit_test(rfc9937_6_crb),
         cmocka_unit_test(rfc9937_6_catches_up),
+        cmocka_unit_test(rfc9937_6_a_batch_releases_the_same),
         cmocka_unit_test(rfc9937_6_fast_retransmit_is_forced),
         cmocka_unit_test(rfc9937_6_recover_fs),
         cmocka_unit_test(rfc9937_6_lands_on_ssthresh),

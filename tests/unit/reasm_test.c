@@ -24,7 +24,7 @@ enum {
 
 static struct pool cells;
 static struct buf_pool small, large;
-static struct reasm_mem mem = {&cells, &small};
+static struct reasm_mem mem = {&cells, &small, 0};
 static alignas(16) uint8_t cell_memory[CELLS * REASM_CELL];
 
 static struct reasm reasm;
@@ -99,7 +99,7 @@ static void check(uint32_t seq, struct slice s, uint32_t span)
     assert_int_equal(bytes, mapped); /* nothing that was there is gone */
     assert_int_equal(ranges, reasm.ranges);
     assert_int_equal(chunks, reasm.chunks);
-    assert_true(ranges <= REASM_RANGES_MAX && chunks <= REASM_CHUNKS_MAX);
+    assert_true(ranges <= REASM_RANGES_MAX && chunks <= reasm_chunks_max(mem.window));
     ranges_full |= ranges == REASM_RANGES_MAX;
     chunks_full |= chunks == REASM_CHUNKS_MAX;
 }
@@ -336,6 +336,23 @@ static void test_the_limit_of_chunks(void **state)
     assert_true(insert(5, 1, 1, SPAN));
 }
 
+/* Who promises a large window must be able to keep what comes. */
+static void test_a_large_window_may_have_more_chunks(void **state)
+{
+    enum { MANY = 1300 };
+    uint32_t taken = 0;
+
+    (void)state;
+    mem.window = MANY * REASM_CHUNK;
+    while (insert(SPAN - 1 - taken, 1, (uint8_t)taken, SPAN))
+        taken++;
+    mem.window = 0;
+    assert_int_equal(taken, MANY);
+    assert_int_equal(reasm_chunks_max(MANY * REASM_CHUNK), MANY);
+    assert_int_equal(reasm_chunks_max(65535), REASM_CHUNKS_MAX);
+    assert_int_equal(reasm_chunks_max(UINT32_MAX), UINT16_MAX);
+}
+
 /* Forwards, byte by byte, they share bufs; a chunk is counted for each buf, however it was filled.
  */
 static void test_tiny_segments_share_memory(void **state)
@@ -383,6 +400,7 @@ int main(void)
         TEST(test_the_limit_of_ranges),
         TEST(test_a_segment_over_all_gaps_when_ranges_are_used_up),
         TEST(test_the_limit_of_chunks),
+        TEST(test_a_large_window_may_have_more_chunks),
         TEST(test_tiny_segments_share_memory),
         TEST(test_a_long_lent_segment_counts_all_its_chunks),
         TEST(test_tiny_segments_cost_bounded_memory),

@@ -154,7 +154,7 @@ static void one_loss(void)
     expect_number("all is acknowledged", pipe_now(), 0);
 }
 
-static void test_three_duplicates_and_a_full_acknowledgment(void **state)
+static void rfc6582_3_2_step_3_full_acknowledgment(void **state)
 {
     (void)state;
     everywhere(one_loss);
@@ -184,7 +184,7 @@ static void three_losses(void)
     assert_int_equal(f.recovery.dupacks, 0);
 }
 
-static void test_partial_acknowledgments(void **state)
+static void rfc6582_3_2_step_3_partial_acknowledgments(void **state)
 {
     (void)state;
     everywhere(three_losses);
@@ -209,7 +209,7 @@ static void recover_edge(void)
     assert_int_equal(progress(11000), FINISHED);
 }
 
-static void test_the_edge_of_recover(void **state)
+static void rfc6582_3_2_step_3_the_edge_of_recover(void **state)
 {
     (void)state;
     everywhere(recover_edge);
@@ -246,7 +246,7 @@ static void counting(void)
     expect_lost("still the second", 1000, 2000, REASON_SEND_FAST_RETRANSMIT);
 }
 
-static void test_what_counts(void **state)
+static void rfc5681_3_2_what_counts(void **state)
 {
     (void)state;
     everywhere(counting);
@@ -269,7 +269,7 @@ static void no_reentry(void)
     expect_lost("a byte beyond recover", 11000, 12000, REASON_SEND_FAST_RETRANSMIT);
 }
 
-static void test_no_reentry_below_recover(void **state)
+static void rfc6582_3_2_step_2_no_reentry_below_recover(void **state)
 {
     (void)state;
     everywhere(no_reentry);
@@ -325,7 +325,7 @@ static void timeout(void)
     nothing_lost();
 }
 
-static void test_a_timeout(void **state)
+static void rfc6582_3_2_step_4_a_timeout(void **state)
 {
     (void)state;
     everywhere(timeout);
@@ -347,7 +347,7 @@ static void timeout_within(void)
     assert_int_equal(progress(10000), FINISHED);
 }
 
-static void test_a_timeout_within_a_recovery(void **state)
+static void rfc6582_3_2_step_4_within_a_recovery(void **state)
 {
     (void)state;
     everywhere(timeout_within);
@@ -394,15 +394,15 @@ static void test_made_up_duplicates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_three_duplicates_and_a_full_acknowledgment),
-        cmocka_unit_test(test_partial_acknowledgments),
-        cmocka_unit_test(test_the_edge_of_recover),
+        cmocka_unit_test(rfc6582_3_2_step_3_full_acknowledgment),
+        cmocka_unit_test(rfc6582_3_2_step_3_partial_acknowledgments),
+        cmocka_unit_test(rfc6582_3_2_step_3_the_edge_of_recover),
         cmocka_unit_test(test_a_loss_ends_at_snd_nxt),
-        cmocka_unit_test(test_what_counts),
-        cmocka_unit_test(test_no_reentry_below_recover),
+        cmocka_unit_test(rfc5681_3_2_what_counts),
+        cmocka_unit_test(rfc6582_3_2_step_2_no_reentry_below_recover),
         cmocka_unit_test(test_recover_does_not_come_round),
-        cmocka_unit_test(test_a_timeout),
-        cmocka_unit_test(test_a_timeout_within_a_recovery),
+        cmocka_unit_test(rfc6582_3_2_step_4_a_timeout),
+        cmocka_unit_test(rfc6582_3_2_step_4_within_a_recovery),
         cmocka_unit_test(test_a_window_that_opened_again),
         cmocka_unit_test(test_made_up_duplicates),
     };

@@ -62,7 +62,7 @@ static void open_ecn(void)
 /* ---- negotiation ---- */
 
 /* SHLD-8: what the SYN-ACK must say so that ECN is spoken (RFC 3168 6.1.1). */
-static void active_open_needs_ece_alone(void **state)
+static void rfc3168_6_1_1_active_open_needs_ece_alone(void **state)
 {
     static const struct {
         uint8_t flags;
@@ -84,7 +84,7 @@ static void active_open_needs_ece_alone(void **state)
 }
 
 /* SHLD-8: what the SYN must say, and what we answer. */
-static void passive_open_needs_both(void **state)
+static void rfc3168_6_1_1_passive_open_needs_both(void **state)
 {
     static const uint8_t flags[] = {0, ECE, CWR, ECE | CWR};
 
@@ -110,7 +110,7 @@ static void passive_open_needs_both(void **state)
 
 /* RFC 3168 6.1.1.1: a SYN without an answer is sent again without the flags; ECN is off then,
  * whatever the answer says. */
-static void a_syn_that_timed_out_is_plain(void **state)
+static void rfc3168_6_1_1_1_a_syn_that_timed_out_is_plain(void **state)
 {
     (void)state;
     speaking();
@@ -145,7 +145,7 @@ static void a_second_syn_without_it_ends_it(void **state)
 }
 
 /* MUST-10, RFC 3168 6.1.1: both opened with the flags; both answers have to bear it out. */
-static void simultaneous_open_needs_it_twice(void **state)
+static void rfc3168_6_1_1_simultaneous_open_needs_it_twice(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
@@ -166,7 +166,7 @@ static void simultaneous_open_needs_it_twice(void **state)
 /* ---- what may be marked ---- */
 
 /* RFC 3168 6.1.4 to 6.1.6: new text and nothing else. */
-static void only_new_text_may_be_marked(void **state)
+static void rfc3168_6_1_4_only_new_text_may_be_marked(void **state)
 {
     (void)state;
     open_ecn();
@@ -199,10 +199,37 @@ static void only_new_text_may_be_marked(void **state)
     end();
 }
 
+/* RFC 3168 6.1.1, 6.1.5: a probe of the tail that is new text may be marked, one that is not may
+ * not. */
+static void rfc3168_6_1_5_a_probe_of_the_tail(void **state)
+{
+    const struct tcp_options opt = {.has_mss = true, .mss = MSS, .sack_ok = true};
+
+    (void)state;
+    for (unsigned fresh = 0; fresh < 2; fresh++) {
+        defaults();
+        rig.cfg.tcp.ecn = rig.cfg.tcp.sack = true;
+        begin();
+        app_open();
+        rig_expect_syn(SYN | ECE | CWR);
+        rig_inject(SYN | ACK | ECE, 0, 1, FULL_WND, 0, &opt);
+        expect(ACK, 1, 1, 0);
+        app_send((10 + fresh) * MSS);
+        for (uint32_t i = 0; i < 10; i++)
+            expect(ACK, 1 + i * MSS, 1, MSS);
+        expect_nothing();
+        advance(tcb()->flight->timer[FLIGHT_PTO] - rig.now);
+        expect(ACK, 1 + (9 + fresh) * MSS, 1, MSS);
+        expect_why(REASON_SEND_TLP);
+        expect_ecn(fresh ? ECN_ECT0 : ECN_NOT_ECT);
+        end();
+    }
+}
+
 /* ---- as receiver ---- */
 
 /* RFC 3168 6.1.3: from a mark on each acknowledgment says ECE, until text says CWR. */
-static void a_mark_is_echoed_until_cwr(void **state)
+static void rfc3168_6_1_3_a_mark_is_echoed_until_cwr(void **state)
 {
     (void)state;
     open_ecn();
@@ -232,7 +259,7 @@ static void a_mark_is_echoed_until_cwr(void **state)
 }
 
 /* RFC 3168 6.1.5: what is outside the window, or false, or has no text, counts for nothing. */
-static void a_mark_on_what_is_dropped_counts_for_nothing(void **state)
+static void rfc3168_6_1_5_a_mark_on_what_is_dropped_counts_for_nothing(void **state)
 {
     (void)state;
     open_ecn();
@@ -296,7 +323,7 @@ static void ten_in_flight(void)
 
 /* SHLD-8, RFC 3168 6.1.2: as after a loss, once for all that was in flight; nothing is sent again,
  * and the next new text says CWR. */
-static void an_echo_slows_down_once_for_a_flight(void **state)
+static void rfc3168_6_1_2_an_echo_slows_down_once_for_a_flight(void **state)
 {
     (void)state;
     ten_in_flight();
@@ -327,7 +354,7 @@ static void an_echo_slows_down_once_for_a_flight(void **state)
 }
 
 /* RFC 3168 6.1.2: cwnd grows by an acknowledgment without ECE only. */
-static void cwnd_does_not_grow_by_an_echo(void **state)
+static void rfc3168_6_1_2_cwnd_does_not_grow_by_an_echo(void **state)
 {
     uint32_t cwnd;
 
@@ -344,7 +371,7 @@ static void cwnd_does_not_grow_by_an_echo(void **state)
 
 /* RFC 3168 6.1.2: a loss in a flight that was slowed down for is the same congestion; and where
  * the loss came first, so is the echo. The loss is repaired in either case. */
-static void a_loss_and_an_echo_of_one_flight_count_once(void **state)
+static void rfc3168_6_1_2_a_loss_and_an_echo_of_one_flight_count_once(void **state)
 {
     (void)state;
     ten_in_flight();
@@ -386,7 +413,7 @@ static void a_loss_behind_that_flight_counts(void **state)
 }
 
 /* RFC 3168 6.1.2: CWR follows a reduction for any reason. */
-static void a_loss_says_cwr_as_well(void **state)
+static void rfc3168_6_1_2_a_loss_says_cwr_as_well(void **state)
 {
     (void)state;
     ten_in_flight();
@@ -402,24 +429,73 @@ static void a_loss_says_cwr_as_well(void **state)
     end();
 }
 
+/* ---- a reduction that is taken back ---- */
+
+enum {
+    TS_MSS = MSS - 12, /* what timestamps leave */
+};
+
+/*
+ * RFC 3168 6.1.2, RFC 4015: it says no CWR, which would end the receiver's word of a mark that it
+ * did see; and that word, of the same flight, counts.
+ */
+static void what_is_undone_says_no_cwr(void **state)
+{
+    struct tcp_options both = {.has_mss = true, .mss = MSS, .has_timestamp = true, .ts_val = 100};
+    uint32_t first;
+
+    (void)state;
+    defaults();
+    rig.cfg.tcp.ecn = rig.cfg.tcp.timestamps = true;
+    begin();
+    app_open();
+    rig_expect_syn(SYN | ECE | CWR);
+    both.ts_ecr = rig.seg.opt.ts_val;
+    rig_inject(SYN | ACK | ECE, 0, 1, FULL_WND, 0, &both);
+    expect(ACK, 1, 1, 0);
+    app_send(30 * TS_MSS);
+    for (uint32_t i = 0; i < 10; i++)
+        expect(ACK, 1 + i * TS_MSS, 1, TS_MSS);
+    first = rig.seg.opt.ts_val;
+    advance(5 * MSEC);
+    for (unsigned i = 0; i < 3; i++)
+        inject_opt(ACK, 1, 1, FULL_WND, .has_timestamp = true, .ts_val = 101, .ts_ecr = first);
+    expect(ACK, 1, 1, TS_MSS);
+    expect_why(REASON_SEND_FAST_RETRANSMIT);
+    drain();
+    inject_opt(ACK, 1, 1 + 4 * TS_MSS, FULL_WND, .has_timestamp = true, .ts_val = 102,
+               .ts_ecr = first);
+    counted(UNDO_ECHO, 1);
+    assert_true(rig_take_tcp());
+    rig_reason("what leaves", rig.why, REASON_SEND_DATA);
+    assert_int_equal(rig.seg.flags & CWR, 0);
+    drain();
+    inject_opt(ACK | ECE, 1, 1 + 6 * TS_MSS, FULL_WND, .has_timestamp = true, .ts_val = 103,
+               .ts_ecr = first);
+    counted(ECN_REDUCED, 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(active_open_needs_ece_alone),
-        cmocka_unit_test(passive_open_needs_both),
-        cmocka_unit_test(a_syn_that_timed_out_is_plain),
+        cmocka_unit_test(rfc3168_6_1_1_active_open_needs_ece_alone),
+        cmocka_unit_test(rfc3168_6_1_1_passive_open_needs_both),
+        cmocka_unit_test(rfc3168_6_1_1_1_a_syn_that_timed_out_is_plain),
         cmocka_unit_test(a_second_syn_without_it_ends_it),
-        cmocka_unit_test(simultaneous_open_needs_it_twice),
-        cmocka_unit_test(only_new_text_may_be_marked),
-        cmocka_unit_test(a_mark_is_echoed_until_cwr),
-        cmocka_unit_test(a_mark_on_what_is_dropped_counts_for_nothing),
+        cmocka_unit_test(rfc3168_6_1_1_simultaneous_open_needs_it_twice),
+        cmocka_unit_test(rfc3168_6_1_4_only_new_text_may_be_marked),
+        cmocka_unit_test(rfc3168_6_1_5_a_probe_of_the_tail),
+        cmocka_unit_test(rfc3168_6_1_3_a_mark_is_echoed_until_cwr),
+        cmocka_unit_test(rfc3168_6_1_5_a_mark_on_what_is_dropped_counts_for_nothing),
         cmocka_unit_test(without_an_agreement_nothing_is_echoed),
         cmocka_unit_test(a_reset_echoes_nothing),
-        cmocka_unit_test(an_echo_slows_down_once_for_a_flight),
-        cmocka_unit_test(cwnd_does_not_grow_by_an_echo),
-        cmocka_unit_test(a_loss_and_an_echo_of_one_flight_count_once),
+        cmocka_unit_test(rfc3168_6_1_2_an_echo_slows_down_once_for_a_flight),
+        cmocka_unit_test(rfc3168_6_1_2_cwnd_does_not_grow_by_an_echo),
+        cmocka_unit_test(rfc3168_6_1_2_a_loss_and_an_echo_of_one_flight_count_once),
         cmocka_unit_test(a_loss_behind_that_flight_counts),
-        cmocka_unit_test(a_loss_says_cwr_as_well),
+        cmocka_unit_test(rfc3168_6_1_2_a_loss_says_cwr_as_well),
+        cmocka_unit_test(what_is_undone_says_no_cwr),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

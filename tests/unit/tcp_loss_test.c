@@ -2,39 +2,23 @@
  * Loss: congestion control and what follows a time-out (RFC 5681), fast retransmit and NewReno
  * (RFC 6582). tcp_rto_test.c is about the time-out itself.
  */
-#include "tcp_kit.h"
+#include "flight_kit.h"
 
-/* A handshake that takes `rtt`, without losses: srtt = rtt, rttvar = rtt / 2. */
-static void begin_with_rtt(int64_t rtt)
+/* By default, as far as it does not need SACK; tcp_undo_test.c is about F-RTO. */
+static void begin_flight(void)
 {
     defaults();
-    rig.cfg.tcp.frto = false; /* tcp_undo_test.c is about that */
-    begin();
-    app_listen(1);
-    rig_inject(SYN, 0, 0, FULL_WND, 0, &mss_only);
-    rig_expect_syn(SYN | ACK);
-    advance(rtt);
-    inject(ACK, 1, 1, FULL_WND, 0);
-    rig_event(EV_ACCEPTED);
+    rig.cfg.tcp.frto = false;
+    begin_with(&mss_only);
 }
-
-/* Data segments first .. last - 1 leave now, each full. */
-static void rig_expect_segments(uint32_t first, uint32_t last)
-{
-    for (uint32_t i = first; i < last; i++)
-        rig_expect(ACK, 1 + i * MSS, 1, MSS);
-}
-
-#define expect_segments(a, b) AT(rig_expect_segments(a, b))
-#define ack_segments(n)       inject(ACK, 1, 1 + (n)*MSS, FULL_WND, 0)
 
 /* ---- slow start and congestion avoidance (RFC 5681 3.1, RFC 6928) ---- */
 
 /* MUST-19. */
-static void initial_window_and_slow_start(void **state)
+static void rfc5681_3_1_initial_window_and_slow_start(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(44 * MSS);
     expect_segments(0, 10);
     expect_nothing();
@@ -50,10 +34,10 @@ static void initial_window_and_slow_start(void **state)
 }
 
 /* RFC 3465 with L = 2: one ACK for many segments opens the window by two. */
-static void a_stretched_ack_opens_two_segments(void **state)
+static void rfc3465_2_3_a_stretched_ack_opens_two_segments(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(30 * MSS);
     expect_segments(0, 10);
     expect_nothing();
@@ -66,7 +50,7 @@ static void a_stretched_ack_opens_two_segments(void **state)
 static void an_unused_window_does_not_grow(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(11 * MSS);
     expect_segments(0, 10); /* once it was used, */
     expect_nothing();
@@ -89,7 +73,7 @@ static void an_unused_window_does_not_grow(void **state)
 static void go_back_n(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(20 * MSS);
     expect_segments(0, 10);
     expect_nothing();
@@ -113,7 +97,7 @@ static void go_back_n(void **state)
 static void go_back_n_of_a_small_flight(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(7 * MSS);
     expect_segments(0, 7);
     expect_silence(300 * MSEC);
@@ -128,10 +112,10 @@ static void go_back_n_of_a_small_flight(void **state)
 }
 
 /* RFC 5681 (4): the second time-out of the same segment leaves ssthresh alone. */
-static void ssthresh_is_halved_once(void **state)
+static void rfc5681_3_1_ssthresh_is_halved_once(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(20 * MSS);
     expect_segments(0, 10);
     advance(300 * MSEC);
@@ -148,7 +132,7 @@ static void ssthresh_is_halved_once(void **state)
 static void a_lost_fin(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(10);
     app_close();
     expect(FIN | ACK, 1, 1, 10);
@@ -167,7 +151,7 @@ static void a_lost_fin(void **state)
     expect_state(TCP_TIME_WAIT);
     expect_nothing();
     end();
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     go(TCP_LAST_ACK);
     expect_silence(300 * MSEC);
     expect(FIN | ACK, 1, 2, 0);
@@ -179,14 +163,14 @@ static void a_lost_fin(void **state)
 /* Ten segments are in flight, ten more wait. */
 static void to_ten_in_flight(void)
 {
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(40 * MSS);
     expect_segments(0, 10);
     expect_nothing();
 }
 
 /* Two duplicates: limited transmit (RFC 3042), no retransmission. The third: the lost segment. */
-static void fast_retransmit(void **state)
+static void rfc6582_3_2_step_2_fast_retransmit(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -202,16 +186,17 @@ static void fast_retransmit(void **state)
     expect_why(REASON_SEND_FAST_RETRANSMIT);
     expect_nothing();
     counted(LOSS_DETECTED, 1);
-    /* half of 12 in flight; 3 have left, so 9 - (1 sent again) fly: further duplicates open it */
-    assert_int_equal(tcb()->cc.ssthresh, 6 * MSS);
-    for (unsigned i = 0; i < 3; i++) {
+    /* half of 10, without what limited transmit has sent; 3 of 12 have left, so that further
+     * duplicates open it */
+    assert_int_equal(tcb()->cc.ssthresh, 5 * MSS);
+    for (unsigned i = 0; i < 4; i++) {
         ack_segments(0);
         expect_nothing();
     }
     ack_segments(0);
     expect_segments(12, 13);
     expect_nothing();
-    counted(LOSS_DETECTED, 1); /* seven duplicates, one loss */
+    counted(LOSS_DETECTED, 1); /* eight duplicates, one loss */
     ack_segments(12);
     counted(LOSS_REPAIRED, 1);
     assert_int_equal(tcb()->cc.cwnd, 2 * MSS); /* one is in flight: no burst (RFC 6582 3.2) */
@@ -219,7 +204,7 @@ static void fast_retransmit(void **state)
 }
 
 /* A partial acknowledgment: the next segment is lost as well, and goes at once. */
-static void partial_acks(void **state)
+static void rfc6582_3_2_step_3_partial_acks(void **state)
 {
     uint32_t cwnd;
 
@@ -247,7 +232,7 @@ static void partial_acks(void **state)
 }
 
 /* RFC 6582 4.1: duplicates after a time-out are of its own making, and reduce nothing further. */
-static void no_fast_retransmit_after_a_timeout(void **state)
+static void rfc6582_3_2_step_4_no_fast_retransmit_after_a_timeout(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -279,7 +264,7 @@ static void a_lost_retransmission(void **state)
 }
 
 /* RFC 5681 section 2: another window, data, or nothing in flight: no duplicates. */
-static void what_is_no_duplicate(void **state)
+static void rfc5681_2_what_is_no_duplicate(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -294,7 +279,7 @@ static void what_is_no_duplicate(void **state)
     while (rig_take())
         continue;
     end();
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     for (unsigned i = 0; i < 5; i++)
         inject(ACK, 1, 1, FULL_WND, 0);
     app_send(MSS);
@@ -338,7 +323,7 @@ static void recovery_over_gigabytes(void **state)
 }
 
 /* Karn again: a retransmission spoils the sample of what was in flight beside it. */
-static void no_sample_across_a_retransmission(void **state)
+static void rfc6298_3_no_sample_across_a_retransmission(void **state)
 {
     (void)state;
     to_ten_in_flight();
@@ -360,7 +345,7 @@ static void no_sample_across_a_retransmission(void **state)
 static void one_segment_is_timed(void **state)
 {
     (void)state;
-    begin_with_rtt(100 * MSEC);
+    begin_flight();
     app_send(2 * MSS);
     expect_segments(0, 1);
     advance(50 * MSEC);
@@ -372,7 +357,7 @@ static void one_segment_is_timed(void **state)
 }
 
 /* RFC 6582 3.2 step 2: duplicates of what ended a recovery come from that recovery. */
-static void no_second_reduction_for_one_window(void **state)
+static void rfc6582_3_2_step_2_no_second_reduction_for_one_window(void **state)
 {
     uint32_t recover;
 
@@ -395,7 +380,7 @@ static void no_second_reduction_for_one_window(void **state)
 }
 
 /* MUST-19: RFC 5681 3.1: from ssthresh on one segment for each window that is acknowledged. */
-static void congestion_avoidance(void **state)
+static void rfc5681_3_1_congestion_avoidance(void **state)
 {
     static uint64_t priv[CC_PRIV_WORDS];
     struct cc cc;
@@ -404,7 +389,7 @@ static void congestion_avoidance(void **state)
     (void)state;
     cc_reno.init(&cc, MSS);
     cc.priv = priv;
-    cc.ssthresh = cc.cwnd;
+    cc.ssthresh = cc.cwnd - 1;
     for (uint32_t round = 10; round < 20; round++)
         for (uint32_t i = 0; i < round; i++) {
             assert_int_equal(cc.cwnd, round * MSS);
@@ -413,26 +398,61 @@ static void congestion_avoidance(void **state)
     assert_int_equal(cc.cwnd, 20 * MSS);
 }
 
+/* ---- losses found by time (RFC 8985) ---- */
+
+/*
+ * Step 1 of RACK_detect_loss: the first round trip there is counts for the window of the very
+ * acknowledgment that ends it. Of a SYN-ACK that was sent twice there was none (Karn).
+ */
+static void rfc8985_6_2_step_1_the_first_round_trip(void **state)
+{
+    const struct tcp_options sack = {.has_mss = true, .mss = MSS, .sack_ok = true};
+
+    (void)state;
+    defaults();
+    rig.cfg.tcp.sack = true;
+    begin();
+    app_listen(1);
+    rig_inject(SYN, 0, 0, FULL_WND, 0, &sack);
+    rig_expect_syn(SYN | ACK);
+    advance(SEC);
+    rig_expect_syn(SYN | ACK);
+    inject(ACK, 1, 1, FULL_WND, 0);
+    rig_event(EV_ACCEPTED);
+    app_send(2 * MSS);
+    expect_segments(0, 2);
+    advance(40 * MSEC);
+    inject_opt(ACK, 1, 1, FULL_WND, .sack_n = 1,
+               .sack = {{flow.iss + 1 + MSS, flow.iss + 1 + 2 * MSS}});
+    inject_opt(ACK, 1, 1, FULL_WND, .sack_n = 1,
+               .sack = {{flow.iss + 1 + MSS, flow.iss + 1 + 2 * MSS}});
+    expect_silence(10 * MSEC); /* a quarter of it */
+    expect_segments(0, 1);
+    expect_why(REASON_SEND_RACK);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(initial_window_and_slow_start),
-        cmocka_unit_test(a_stretched_ack_opens_two_segments),
+        cmocka_unit_test(rfc5681_3_1_initial_window_and_slow_start),
+        cmocka_unit_test(rfc3465_2_3_a_stretched_ack_opens_two_segments),
         cmocka_unit_test(an_unused_window_does_not_grow),
         cmocka_unit_test(go_back_n),
         cmocka_unit_test(go_back_n_of_a_small_flight),
-        cmocka_unit_test(ssthresh_is_halved_once),
+        cmocka_unit_test(rfc5681_3_1_ssthresh_is_halved_once),
         cmocka_unit_test(a_lost_fin),
-        cmocka_unit_test(fast_retransmit),
-        cmocka_unit_test(partial_acks),
-        cmocka_unit_test(no_fast_retransmit_after_a_timeout),
+        cmocka_unit_test(rfc6582_3_2_step_2_fast_retransmit),
+        cmocka_unit_test(rfc6582_3_2_step_3_partial_acks),
+        cmocka_unit_test(rfc6582_3_2_step_4_no_fast_retransmit_after_a_timeout),
         cmocka_unit_test(a_lost_retransmission),
-        cmocka_unit_test(what_is_no_duplicate),
+        cmocka_unit_test(rfc5681_2_what_is_no_duplicate),
         cmocka_unit_test(recovery_over_gigabytes),
-        cmocka_unit_test(no_sample_across_a_retransmission),
+        cmocka_unit_test(rfc6298_3_no_sample_across_a_retransmission),
         cmocka_unit_test(one_segment_is_timed),
-        cmocka_unit_test(no_second_reduction_for_one_window),
-        cmocka_unit_test(congestion_avoidance),
+        cmocka_unit_test(rfc6582_3_2_step_2_no_second_reduction_for_one_window),
+        cmocka_unit_test(rfc5681_3_1_congestion_avoidance),
+        cmocka_unit_test(rfc8985_6_2_step_1_the_first_round_trip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

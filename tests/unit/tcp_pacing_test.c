@@ -80,6 +80,45 @@ static void an_acknowledgment_does_not_hasten(void **state)
     end();
 }
 
+/* A segment in four seconds, whatever happens. */
+static void slow_init(struct cc *cc, uint32_t mss)
+{
+    *cc = (struct cc){.cwnd = 10 * mss, .ssthresh = CC_WINDOW_MAX, .pacing_rate = mss / 4};
+}
+
+static void slow_heed(struct cc *cc, const struct cc_sample *s)
+{
+    (void)cc;
+    (void)s;
+}
+
+/*
+ * RFC 6298 5.4, 5.6: what the timer sends leaves at that instant, from which the next wait is
+ * counted, and does not queue behind what is paced.
+ */
+static void a_timeout_does_not_wait_for_its_turn(void **state)
+{
+    static const struct cc_ops slow = {.name = "slow",
+                                       .help = "",
+                                       .paced = true,
+                                       .init = slow_init,
+                                       .on_ack = slow_heed,
+                                       .on_loss = slow_heed,
+                                       .on_recovered = slow_heed,
+                                       .on_rto = slow_heed};
+
+    (void)state;
+    begin_paced(&slow, true);
+    assert_in_range(leave(0), 3, 6);
+    expect_silence(300 * MSEC); /* RTO */
+    expect(ACK, 1, 1, MSS);
+    expect_why(REASON_SEND_RTO);
+    expect_silence(600 * MSEC);
+    expect(ACK, 1, 1, MSS);
+    expect_why(REASON_SEND_RTO);
+    end();
+}
+
 /* --cwnd: the window begins as is asked for, also for one that stays so; a lost SYN or not. */
 static void the_initial_window_may_be_given(void **state)
 {
@@ -112,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_window_leaves_evenly),
         cmocka_unit_test(without_pacing_a_window_leaves_at_once),
         cmocka_unit_test(an_acknowledgment_does_not_hasten),
+        cmocka_unit_test(a_timeout_does_not_wait_for_its_turn),
         cmocka_unit_test(the_initial_window_may_be_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

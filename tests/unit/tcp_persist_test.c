@@ -187,7 +187,7 @@ static void silent_probes_give_up(void **state)
     to_zero_window();
     advance(200 * MSEC);
     expect(ACK, 11, 1, 1);
-    for (unsigned i = 1; i < 100; i++) {
+    for (unsigned i = 1; i < 300; i++) {
         advance(SEC);
         while (rig_take())
             continue;

@@ -135,7 +135,7 @@ static void next_grid(struct model *m, uint32_t *base)
 /* ---- what is negotiated ---- */
 
 /* RFC 2018 2: permitted where both SYNs say so, and switched on here. */
-static void it_takes_both_syns(void **state)
+static void rfc2018_2_it_takes_both_syns(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 8; i++) {
@@ -217,7 +217,7 @@ static void permutation(unsigned number, unsigned ret_order[5])
 }
 
 /* RFC 2018 4, RFC 2883 4: five segments in each order, apart and overlapping in each way. */
-static void every_order_of_five_segments(void **state)
+static void rfc2018_4_every_order_of_five_segments(void **state)
 {
     (void)state;
     for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
@@ -266,7 +266,7 @@ static void every_sequence_on_a_small_grid(void **state)
 }
 
 /* A duplicate is reported once, and not by the acknowledgments behind (RFC 2883 4). */
-static void a_duplicate_is_reported_once(void **state)
+static void rfc2883_4_a_duplicate_is_reported_once(void **state)
 {
     (void)state;
     speaking(false);
@@ -393,6 +393,7 @@ static void impossible_blocks_count_for_nothing(void **state)
         {"acknowledged already", 1, 101, 0, false},
         {"a part of that", 50, 51, 0, false},
         {"across the acknowledgment", 51, 201, 1, false},
+        {"at the acknowledgment", 101, 201, 1, false},
         {"acknowledged, but never sent", -200000, -100000, 1, false},
         {"acknowledged and reversed", 101, 1, 1, false},
     };
@@ -422,7 +423,7 @@ static void impossible_blocks_count_for_nothing(void **state)
 }
 
 /* RFC 2883 4.1.3: above the acknowledgment, a duplicate is known by the block that contains it. */
-static void a_report_above_the_acknowledgment_is_known(void **state)
+static void rfc2883_4_a_report_above_the_acknowledgment_is_known(void **state)
 {
     struct tcp_options opt = {.sack_n = 2};
 
@@ -462,16 +463,16 @@ static void blocks_unasked_are_not_looked_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_takes_both_syns),
+        cmocka_unit_test(rfc2018_2_it_takes_both_syns),
         cmocka_unit_test(a_second_syn_without_it_ends_it),
-        cmocka_unit_test(every_order_of_five_segments),
+        cmocka_unit_test(rfc2018_4_every_order_of_five_segments),
         cmocka_unit_test(every_sequence_on_a_small_grid),
-        cmocka_unit_test(a_duplicate_is_reported_once),
+        cmocka_unit_test(rfc2883_4_a_duplicate_is_reported_once),
         cmocka_unit_test(a_fin_behind_the_gap_belongs_to_its_block),
         cmocka_unit_test(text_makes_room_for_blocks),
         cmocka_unit_test(blocks_take_half_of_a_segment_at_most),
         cmocka_unit_test(impossible_blocks_count_for_nothing),
-        cmocka_unit_test(a_report_above_the_acknowledgment_is_known),
+        cmocka_unit_test(rfc2883_4_a_report_above_the_acknowledgment_is_known),
         cmocka_unit_test(blocks_unasked_are_not_looked_at),
     };
 

@@ -6,52 +6,11 @@
  * Ten segments are in flight, thirty more wait; the round trip is 100 ms, so RTO is 300 ms. Reno,
  * without RACK, so that what there is to see is seen alone.
  */
-#include "tcp_kit.h"
+#include "flight_kit.h"
 
 enum {
     NO_SSTHRESH = 1 << 30, /* bytes: what it is before any loss */
 };
-
-static const struct tcp_options with_sack = {.has_mss = true, .mss = MSS, .sack_ok = true};
-
-static void configure(void)
-{
-    defaults();
-    rig.cfg.tcp.cc = &cc_reno;
-    rig.cfg.tcp.rack = rig.cfg.tcp.tlp = rig.cfg.tcp.prr = rig.cfg.tcp.hystart = false;
-    rig.cfg.tcp.conn.soft_errors = false;
-}
-
-static void begin_with(const struct tcp_options *opt)
-{
-    rig.cfg.tcp.sack = opt->sack_ok;
-    rig.cfg.tcp.timestamps = opt->has_timestamp;
-    begin();
-    app_listen(1);
-    rig_inject(SYN, 0, 0, FULL_WND, 0, opt);
-    rig_expect_syn(SYN | ACK);
-    advance(100 * MSEC);
-    if (opt->has_timestamp)
-        inject_opt(ACK, 1, 1, FULL_WND, .has_timestamp = true, .ts_val = 101,
-                   .ts_ecr = rig.seg.opt.ts_val);
-    else
-        inject(ACK, 1, 1, FULL_WND, 0);
-    rig_event(EV_ACCEPTED);
-}
-
-/* Data segments first .. last - 1 leave now, each full. */
-static void rig_expect_segments(uint32_t first, uint32_t last)
-{
-    for (uint32_t i = first; i < last; i++)
-        rig_expect(ACK, 1 + i * MSS, 1, MSS);
-}
-
-#define expect_segments(a, b) AT(rig_expect_segments(a, b))
-#define ack_segments(n)       inject(ACK, 1, 1 + (n)*MSS, FULL_WND, 0)
-/* segments [a, b) are reported in the block behind the acknowledgment of n segments */
-#define sack_segments(n, a, b)                                                                     \
-    inject_opt(ACK, 1, 1 + (n)*MSS, FULL_WND, .sack_n = 1,                                         \
-               .sack = {{flow.iss + 1 + (a)*MSS, flow.iss + 1 + (b)*MSS}})
 
 static void to_ten_in_flight(const struct tcp_options *opt)
 {
@@ -401,6 +360,35 @@ static void rfc3522_3_2_timeout_within_a_repair(void **state)
     end();
 }
 
+/*
+ * Two reductions of one episode: a fast retransmit, and a timeout behind it. That neither was
+ * needed shows, and what is taken back is the second: the window of after one loss.
+ */
+static void rfc4015_3_2_step_6_two_reductions(void **state)
+{
+    (void)state;
+    configure();
+    rig.cfg.tcp.frto = false;
+    to_ten_with_timestamps();
+    advance(10 * MSEC);
+    for (uint32_t i = 2; i <= 4; i++)
+        ack_echo(0, first_ts, .sack_n = 1,
+                 .sack = {{flow.iss + 1 + TS_MSS, flow.iss + 1 + i * TS_MSS}});
+    rig_expect(ACK, 1, 1, TS_MSS);
+    while (rig_take_tcp())
+        continue;
+    assert_int_equal(tcb()->cc.ssthresh, 5 * TS_MSS);
+    advance(tcb()->timer[TIMER_RTX] - rig.now);
+    rig_expect(ACK, 1, 1, TS_MSS);
+    expect_why(REASON_SEND_RTO);
+    assert_int_equal(tcb()->cc.cwnd, TS_MSS);
+    ack_echo(4, first_ts, .sack_n = 0);
+    counted(UNDO_ECHO, 1);
+    assert_int_equal(tcb()->cc.cwnd, 5 * TS_MSS);
+    assert_int_equal(tcb()->cc.ssthresh, 5 * TS_MSS);
+    end();
+}
+
 /* ---- D-SACK ---- */
 
 /* Three were overtaken and sent again; the reports come, and the last one undoes it all. */
@@ -563,6 +551,7 @@ int main(void)
         cmocka_unit_test(rfc3522_3_2_real_timeout),
         cmocka_unit_test(rfc3522_3_2_spurious_fast_retransmit),
         cmocka_unit_test(rfc3522_3_2_timeout_within_a_repair),
+        cmocka_unit_test(rfc4015_3_2_step_6_two_reductions),
         cmocka_unit_test(rfc2883_5_every_retransmission_came_twice),
         cmocka_unit_test(rfc3708_3_within_the_recovery),
         cmocka_unit_test(rfc4015_3_2_all_arrived_before),

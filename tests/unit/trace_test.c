@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdalign.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "link/wire.h"
@@ -521,18 +522,24 @@ static void the_end_of_a_node_ends_all(void **state)
     json_decref(events);
 }
 
+/* Nothing is written then, lest it be taken for a trace in which nothing happened. */
 static void what_is_no_trace_is_not_joined(void **state)
 {
     char *none[] = {path[0], NULL};
+    struct stat joined;
     FILE *f;
 
     (void)state;
     unlink(path[0]);
     assert_int_equal(join(none, 1), EXIT_FAILED);
+    assert_int_equal(stat(path[2], &joined), 0);
+    assert_int_equal(joined.st_size, 0);
     f = fopen(path[0], "w");
     fputs("{\"traceEvents\":[]}\n", f);
     fclose(f);
     assert_int_equal(join(none, 1), EXIT_FAILED);
+    assert_int_equal(stat(path[2], &joined), 0);
+    assert_int_equal(joined.st_size, 0);
 }
 
 /* Fragments of one packet have its identification, and are told apart by where they belong. */

@@ -21,7 +21,7 @@ static void reduced(bool timeout, uint32_t n)
 {
     undo_begin(&u, base, base + 10 * MSS, timeout);
     for (uint32_t i = 0; i < n; i++)
-        undo_retransmitted(&u, MSS, true, base + 50 + i);
+        undo_retransmitted(&u, base + i * MSS, MSS, true, base + 50 + i);
 }
 
 /* A D-SACK for segments from .. to - 1. */
@@ -66,8 +66,23 @@ static void first_one(void)
     assert_int_equal(undo_on_echo(&u, base + 51, false, false), UNDO_NONE);
     undo_begin(&u, base, base + 10 * MSS, true);
     assert_int_equal(undo_on_echo(&u, base + 10, false, false), UNDO_NONE); /* nothing sent again */
-    undo_retransmitted(&u, MSS, false, 0); /* no timestamps: nothing to compare with */
+    undo_retransmitted(&u, base, MSS, false, 0); /* no timestamps: nothing to compare with */
     assert_int_equal(undo_on_echo(&u, base + 10, false, false), UNDO_NONE);
+}
+
+/* The first segment was sent again in the episode before, and its acknowledgment comes now. */
+static void another_one(void)
+{
+    undo_begin(&u, base, base + 10 * MSS, false);
+    undo_retransmitted(&u, base + 4 * MSS, MSS, true, base + 50);
+    assert_int_equal(undo_on_echo(&u, base + 49, false, false), UNDO_NONE);
+    assert_true(u.active);
+}
+
+static void rfc3522_3_2_step_1_another_segment(void **state)
+{
+    (void)state;
+    everywhere(another_one);
 }
 
 static void rfc3522_3_2_step_1_first_retransmission(void **state)
@@ -171,7 +186,7 @@ static void rfc3708_3_repeated_reports_count_once(void **state)
 static void sent_three_times(void)
 {
     reduced(true, 1);
-    undo_retransmitted(&u, MSS, true, base + 99);
+    undo_retransmitted(&u, base, MSS, true, base + 99);
     assert_int_equal(twice(0, 1), UNDO_NONE);
     assert_int_equal(twice(0, 1), UNDO_NONE);
     assert_true(u.active);
@@ -231,11 +246,11 @@ static void extended(void)
 {
     reduced(true, 1);
     undo_extend(&u, base + 11 * MSS);
-    undo_retransmitted(&u, MSS, true, base + 60);
+    undo_retransmitted(&u, base, MSS, true, base + 60);
     assert_int_equal(undo_on_echo(&u, base + 49, false, false), UNDO_BY_ECHO);
     reduced(true, 1);
     undo_extend(&u, base + 11 * MSS);
-    undo_retransmitted(&u, 10 * MSS, true, base + 60);
+    undo_retransmitted(&u, base, 10 * MSS, true, base + 60);
     assert_int_equal(undo_on_dsack(&u, base, base + 11 * MSS), UNDO_BY_DSACK);
     undo_begin(&u, base, base, true); /* nothing in flight: nothing to undo */
     assert_false(u.active);
@@ -255,7 +270,7 @@ static void rfc3708_3_the_count_does_not_wrap(void **state)
     u = (struct undo){0};
     reduced(true, 0);
     for (unsigned i = 0; i < 5; i++)
-        undo_retransmitted(&u, 1u << 30, false, 0);
+        undo_retransmitted(&u, base, 1u << 30, false, 0);
     assert_true(u.rtx_bytes == UINT32_MAX);
 }
 
@@ -283,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc3522_3_2_step_4_echo),
         cmocka_unit_test(rfc3522_3_2_step_1_first_retransmission),
+        cmocka_unit_test(rfc3522_3_2_step_1_another_segment),
         cmocka_unit_test(rfc3522_3_2_step_3_first_ack),
         cmocka_unit_test(rfc3522_3_2_step_5_dsack),
         cmocka_unit_test(rfc2883_5_every_retransmission_came_twice),

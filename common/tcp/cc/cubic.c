@@ -146,9 +146,12 @@ static void avoid_congestion(struct cubic *m, struct cc *cc, const struct cc_sam
         grow_towards(m, cc, w_cubic(&m->epoch, t + s->srtt / MSEC, s->mss), s->acked);
 }
 
+/* As long as cwnd is no more than ssthresh (section 4.10). */
 static void slow_start(struct cubic *m, struct cc *cc, const struct cc_sample *s)
 {
-    cc->cwnd += m->timed_out ? min32(s->acked, s->mss) : hystart_growth(&m->hystart, cc, s);
+    uint32_t growth = m->timed_out ? min32(s->acked, s->mss) : hystart_growth(&m->hystart, cc, s);
+
+    cc->cwnd += min32(growth, cc->ssthresh - cc->cwnd + s->mss);
     if (cc->ssthresh == CC_WINDOW_MAX && m->hystart.phase == HYSTART_DONE)
         cc->ssthresh = cc->cwnd;
 }
@@ -163,7 +166,7 @@ static void cubic_on_ack(struct cc *cc, const struct cc_sample *s)
         m->epoch.start = time_min(s->now, m->epoch.start + since);
     if (s->in_recovery || s->ecn || !s->cwnd_limited || cc->cwnd >= CC_WINDOW_MAX)
         return;
-    if (cc->cwnd < cc->ssthresh) {
+    if (cc->cwnd <= cc->ssthresh) {
         m->epoch.begun = false;
         slow_start(m, cc, s);
     } else {

@@ -21,33 +21,44 @@ static void reno_init(struct cc *cc, uint32_t mss)
     *cc = (struct cc){.cwnd = cc_initial_window(mss), .ssthresh = CC_WINDOW_MAX};
 }
 
-/* RFC 5681 (4): half of the flight, but at least two segments. */
-static uint32_t half_flight(const struct cc_sample *s)
+/*
+ * RFC 5681 (4): half of the flight, but at least two segments. What limited transmit has sent
+ * beyond cwnd does not count (section 3.2 step 2).
+ */
+static uint32_t half_flight(const struct cc *cc, const struct cc_sample *s)
 {
-    return max32(s->in_flight / 2, 2 * s->mss);
+    return max32(min32(s->in_flight, cc->cwnd) / 2, 2 * s->mss);
 }
 
 static void slow_start(struct cc *cc, struct reno *r, const struct cc_sample *s)
 {
-    cc->cwnd += r->timed_out ? min32(s->acked, s->mss) : hystart_growth(&r->hystart, cc, s);
+    uint32_t growth = r->timed_out ? min32(s->acked, s->mss) : hystart_growth(&r->hystart, cc, s);
+
+    cc->cwnd += min32(growth, cc->ssthresh - cc->cwnd + s->mss);
     if (cc->ssthresh == CC_WINDOW_MAX && r->hystart.phase == HYSTART_DONE)
         cc->ssthresh = cc->cwnd;
 }
 
-/* Slow start up to ssthresh, then congestion avoidance (MUST-19). */
+/*
+ * Slow start up to ssthresh, then congestion avoidance (MUST-19). At ssthresh it may be either
+ * (RFC 5681 section 3.1); after a repair that is the segment that the halving of an odd number has
+ * cost. Of what cwnd has room for, whole segments fly, and when they are acknowledged, a round trip
+ * is over.
+ */
 static void reno_on_ack(struct cc *cc, const struct cc_sample *s)
 {
     struct reno *r = cc->priv;
+    uint32_t flight = cc->cwnd - cc->cwnd % s->mss;
 
     if (s->in_recovery || s->ecn || !s->cwnd_limited || cc->cwnd >= CC_WINDOW_MAX)
         return;
-    if (cc->cwnd < cc->ssthresh) {
+    if (cc->cwnd <= cc->ssthresh) {
         slow_start(cc, r, s);
         return;
     }
     r->acked += s->acked;
-    if (r->acked >= cc->cwnd) {
-        r->acked -= cc->cwnd;
+    if (r->acked >= flight) {
+        r->acked -= flight;
         cc->cwnd += s->mss;
     }
 }
@@ -58,7 +69,7 @@ static void reduce(struct cc *cc, struct reno *r, const struct cc_sample *s)
     r->prior_cwnd = cc->cwnd;
     r->prior_ssthresh = cc->ssthresh;
     r->acked = 0;
-    cc->ssthresh = half_flight(s);
+    cc->ssthresh = half_flight(cc, s);
     hystart_end(&r->hystart);
 }
 

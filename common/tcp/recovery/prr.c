@@ -21,21 +21,20 @@ void prr_end(struct prr *p)
 }
 
 /*
- * ssthresh / RecoverFS of what was delivered, less what was sent already. Whole segments, rounded
- * up as the examples do: what is sent ahead of its share is counted in prr_out.
+ * ssthresh / RecoverFS of what was delivered, less `out`, what was sent already. Whole segments,
+ * rounded up as the examples do: what is sent ahead of its share is counted in prr_out.
  */
-static uint64_t proportional(const struct prr *p, uint32_t ssthresh, uint32_t mss)
+static uint64_t proportional(const struct prr *p, const struct prr_ack *a, uint64_t out)
 {
-    uint64_t share = (p->delivered * ssthresh + p->recover_fs - 1) / p->recover_fs;
+    uint64_t share = (p->delivered * a->ssthresh + p->recover_fs - 1) / p->recover_fs;
 
-    return share > p->out ? (share - p->out + mss - 1) / mss * mss : 0;
+    return share > out ? (share - out + a->mss - 1) / a->mss * a->mss : 0;
 }
 
-/* CRB, or on a safe ACK SSRB; in any case no further than to ssthresh. */
-static uint64_t bounded(const struct prr *p, const struct prr_ack *a)
+/* CRB, or on a safe ACK SSRB; in any case no further than `room`, to ssthresh. */
+static uint64_t bounded(const struct prr *p, const struct prr_ack *a, uint64_t out, uint64_t room)
 {
-    uint64_t owed = p->delivered > p->out ? p->delivered - p->out : 0;
-    uint64_t room = a->ssthresh - a->inflight;
+    uint64_t owed = p->delivered > out ? p->delivered - out : 0;
 
     if (owed < a->delivered)
         owed = a->delivered;
@@ -44,22 +43,33 @@ static uint64_t bounded(const struct prr *p, const struct prr_ack *a)
     return owed < room ? owed : room;
 }
 
-/* RFC 9937 section 6: SndCnt. The first one is a segment at least, so that the fast retransmit
- * leaves. */
+/*
+ * RFC 9937 section 6: SndCnt. The first one is a segment at least, so that the fast retransmit
+ * leaves.
+ */
+static uint64_t released(const struct prr *p, const struct prr_ack *a)
+{
+    uint64_t out = p->out + p->unspent, inflight = (uint64_t)a->inflight + p->unspent;
+    uint64_t count = inflight > a->ssthresh ? proportional(p, a, out)
+                                            : bounded(p, a, out, a->ssthresh - inflight);
+
+    return out == 0 && count < a->mss ? a->mss : count;
+}
+
 uint32_t prr_on_ack(struct prr *p, const struct prr_ack *a)
 {
-    uint64_t count;
+    uint64_t unspent = p->unspent;
 
-    if (a->delivered == 0 && p->out > 0)
-        return a->inflight;
-    p->delivered += a->delivered;
-    count = a->inflight > a->ssthresh ? proportional(p, a->ssthresh, a->mss) : bounded(p, a);
-    if (p->out == 0 && count < a->mss)
-        count = a->mss;
-    return a->inflight + (uint32_t)(count < UINT32_MAX / 2 ? count : UINT32_MAX / 2);
+    if (a->delivered > 0 || p->out + unspent == 0) {
+        p->delivered += a->delivered;
+        unspent += released(p, a);
+    }
+    p->unspent = (uint32_t)(unspent < UINT32_MAX / 2 ? unspent : UINT32_MAX / 2);
+    return a->inflight + p->unspent;
 }
 
 void prr_sent(struct prr *p, uint32_t len)
 {
     p->out += len;
+    p->unspent -= min32(p->unspent, len);
 }

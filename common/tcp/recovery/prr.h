@@ -12,6 +12,9 @@
  * the repair goes well (a "safe ACK": SND.UNA moved, and nothing more was found lost), one segment
  * is added, so that the flight grows as in slow start: the slow-start reduction bound (SSRB).
  *
+ * Acknowledgments come in batches, and nothing is sent until all of one are processed. So what one
+ * of them releases is kept until it is sent, and to the next it is as good as sent.
+ *
  * It is arithmetic over bytes: whoever asks counts what is delivered, lost and in flight.
  */
 #ifndef TCP_RECOVERY_PRR_H
@@ -23,6 +26,7 @@
 struct prr {
     uint64_t delivered;  /* prr_delivered: bytes that arrived since the recovery began */
     uint64_t out;        /* prr_out: bytes sent since then */
+    uint32_t unspent;    /* of SndCnt: bytes released, and not sent yet */
     uint32_t recover_fs; /* RecoverFS: bytes in flight when it began; 0: no recovery */
 };
 
@@ -56,7 +60,8 @@ static inline bool prr_active(const struct prr *p)
 
 /*
  * On each ACK from the one that began the recovery: cwnd until the next one, bytes; that is what is
- * in flight and SndCnt more. Without delivered data nothing is released: cwnd is what is in flight.
+ * in flight, and SndCnt and what earlier ones have released more. Without delivered data nothing is
+ * released.
  */
 uint32_t prr_on_ack(struct prr *p, const struct prr_ack *a);
 

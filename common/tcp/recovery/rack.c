@@ -62,7 +62,7 @@ int64_t rack_window(const struct rack *r, const struct rack_path *p, bool in_rec
 {
     if (!r->reordering_seen && r->order_kept && (in_recovery || pieces >= PIECES))
         return 0;
-    return time_min(r->reo_wnd_mult * p->min_rtt / 4, p->srtt);
+    return time_min(r->reo_wnd_mult * p->min_rtt / 4, p->srtt ? p->srtt : p->min_rtt);
 }
 
 struct range *rack_lost(const struct rack *r, const struct board *b, int64_t now, int64_t window,

@@ -87,6 +87,28 @@ static void take_blocks(struct arrival *a, const struct board_ear *ear)
         board_sack(&a->f->board, block[i].start, block[i].end, ear);
 }
 
+static void known_already(void *arg, const struct range *g)
+{
+    (void)arg, (void)g;
+}
+
+/*
+ * The remote end acknowledges up to what it says it has: it does not have it any more (RFC 2018
+ * section 8). Of all that it ever reported, what this acknowledgment reports is believed, and that
+ * has been counted; the rest is in doubt, but each acknowledgment to come tells more of it.
+ */
+static void take_back_sacks(struct arrival *a)
+{
+    const struct board_ear deaf = {known_already, NULL};
+    struct board *b = &a->f->board;
+
+    board_forget_sacks(b);
+    take_blocks(a, &deaf);
+    if (board_first(b)->sacked)
+        board_forget_sacks(b); /* an old one that contradicts what came since */
+    a->v->reneged = true;
+}
+
 static void take(struct arrival *a)
 {
     struct board *b = &a->f->board;
@@ -98,11 +120,8 @@ static void take(struct arrival *a)
     a->selective = true;
     take_blocks(a, &ear);
     a->v->sacked = a->v->delivered - cumulative;
-    if (b->n && board_first(b)->sacked) {
-        /* It acknowledges up to what it says it has: it does not have it any more. */
-        board_forget_sacks(b);
-        a->v->reneged = true;
-    }
+    if (b->n && board_first(b)->sacked)
+        take_back_sacks(a);
 }
 
 /* ---- a recovery begins and ends ---- */
@@ -112,7 +131,7 @@ static void enter(struct arrival *a)
     struct recovery *r = &a->f->recovery;
 
     r->phase = RECOVERY_FAST;
-    r->recover = a->s->nxt;
+    r->recover = r->rescue = a->s->nxt;
     r->at_once = true;
     a->v->entered = true;
 }
@@ -189,22 +208,24 @@ static void newreno(struct arrival *a)
 
 /*
  * IsLost for all ranges at once: from the end on, what lies below three pieces that arrived, or
- * below more than two segments' worth of them. What was sent again already is not judged by that.
+ * below more than two segments' worth of them. Two ranges without a gap between them are one piece.
+ * What was sent again already is not judged by that.
  */
 static void lose_below_sacked(struct arrival *a)
 {
     struct board *b = &a->f->board;
     uint32_t bytes = 0, pieces = 0;
+    bool joined = false; /* to what arrived behind it */
     struct range *g;
 
     if (b->sacked == 0)
         return;
-    for (g = board_last(b); g; g = board_before(b, g)) {
+    for (g = board_last(b); g; joined = g->sacked, g = board_before(b, g)) {
         bool enough = pieces >= DUPACK_THRESHOLD || bytes > (DUPACK_THRESHOLD - 1) * a->s->mss;
 
         if (g->sacked) {
             bytes += range_len(g);
-            pieces++;
+            pieces += !joined;
         } else if (enough && !g->lost && g->sent == 1) {
             lose(a, g, REASON_SEND_SACK);
         }
@@ -225,18 +246,23 @@ static void sack_duplicate(struct arrival *a)
 
 /* ---- with them, and by time (RFC 8985) ---- */
 
-static int64_t reordering_window(const struct flight *f, const struct ack_sample *s)
+/* The round trip that this very acknowledgment ends counts, too; it may be the first. */
+static int64_t reordering_window(const struct arrival *a)
 {
-    uint32_t pieces = (f->board.sacked + s->mss - 1) / s->mss;
+    const struct flight *f = a->f;
+    uint32_t pieces = (f->board.sacked + a->s->mss - 1) / a->s->mss;
+    struct rack_path path = a->s->path;
 
-    return rack_window(&f->rack, &s->path, f->recovery.phase != RECOVERY_OPEN, pieces);
+    if (a->v->rtt && (!path.min_rtt || a->v->rtt < path.min_rtt))
+        path.min_rtt = a->v->rtt;
+    return rack_window(&f->rack, &path, f->recovery.phase != RECOVERY_OPEN, pieces);
 }
 
 /* RACK_detect_loss */
 static void lose_late(struct arrival *a)
 {
     struct flight *f = a->f;
-    int64_t window = reordering_window(f, a->s);
+    int64_t window = reordering_window(a);
     struct range *g;
 
     while ((g = rack_lost(&f->rack, &f->board, a->s->now, window, &f->timer[FLIGHT_REO])))
@@ -282,6 +308,7 @@ void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recove
 {
     struct arrival a = begin(f, s, ret);
 
+    f->recovery.resorted = false;
     take(&a);
     heed_reports(&a);
     if (s->sack)
@@ -320,7 +347,7 @@ static uint32_t lose_all(struct flight *f, enum reason why)
 static void lose_expired(struct arrival *a)
 {
     struct flight *f = a->f;
-    int64_t late = f->rack.rtt + reordering_window(f, a->s);
+    int64_t late = f->rack.rtt + reordering_window(a);
     struct range *g;
 
     while ((g = board_oldest(&f->board)) && g->sent_at + late <= a->s->now)
@@ -329,8 +356,10 @@ static void lose_expired(struct arrival *a)
 }
 
 /*
- * What was selectively acknowledged stays so. A remote end that takes it back is found out when it
- * acknowledges all before that and no more.
+ * What was selectively acknowledged stays so, as RFC 6675 section 5.1 allows those who notice when
+ * it is taken back: a remote end that does so acknowledges all before that and no more, and then
+ * nothing is believed but what it reports anew. So the left edge is never marked as arrived, and is
+ * what the timeout sends (RFC 2018 section 8).
  */
 void recovery_on_rto(struct flight *f, const struct ack_sample *s)
 {
@@ -375,6 +404,46 @@ bool recovery_next(const struct flight *f, uint32_t *ret_start, uint32_t *ret_en
     return f && board_first_lost(&f->board, ret_start, ret_end, ret_why);
 }
 
+/* The last range that has not arrived, from the end. */
+static const struct range *tail(const struct board *b)
+{
+    const struct range *g = board_last(b);
+
+    while (g && g->sacked)
+        g = board_before(b, g);
+    return g;
+}
+
+unsigned recovery_last_resort(const struct flight *f, uint32_t una, uint32_t most,
+                              uint32_t *ret_start, uint32_t *ret_end)
+{
+    const struct recovery *r = &f->recovery;
+    const struct board *b = &f->board;
+    const struct range *g = board_first(b);
+    unsigned rule = 3;
+
+    if (!f->sack || r->phase != RECOVERY_FAST || r->resorted)
+        return 0;
+    while (g && (g->sacked || g->sent > 1))
+        g = board_next(b, g);
+    if (!g || seq_geq(g->start, b->fack)) {
+        g = seq_gt(una, r->rescue) ? tail(b) : NULL;
+        rule = 4;
+    }
+    if (!g)
+        return 0;
+    *ret_start = rule == 4 ? g->end - min32(range_len(g), most) : g->start;
+    *ret_end = g->end;
+    return rule;
+}
+
+void recovery_resorted(struct flight *f, unsigned rule)
+{
+    f->recovery.resorted = true;
+    if (rule == 4)
+        f->recovery.rescue = f->recovery.recover;
+}
+
 bool recovery_may_send(const struct flight *f, uint32_t len, uint32_t cwnd, uint32_t mss)
 {
     uint32_t pipe = recovery_pipe(f, mss);
@@ -390,6 +459,8 @@ void recovery_sent_new(struct flight *f, int64_t now, uint32_t start, uint32_t e
 void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end)
 {
     board_resent(&f->board, now, start, end);
+    if (f->recovery.at_once)
+        f->recovery.rescue = end; /* of the first in a recovery */
     f->recovery.at_once = false;
 }
 

@@ -6,7 +6,7 @@
  *
  *   with selective acknowledgments, when they are late by what has arrived that left after them
  *   (RACK, rack.h); without RACK, when enough that lies behind them has arrived: three pieces, or
- *   more than two segments (IsLost of RFC 6675);
+ *   more than two segments (IsLost of RFC 6675), or, as the first segment, after three duplicates;
  *   without them, when three duplicate acknowledgments came: the first segment, and after each
  *   partial acknowledgment the next (NewReno, RFC 6582). A duplicate says that one segment has left
  *   the network, so each counts as one segment less in flight;
@@ -37,8 +37,10 @@ enum recovery_phase {
 struct recovery {
     uint32_t recover; /* snd_nxt when the loss was noticed */
     uint32_t dupacks; /* duplicate acknowledgments since snd_una last moved */
+    uint32_t rescue;  /* RescueRxt: the tail may be sent again once what lies before is here */
     uint8_t phase;    /* enum recovery_phase */
     bool at_once;     /* one retransmission leaves, however much flies (RFC 6675 section 5, 4.3) */
+    bool resorted;    /* the last resort was used since the last acknowledgment */
 };
 
 /* What one acknowledgment says. */
@@ -110,6 +112,19 @@ void recovery_too_big(struct flight *f, uint32_t nxt);
 /* Is there something to send again, [*ret_start, *ret_end)? */
 bool recovery_next(const struct flight *f, uint32_t *ret_start, uint32_t *ret_end,
                    enum reason *ret_why);
+
+/*
+ * Is there something to send again that is not known to be lost (RFC 6675 section 4, NextSeg)? Rule
+ * (3): the first that lies below what arrived, and was not sent again; (4): up to `most` bytes of
+ * the tail, once in a recovery, after its first retransmission has arrived. It is for those who
+ * have nothing else to send, in a recovery with selective acknowledgments; one for each
+ * acknowledgment. Returns the rule, or 0.
+ */
+unsigned recovery_last_resort(const struct flight *f, uint32_t una, uint32_t most,
+                              uint32_t *ret_start, uint32_t *ret_end);
+
+/* It will be sent, by this rule. */
+void recovery_resorted(struct flight *f, unsigned rule);
 
 /* May `len` bytes be sent again now, with a congestion window of `cwnd`? */
 bool recovery_may_send(const struct flight *f, uint32_t len, uint32_t cwnd, uint32_t mss);

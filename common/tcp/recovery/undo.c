@@ -43,12 +43,16 @@ void undo_progress(struct undo *u, uint32_t una, uint32_t nxt)
     }
 }
 
-/* RFC 3522 step 1: the first retransmission is the one whose timestamp counts. */
-void undo_retransmitted(struct undo *u, uint32_t len, bool ts, uint32_t tsval)
+/*
+ * RFC 3522 step 1: the first retransmission is the one whose timestamp counts, and it is that of
+ * the first segment outstanding. Where another one leaves first, that one was sent again before,
+ * and what acknowledges it says nothing of this episode, however old the echo is.
+ */
+void undo_retransmitted(struct undo *u, uint32_t seq, uint32_t len, bool ts, uint32_t tsval)
 {
     if (!u->active)
         return;
-    if (ts && !u->rtx_sent) {
+    if (ts && !u->rtx_sent && seq == u->start) {
         u->rtx_ts = tsval;
         u->echo_awaited = true;
     }

@@ -64,10 +64,10 @@ void undo_end(struct undo *u);
 void undo_progress(struct undo *u, uint32_t una, uint32_t nxt);
 
 /*
- * `len` bytes were sent again. tsval is the timestamp that this showed (RFC 3522 step 1), where
- * the connection has timestamps.
+ * `len` bytes at `seq` were sent again. tsval is the timestamp that this showed (RFC 3522 step 1),
+ * where the connection has timestamps.
  */
-void undo_retransmitted(struct undo *u, uint32_t len, bool ts, uint32_t tsval);
+void undo_retransmitted(struct undo *u, uint32_t seq, uint32_t len, bool ts, uint32_t tsval);
 
 /*
  * RFC 3522 steps 3 to 6: SND.UNA moved, and the acknowledgment echoes tsecr. `all`: nothing is
