@@ -78,6 +78,9 @@ host6 --port 7 <"$WORK/file" >"$WORK/back" 2>"$WORK/host.err"
 is "8 MiB there and back" "$(sum "$WORK/back")" "$(sum "$WORK/file")"
 host6 --impair 'delay 5ms 1ms, loss 1%, reorder 1%' <"$WORK/host.pcapng" >"$WORK/back" 2>"$WORK/host.err"
 is "a file there and back where packets are lost" "$(sum "$WORK/back")" "$(sum "$WORK/host.pcapng")"
+host6 --impair 'out: mtu 1300' --port 7 <"$WORK/host.pcapng" >"$WORK/back" 2>"$WORK/host.err"
+is "and where packets of 1,300 bytes are the largest" "$(sum "$WORK/back")" "$(sum "$WORK/host.pcapng")"
+check "... as \"packet too big\" says" grep -q '[1-9][0-9]* impair.too_large' "$WORK/host.err"
 check "a hundred connections at once" host6 --connections 100
 host6 --port 4444 </dev/null >/dev/null 2>"$WORK/host.err"
 is "a port where nobody listens refuses" $? 1
