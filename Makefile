@@ -4,7 +4,8 @@
 #   make test         the same set-up, then every test
 #
 # The lab on this machine, for two terminals (`network` asks for root through sudo):
-#   make network      TUNs, addresses, forwarding and rules; clean_network undoes it
+#   make network      TUNs, addresses, forwarding and rules, of both families; clean_network
+#                     undoes it
 #   make run-peer     in one terminal, and
 #   make run-host     in another; trace-host adds a line per packet, a capture
 #                     in build/host.pcapng, and a trace in build/host.json for ui.perfetto.dev
@@ -173,7 +174,8 @@ matrix: $(O)/sim
 # the pictures of docs/congestion.md, from that file and from runs of the simulator
 pictures: $(O)/sim
 	@$(O)/sim --pictures docs tests/sim/matrix.txt
-# docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it
+# docs/conformance.md: each requirement of RFC 9293, where it is met and which test shows it; and
+# docs/conformance-hosts.md: those of a host's IP, ICMP and UDP
 conformance:
 	@$(MAKE) --no-print-directory BUILD=release tests-build
 	@tests/conformance.sh run
@@ -200,7 +202,7 @@ view_network: build
 run-host: build
 	$(BIN)/host tun0 10.0.0.1/24 10.0.1.5
 run-peer: build
-	$(BIN)/peer tun1 10.0.1.1/24 10.0.0.7
+	$(BIN)/peer --local fd00:1::5 tun1 10.0.1.1/24 10.0.0.7
 trace-host: build
 	$(BIN)/host -v --pcap build/host.pcapng --trace build/host.json tun0 10.0.0.1/24 10.0.1.5
 

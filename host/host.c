@@ -83,6 +83,7 @@ static const struct program program = {
                 "  {host} tun0 10.0.0.1/24 10.0.1.5\n"
                 "  {host} tun0 10.0.0.1/24 10.0.1.5 < file > copy\n"
                 "  {host} -v --port 7 tun0 10.0.0.1/24 10.0.1.5\n"
+                "  {host} tun0 fd00::1/64 fd00:1::5\n"
                 "\n"
                 "The first SIGINT or SIGTERM closes the connection in order, the second resets\n"
                 "it.\n"
@@ -105,7 +106,9 @@ static int open_in_memory(struct host *h)
     if (services_small(far->port)) /* who asks for port 9 means discard, as with a peer elsewhere */
         far->port = NODE_PORT;
     far->tun = "peer";
-    far->net = far->local = h->opt.node.remote;
+    far->local = far->net.addr = h->opt.node.remote;
+    far->locals = (struct cidr_list){.n = 1};
+    far->locals.at[0] = (struct cidr){far->local, h->opt.node.locals.at[0].prefix_len};
     far->remote = h->opt.node.local;
     far->verbose = 0;
     code = node_open_pair(&h->node, &h->far, &h->wire, &program, &h->opt.node, far);

@@ -7,6 +7,7 @@
  * journal never claims a device that somebody else made under the same name.
  */
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,19 @@ static int find_index(struct setup *s, struct op *op)
     return r;
 }
 
+/* With the first IPv6 address the kernel adds a route, which must go with it. */
+static int prepare_address(struct setup *s, struct op *op)
+{
+    int r = find_index(s, op);
+
+    if (r < 0 || family_of(&op->addr.addr) != FAMILY_IPV6 ||
+        journal_made_device(s->journal, op->ifname, op->index))
+        return r; /* it goes with the device that we made */
+    r = netlink_mroute_present(s->nl, op->index);
+    op->mroute = r == 0;
+    return r < 0 ? r : 0;
+}
+
 /* Fill in what undoing needs. For a device, *ret_fd holds it until it is committed. */
 static int prepare(struct setup *s, struct op *op, int *ret_fd)
 {
@@ -33,6 +47,7 @@ static int prepare(struct setup *s, struct op *op, int *ret_fd)
         *ret_fd = device_make(op->ifname, op->owner);
         return *ret_fd < 0 ? *ret_fd : find_index(s, op);
     case OP_ADDRESS:
+        return prepare_address(s, op);
     case OP_LINK_UP:
         return find_index(s, op);
     case OP_SYSCTL:
@@ -45,20 +60,29 @@ static int prepare(struct setup *s, struct op *op, int *ret_fd)
     return 0;
 }
 
-static int commit(struct setup *s, const struct op *op, int fd, char *said)
+/* On a TUN nobody answers, so an IPv6 address is unique there without asking. */
+static int add_address(struct setup *s, const struct op *op)
 {
+    struct netlink_addr a = op->addr;
     int r;
 
+    if (family_of(&a.addr) == FAMILY_IPV6)
+        a.flags = IFA_F_NODAD;
+    r = netlink_addr_add(s->nl, op->index, &a);
+    return r == -EEXIST ? 0 : r;
+}
+
+static int commit(struct setup *s, const struct op *op, int fd, char *said)
+{
     switch (op->kind) {
     case OP_DEVICE:
         return device_keep(fd);
     case OP_ADDRESS:
-        r = netlink_addr_add(s->nl, op->index, &op->addr);
-        return r == -EEXIST ? 0 : r;
+        return add_address(s, op);
     case OP_LINK_UP:
         return netlink_link_set_up(s->nl, op->index);
     case OP_RULE:
-        return firewall_rule_add(op->firewall, op->ifname, said);
+        return firewall_rule_add(op->family, op->firewall, op->ifname, said);
     case OP_SYSCTL:
         return sysctl_write(op->want.name, op->want.value);
     case OP_CHAIN: /* iptables makes it with the first rule */
@@ -183,9 +207,10 @@ int apply(struct setup *s, struct plan *plan)
         if (op->kind == OP_RULE && s->parts & PART_DEVICES && r != -EPERM && !unwritten) {
             take_back(s, op);
             say_note(s,
-                     "no NOTRACK rule for %s (%s); the lab works, but connection tracking will "
-                     "see its packets",
-                     op->ifname, said[0] ? said : strerror(-r));
+                     "no %s rule for %s (%s); the lab works, but connection tracking will see its "
+                     "packets",
+                     op->family == FAMILY_IPV6 ? "IPv6 NOTRACK" : "NOTRACK", op->ifname,
+                     said[0] ? said : strerror(-r));
             continue;
         }
         code = unwritten ? report_journal(s->journal, r) : report(op, r, said);

@@ -37,6 +37,7 @@ test  | pgrep         | procps             | procps-ng           | procps-ng
 extra | clang         | clang              | clang               | clang
 extra | clang-format  | clang-format       | clang-tools-extra   | clang
 extra | cppcheck      | cppcheck           | cppcheck            | cppcheck
+extra | nft           | nftables           | nftables            | nftables
 extra | strace        | strace             | strace              | strace
 extra | libfuzzer     | libclang-rt-dev    | compiler-rt         | compiler-rt
 extra | valgrind      | valgrind           | valgrind            | valgrind

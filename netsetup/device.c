@@ -74,6 +74,14 @@ int sysctl_write(const char *name, const char *value)
     return r;
 }
 
+bool sysctl_is_read_only(const char *name)
+{
+    char path[SYSCTL_NAME_MAX + 16];
+
+    snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    return access(path, W_OK) < 0 && errno == EROFS;
+}
+
 /* Append a sysctl's value to op->saved; one that is not there needs no saving. */
 static int save_one(struct op *op, const char *name)
 {
@@ -89,22 +97,30 @@ static int save_one(struct op *op, const char *name)
     return r == -ENOENT ? 0 : r;
 }
 
-/* The interfaces whose own switch differs from the machine's; "all" is the machine's itself. */
-static int save_interfaces(struct op *op)
+/*
+ * Those below net/`family`/conf whose `key` is not `value`: the interfaces and, unless `real` says
+ * interfaces only, "default". "all" is the machine's own.
+ */
+static int save_others(struct op *op, const char *family, const char *key, const char *value,
+                       bool real)
 {
-    DIR *dir = opendir("/proc/sys/net/ipv4/conf");
+    char path[SYSCTL_NAME_MAX];
     struct dirent *e;
+    DIR *dir;
     int r = 0;
 
+    snprintf(path, sizeof(path), "/proc/sys/net/%s/conf", family);
+    dir = opendir(path);
     if (!dir)
         return -errno;
     while (r == 0 && (e = readdir(dir)) != NULL) {
-        char name[SYSCTL_NAME_MAX], value[SYSCTL_VALUE_MAX];
+        char name[SYSCTL_NAME_MAX], now[SYSCTL_VALUE_MAX];
 
-        if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0)
+        if (e->d_name[0] == '.' || strcmp(e->d_name, "all") == 0 ||
+            (real && strcmp(e->d_name, "default") == 0))
             continue;
-        snprintf(name, sizeof(name), "net/ipv4/conf/%.15s/forwarding", e->d_name);
-        if (sysctl_read(name, value) == 0 && strcmp(value, op->saved[0].value) != 0)
+        snprintf(name, sizeof(name), "net/%s/conf/%.15s/%s", family, e->d_name, key);
+        if (sysctl_read(name, now) == 0 && strcmp(now, value) != 0)
             r = save_one(op, name);
     }
     closedir(dir);
@@ -119,9 +135,16 @@ int sysctl_save(struct op *op)
     r = save_one(op, op->want.name);
     if (r == 0 && op->saved_count == 0)
         return -ENOENT;
-    if (r == 0)
+    if (r == 0 && strcmp(op->want.name, "net/ipv4/ip_forward") == 0) {
         r = save_one(op, "net/ipv4/conf/all/accept_redirects");
-    return r < 0 ? r : save_interfaces(op);
+        if (r == 0)
+            r = save_others(op, "ipv4", "forwarding", op->saved[0].value, false);
+    } else if (r == 0 && strcmp(op->want.name, "net/ipv6/conf/all/forwarding") == 0) {
+        r = save_others(op, "ipv6", "forwarding", op->saved[0].value, false);
+        if (r == 0)
+            r = save_others(op, "ipv6", "force_forwarding", "0", true);
+    }
+    return r;
 }
 
 int sysctl_is_ours(const struct op *op)

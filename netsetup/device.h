@@ -2,6 +2,7 @@
 #ifndef NETSETUP_DEVICE_H
 #define NETSETUP_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,10 +22,15 @@ int device_keep(int fd);
 int sysctl_read(const char *name, char value[SYSCTL_VALUE_MAX]);
 int sysctl_write(const char *name, const char *value);
 
+/* Whether a sysctl lies on a file system that nobody may write to, as in many containers. */
+bool sysctl_is_read_only(const char *name);
+
 /*
  * What writing `op->want` would change, to be put back by writing op->saved in order. Turning
  * ip_forward on overwrites the forwarding switch of every interface and accept_redirects, and
- * turning it off again sets them to the kernel's defaults, not to what they were.
+ * turning it off again sets them to the kernel's defaults, not to what they were. IPv6's
+ * all/forwarding does so with every interface's forwarding, and on the way back with
+ * force_forwarding, which newer kernels have.
  */
 int sysctl_save(struct op *op);
 

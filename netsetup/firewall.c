@@ -1,5 +1,5 @@
 /*
- * iptables as the keeper of our rules, in both its variants.
+ * iptables, and ip6tables for IPv6, as the keeper of our rules, in both its variants.
  *
  * The program is asked which variant it is. A rule is removed with the variant that added it, even
  * if /usr/sbin/iptables means the other one by then. The legacy variant creates the kernel's raw
@@ -17,6 +17,15 @@
 
 #include "exec.h"
 
+enum {
+    TOOL_NAME_MAX = 24, /* bytes of "ip6tables-legacy" with its final zero, and some */
+};
+
+const char *firewall_tool(enum family family)
+{
+    return family == FAMILY_IPV6 ? "ip6tables" : "iptables";
+}
+
 static enum firewall_kind variant_of(const char *tool)
 {
     const char *argv[] = {tool, "--version", NULL};
@@ -27,32 +36,38 @@ static enum firewall_kind variant_of(const char *tool)
     return strstr(out, "nf_tables") ? FIREWALL_IPTABLES_NFT : FIREWALL_IPTABLES_LEGACY;
 }
 
-enum firewall_kind firewall_detect(void)
+enum firewall_kind firewall_detect(enum family family)
 {
-    return variant_of("iptables");
+    return variant_of(firewall_tool(family));
 }
 
-const char *firewall_name(enum firewall_kind kind)
+const char *firewall_name(enum family family, enum firewall_kind kind)
 {
+    bool v6 = family == FAMILY_IPV6;
+
     switch (kind) {
     case FIREWALL_NONE:
         return "none";
     case FIREWALL_UNKNOWN:
         return "not readable";
     case FIREWALL_IPTABLES_NFT:
-        return "iptables (nft)";
+        return v6 ? "ip6tables (nft)" : "iptables (nft)";
     case FIREWALL_IPTABLES_LEGACY:
-        return "iptables (legacy)";
+        return v6 ? "ip6tables (legacy)" : "iptables (legacy)";
     }
     return "none";
 }
 
-/* The program that is the wanted variant. */
-static const char *tool_for(enum firewall_kind kind)
+/* The program that is the wanted variant; its name goes to out[TOOL_NAME_MAX]. Returns out. */
+static const char *tool_for(enum family family, enum firewall_kind kind, char *out)
 {
-    if (variant_of("iptables") == kind)
-        return "iptables";
-    return kind == FIREWALL_IPTABLES_NFT ? "iptables-nft" : "iptables-legacy";
+    bool usual = firewall_detect(family) == kind;
+
+    snprintf(out, TOOL_NAME_MAX, "%s%s", firewall_tool(family),
+             usual                           ? ""
+             : kind == FIREWALL_IPTABLES_NFT ? "-nft"
+                                             : "-legacy");
+    return out;
 }
 
 /*
@@ -72,17 +87,32 @@ static void keep_first_line(const char *out, char *said)
 }
 
 /* iptables VERB PREROUTING and our rule for `ifname`. The tool's exit code, or a negative errno. */
-static int run_rule(enum firewall_kind kind, const char *verb, const char *ifname, char *said)
+static int run_rule(enum family family, enum firewall_kind kind, const char *verb,
+                    const char *ifname, char *said)
 {
-    const char *argv[] = {tool_for(kind), "-w",      "-t",   "raw",     verb,
-                          "PREROUTING",   "-i",      ifname, "-m",      "comment",
-                          "--comment",    "twintun", "-j",   "NOTRACK", NULL};
-    char out[1024] = "";
+    char tool[TOOL_NAME_MAX], out[1024] = "";
+    const char *argv[] = {tool_for(family, kind, tool),
+                          "-w",
+                          "-t",
+                          "raw",
+                          verb,
+                          "PREROUTING",
+                          "-i",
+                          ifname,
+                          "-m",
+                          "comment",
+                          "--comment",
+                          "twintun",
+                          "-j",
+                          "NOTRACK",
+                          NULL};
     int r;
 
     choose_lock();
     r = exec_run(argv, out, sizeof(out));
-    keep_first_line(r == -ENOENT ? "iptables is not installed" : out, said);
+    if (r == -ENOENT)
+        snprintf(out, sizeof(out), "%s is not installed", firewall_tool(family));
+    keep_first_line(out, said);
     return r;
 }
 
@@ -97,9 +127,11 @@ static int errno_of(int code, const char *said)
 }
 
 /* Whether the kernel has instantiated this legacy table ("raw\n") in this namespace. */
-static bool legacy_table_exists(const char *table)
+static bool legacy_table_exists(enum family family, const char *table)
 {
-    FILE *f = fopen("/proc/net/ip_tables_names", "re");
+    FILE *f =
+        fopen(family == FAMILY_IPV6 ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names",
+              "re");
     char line[64];
     bool found = false;
 
@@ -111,28 +143,30 @@ static bool legacy_table_exists(const char *table)
     return found;
 }
 
-int firewall_rule_present(enum firewall_kind kind, const char *ifname, char *said)
+int firewall_rule_present(enum family family, enum firewall_kind kind, const char *ifname,
+                          char *said)
 {
     int r;
 
     said[0] = '\0';
     if (kind == FIREWALL_NONE ||
-        (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists("raw\n")))
+        (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists(family, "raw\n")))
         return 0;
-    r = run_rule(kind, "-C", ifname, said);
+    r = run_rule(family, kind, "-C", ifname, said);
     if (r == 0)
         return 1;
     return r == 1 && errno_of(r, said) != -EPERM ? 0 : errno_of(r, said);
 }
 
-int firewall_rule_add(enum firewall_kind kind, const char *ifname, char *said)
+int firewall_rule_add(enum family family, enum firewall_kind kind, const char *ifname, char *said)
 {
-    return errno_of(run_rule(kind, "-A", ifname, said), said);
+    return errno_of(run_rule(family, kind, "-A", ifname, said), said);
 }
 
-int firewall_rule_delete(enum firewall_kind kind, const char *ifname, char *said)
+int firewall_rule_delete(enum family family, enum firewall_kind kind, const char *ifname,
+                         char *said)
 {
-    return errno_of(run_rule(kind, "-D", ifname, said), said);
+    return errno_of(run_rule(family, kind, "-D", ifname, said), said);
 }
 
 /* Whether a line of `iptables -S -v` is our rule for `ifname`. */
@@ -163,14 +197,16 @@ static int list_rules(const char *const argv[], char **ret)
     return r;
 }
 
-int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t *ret_packets,
-                           uint64_t *ret_bytes)
+int firewall_rule_counters(enum family family, enum firewall_kind kind, const char *ifname,
+                           uint64_t *ret_packets, uint64_t *ret_bytes)
 {
-    const char *argv[] = {tool_for(kind), "-w", "-t", "raw", "-S", "PREROUTING", "-v", NULL};
+    char tool[TOOL_NAME_MAX];
+    const char *argv[] = {
+        tool_for(family, kind, tool), "-w", "-t", "raw", "-S", "PREROUTING", "-v", NULL};
     char *out, *rest = NULL;
     int r;
 
-    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists("raw\n"))
+    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists(family, "raw\n"))
         return -ENOENT;
     r = list_rules(argv, &out);
     if (r < 0)
@@ -187,14 +223,16 @@ int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t
     return r;
 }
 
-int firewall_forward_drops(enum firewall_kind kind, const char *a, const char *b)
+int firewall_forward_drops(enum family family, enum firewall_kind kind, const char *a,
+                           const char *b)
 {
-    const char *argv[] = {tool_for(kind), "-w", "-S", "FORWARD", NULL};
+    char tool[TOOL_NAME_MAX];
+    const char *argv[] = {tool_for(family, kind, tool), "-w", "-S", "FORWARD", NULL};
     char accept[2][64 + 2 * NETLINK_NAME_MAX], *out, *rest = NULL;
     bool drops = false, all = false, way[2] = {false, false};
     int r;
 
-    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists("filter\n"))
+    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists(family, "filter\n"))
         return 0;
     r = list_rules(argv, &out);
     if (r < 0)

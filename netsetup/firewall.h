@@ -1,6 +1,7 @@
 /*
- * The NOTRACK rules: one for each TUN, in raw/PREROUTING, so that connection tracking does not see
- * the lab's packets. Everything the rest of netsetup knows of packet filters is here.
+ * The NOTRACK rules: one for each TUN and family, in raw/PREROUTING, so that connection tracking
+ * does not see the lab's packets. Everything the rest of netsetup knows of packet filters is here.
+ * IPv6 has a tool, tables and rules of its own, which need not be of the same variant.
  *
  * A rule is only ever named by its full specification with the project's comment, never by its
  * number, so somebody else's rule cannot be meant.
@@ -18,38 +19,44 @@ enum {
     FIREWALL_TEXT_MAX = 200, /* bytes of what a tool said, first line */
 };
 
-/* What the installed iptables is: FIREWALL_NONE without one. */
-enum firewall_kind firewall_detect(void);
-const char *firewall_name(enum firewall_kind kind); /* "iptables (nft)" */
+/* The family's tool: "iptables" or "ip6tables". */
+const char *firewall_tool(enum family family);
+
+/* What the installed tool is: FIREWALL_NONE without one. */
+enum firewall_kind firewall_detect(enum family family);
+const char *firewall_name(enum family family, enum firewall_kind kind); /* "iptables (nft)" */
 
 /*
  * 1 if our rule for `ifname` is there, 0 if not; -EPERM, or -EIO with the tool's words in `said`.
  * Never creates a table.
  */
-int firewall_rule_present(enum firewall_kind kind, const char *ifname, char *said);
+int firewall_rule_present(enum family family, enum firewall_kind kind, const char *ifname,
+                          char *said);
 
 /* Add it at the end, or take one away. 0, or a negative errno with the tool's words in `said`. */
-int firewall_rule_add(enum firewall_kind kind, const char *ifname, char *said);
-int firewall_rule_delete(enum firewall_kind kind, const char *ifname, char *said);
+int firewall_rule_add(enum family family, enum firewall_kind kind, const char *ifname, char *said);
+int firewall_rule_delete(enum family family, enum firewall_kind kind, const char *ifname,
+                         char *said);
 
 /* What our rule has counted. 0, -ENOENT, or as above. */
-int firewall_rule_counters(enum firewall_kind kind, const char *ifname, uint64_t *ret_packets,
-                           uint64_t *ret_bytes);
+int firewall_rule_counters(enum family family, enum firewall_kind kind, const char *ifname,
+                           uint64_t *ret_packets, uint64_t *ret_bytes);
 
 /*
  * Whether the chain FORWARD drops what no rule accepts, and has no rule that accepts all, or each
  * way between the two devices. 1, 0, or a negative errno. Never creates a table.
  */
-int firewall_forward_drops(enum firewall_kind kind, const char *a, const char *b);
+int firewall_forward_drops(enum family family, enum firewall_kind kind, const char *a,
+                           const char *b);
 
-/* Whether table ip raw and its chain PREROUTING exist in nf_tables. 0 or a negative errno. */
-int rawtable_look(bool *ret_table, bool *ret_chain);
+/* Whether the family's table raw and its chain PREROUTING exist in nf_tables. 0 or an errno. */
+int rawtable_look(enum family family, bool *ret_table, bool *ret_chain);
 
 /*
  * Remove the chain, and the table if `table_too`, as far as they are empty and as iptables makes
  * them: the kernel itself refuses when anything is inside. 0, also when they are not there;
  * -EBUSY when they are in use and were left; or a negative errno.
  */
-int rawtable_remove(bool table_too);
+int rawtable_remove(enum family family, bool table_too);
 
 #endif

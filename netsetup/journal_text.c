@@ -1,14 +1,20 @@
 /*
  * One object for each operation, with the fields that its kind has:
  *
- *   {"version": 1, "boot": "...", "netns": "f0000123", "cookie": "1a", "changes": [
+ *   {"version": 2, "boot": "...", "netns": "f0000123", "cookie": "1a", "changes": [
  *     {"op": "device", "ifname": "tun0", "index": 2, "owner": 1000},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "10.0.0.1", "prefix": 24},
+ *     {"op": "address", "ifname": "tun0", "index": 2, "address": "fd00::1", "prefix": 64},
  *     {"op": "link-up", "ifname": "tun0", "index": 2},
  *     {"op": "chain", "table": true},
  *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
+ *     {"op": "rule", "ifname": "tun0", "family": "ipv6", "firewall": "legacy"},
+ *     {"op": "sysctl", "ifname": "eth0", "index": 7, "name": "net/ipv6/conf/eth0/accept_ra",
+ *      "value": "2", "saved": [["net/ipv6/conf/eth0/accept_ra", "1"]]},
  *     {"op": "sysctl", "name": "net/ipv4/ip_forward", "value": "1",
  *      "saved": [["net/ipv4/ip_forward", "0"], ...]}]}
+ *
+ * Without "family" it is IPv4. Version 1 was the same without anything of IPv6.
  *
  * A reader that does not know the version or a kind refuses the whole file: undoing half of it in
  * the wrong order is worse than asking.
@@ -20,10 +26,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "run/options.h"
+#include "run/address.h"
 
 enum {
-    JOURNAL_VERSION = 1,
+    JOURNAL_VERSION = 2,
 };
 
 static const char *const kind_names[OP_KINDS] = {
@@ -65,6 +71,12 @@ static json_t *saved_to_json(const struct op *op)
     return list;
 }
 
+/* It is about one link, which is known by its index. */
+static bool has_index(const struct op *op)
+{
+    return op_part(op->kind) == PART_DEVICES || (op->kind == OP_SYSCTL && op->ifname[0]);
+}
+
 static json_t *op_to_json(const struct op *op)
 {
     char text[ADDR_TEXT_MAX];
@@ -73,8 +85,10 @@ static json_t *op_to_json(const struct op *op)
     set_string(o, "op", kind_names[op->kind]);
     if (op->ifname[0])
         set_string(o, "ifname", op->ifname);
-    if (op_part(op->kind) == PART_DEVICES)
+    if (has_index(op))
         set_int(o, "index", op->index);
+    if (op->family == FAMILY_IPV6)
+        set_string(o, "family", "ipv6");
     switch (op->kind) {
     case OP_DEVICE:
         set_int(o, "owner", op->owner);
@@ -82,6 +96,8 @@ static json_t *op_to_json(const struct op *op)
     case OP_ADDRESS:
         set_string(o, "address", addr_format(&op->addr.addr, text));
         set_int(o, "prefix", op->addr.prefix_len);
+        if (op->mroute)
+            json_object_set_new(o, "mroute", json_true());
         break;
     case OP_CHAIN:
         json_object_set_new(o, "table", json_boolean(op->table_too));
@@ -142,10 +158,11 @@ static bool get_int(const json_t *o, const char *key, int64_t min, int64_t max, 
     return json_is_integer(v) && *out >= min && *out <= max;
 }
 
-/* A path below /proc/sys that stays there, and belongs to IPv4, where all that we change is. */
+/* A path below /proc/sys that stays there, and belongs to IP, where all that we change is. */
 static bool is_sysctl_name(const char *name)
 {
-    return strncmp(name, "net/ipv4/", 9) == 0 && !strstr(name, "..");
+    return (strncmp(name, "net/ipv4/", 9) == 0 || strncmp(name, "net/ipv6/", 9) == 0) &&
+           !strstr(name, "..");
 }
 
 static bool get_saved(const json_t *list, struct op *op)
@@ -169,10 +186,11 @@ static bool get_address(const json_t *o, struct op *op)
     char text[ADDR_TEXT_MAX];
     int64_t prefix_len;
 
-    if (!get_string(o, "address", text, sizeof(text)) || parse_addr4(text, &op->addr.addr) < 0 ||
-        !get_int(o, "prefix", 1, 32, &prefix_len))
+    if (!get_string(o, "address", text, sizeof(text)) || parse_addr(text, &op->addr.addr) < 0 ||
+        !get_int(o, "prefix", 1, addr_is_v4(&op->addr.addr) ? 32 : 128, &prefix_len))
         return false;
     op->addr.prefix_len = (uint8_t)prefix_len;
+    op->mroute = json_is_true(json_object_get(o, "mroute"));
     return true;
 }
 
@@ -184,6 +202,17 @@ static bool get_firewall(const json_t *o, struct op *op)
         return false;
     op->firewall = strcmp(text, "legacy") == 0 ? FIREWALL_IPTABLES_LEGACY : FIREWALL_IPTABLES_NFT;
     return strcmp(text, firewall_text(op->firewall)) == 0;
+}
+
+/* Absent: IPv4, as in a journal of version 1. */
+static bool get_family(const json_t *o, struct op *op)
+{
+    char text[8] = "";
+
+    if (!json_object_get(o, "family"))
+        return true;
+    op->family = FAMILY_IPV6;
+    return get_string(o, "family", text, sizeof(text)) && strcmp(text, "ipv6") == 0;
 }
 
 /* The fields that belong to the operation's kind. */
@@ -223,13 +252,14 @@ static bool get_op(const json_t *o, struct op *op)
             break;
     if (op->kind == OP_KINDS)
         return false;
-    if (op_part(op->kind) == PART_DEVICES && !get_int(o, "index", 1, INT32_MAX, &index))
-        return false;
-    op->index = (int)index;
-    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE) &&
+    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE ||
+         json_object_get(o, "ifname")) &&
         !get_string(o, "ifname", op->ifname, sizeof(op->ifname)))
         return false;
-    return get_fields(o, op);
+    if (has_index(op) && !get_int(o, "index", 1, INT32_MAX, &index))
+        return false;
+    op->index = (int)index;
+    return get_family(o, op) && get_fields(o, op);
 }
 
 static bool same_netns(const struct netns_id *n, const json_t *root)
@@ -250,8 +280,8 @@ int journal_from_json(struct journal *j, const json_t *root)
     unsigned n = 0;
 
     j->ops = 0;
-    if (!get_int(root, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) ||
-        !json_is_array(changes) || json_array_size(changes) > JOURNAL_OPS_MAX)
+    if (!get_int(root, "version", 1, JOURNAL_VERSION, &version) || !json_is_array(changes) ||
+        json_array_size(changes) > JOURNAL_OPS_MAX)
         return -EBADMSG;
     if (!same_netns(&j->netns, root))
         return -ESTALE;

@@ -11,7 +11,9 @@
 #include "setup.h"
 
 enum {
-    ADDRS_MAX = 512, /* addresses of the machine that are compared with ours */
+    ADDRS_MAX = 512,      /* addresses of the machine that are compared with ours */
+    ADVERTISED_MAX = 512, /* links that are asked whether they hear a router */
+    IPV6_MTU_MIN = 1280,  /* RFC 8200 section 5; below it the kernel takes IPv6 off a link */
 };
 
 /* fe80::/10, which the kernel gives every link that it sets up. */
@@ -20,31 +22,52 @@ static bool is_link_local(const struct addr *a)
     return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
 }
 
-/* Whether an IPv4 address of another link lies in the subnet of `ours`, or the other way round. */
+/* Whether an address of another link lies in the subnet of `ours`, or the other way round. */
 static bool overlaps(const struct netlink_addr *ours, const struct netlink_addr *other)
 {
-    uint8_t len = ours->prefix_len < other->prefix_len ? ours->prefix_len : other->prefix_len;
-    uint32_t mask = len ? UINT32_MAX << (32 - len) : 0;
+    unsigned len = ours->prefix_len < other->prefix_len ? ours->prefix_len : other->prefix_len;
+    enum family family = family_of(&ours->addr);
 
-    return addr_is_v4(&ours->addr) && addr_is_v4(&other->addr) &&
-           ((addr_v4_value(&ours->addr) ^ addr_v4_value(&other->addr)) & mask) == 0;
+    if (family_of(&other->addr) != family)
+        return false;
+    if (family == FAMILY_IPV4)
+        len += 96; /* of its mapped form */
+    if (memcmp(ours->addr.b, other->addr.b, len / 8) != 0)
+        return false;
+    return len % 8 == 0 || (ours->addr.b[len / 8] ^ other->addr.b[len / 8]) >> (8 - len % 8) == 0;
+}
+
+/* What address `a` of the machine means for the node's address `i`. Returns whether it is that. */
+static bool note_for(const struct lab_node *n, unsigned i, const struct netlink_addr *a,
+                     struct device_facts *d)
+{
+    const struct netlink_addr *ours = &n->addr[i];
+    struct addr_facts *f = &d->addr[i];
+
+    if (d->exists && a->index == d->link.index) {
+        bool it = addr_eq(&a->addr, &ours->addr) && a->prefix_len == ours->prefix_len;
+
+        f->there |= it;
+        return it;
+    }
+    if (overlaps(ours, a)) {
+        f->overlap = true;
+        if (!if_indextoname((unsigned)a->index, f->overlap_ifname))
+            snprintf(f->overlap_ifname, sizeof(f->overlap_ifname), "link %d", a->index);
+    }
+    return false;
 }
 
 static void note_addr(const struct lab_node *n, const struct netlink_addr *a,
                       struct device_facts *d)
 {
-    bool on_it = d->exists && a->index == d->link.index;
-    bool wanted = addr_eq(&a->addr, &n->addr.addr) && a->prefix_len == n->addr.prefix_len;
+    bool wanted = false;
 
-    if (on_it && wanted) {
-        d->has_addr = true;
-    } else if (on_it && !is_link_local(&a->addr)) {
+    for (unsigned i = 0; i < n->addrs; i++)
+        wanted |= note_for(n, i, a, d);
+    if (d->exists && a->index == d->link.index && !wanted && !is_link_local(&a->addr)) {
         d->has_other = true;
         d->other = *a;
-    } else if (!on_it && overlaps(&n->addr, a)) {
-        d->overlap = true;
-        if (!if_indextoname((unsigned)a->index, d->overlap_ifname))
-            snprintf(d->overlap_ifname, sizeof(d->overlap_ifname), "link %d", a->index);
     }
 }
 
@@ -63,35 +86,122 @@ static int look_at_device(struct setup *s, unsigned i, const struct netlink_addr
     return 0;
 }
 
-static void look_at_rules(struct setup *s)
+static void look_at_rules(struct setup *s, enum family family)
 {
-    struct facts *f = &s->facts;
+    struct firewall_facts *f = &s->facts.firewall[family];
+    char *said = s->firewall_said[family];
 
-    f->firewall = firewall_detect();
-    for (unsigned i = 0; i < s->lab.nodes && f->firewall != FIREWALL_NONE; i++) {
-        int r = firewall_rule_present(f->firewall, s->lab.node[i].ifname, s->firewall_said);
+    f->kind = firewall_detect(family);
+    for (unsigned i = 0; i < s->lab.nodes && f->kind != FIREWALL_NONE; i++) {
+        int r = firewall_rule_present(family, f->kind, s->lab.node[i].ifname, said);
 
-        f->device[i].rule = r == 1;
+        s->facts.device[i].rule[family] = r == 1;
         if (r == -EPERM)
-            f->firewall = FIREWALL_UNKNOWN;
+            f->kind = FIREWALL_UNKNOWN;
         else if (r < 0)
-            f->firewall = FIREWALL_NONE;
+            f->kind = FIREWALL_NONE;
         if (r == -EPERM)
             break;
     }
-    if (f->firewall != FIREWALL_NONE)
-        s->firewall_said[0] = '\0';
-    if (f->firewall == FIREWALL_IPTABLES_NFT && rawtable_look(&f->raw_table, &f->raw_chain) < 0)
+    if (f->kind != FIREWALL_NONE)
+        said[0] = '\0';
+    if (f->kind == FIREWALL_IPTABLES_NFT && rawtable_look(family, &f->raw_table, &f->raw_chain) < 0)
         f->raw_table = f->raw_chain = true; /* then we did not make them */
-    if (f->firewall == FIREWALL_IPTABLES_NFT || f->firewall == FIREWALL_IPTABLES_LEGACY)
-        f->forward_drops =
-            firewall_forward_drops(f->firewall, s->lab.node[0].ifname, s->lab.node[1].ifname) == 1;
+    if (f->kind == FIREWALL_IPTABLES_NFT || f->kind == FIREWALL_IPTABLES_LEGACY)
+        f->forward_drops = firewall_forward_drops(family, f->kind, s->lab.node[0].ifname,
+                                                  s->lab.node[1].ifname) == 1;
+}
+
+/* ---- IPv6 ---- */
+
+/* A switch of the machine: 0, 1, or -1 when it cannot be read. */
+static int switch_now(const char *name)
+{
+    char value[SYSCTL_VALUE_MAX];
+
+    return sysctl_read(name, value) < 0 ? -1 : strcmp(value, "0") != 0;
+}
+
+/* Whether node i's TUN can have IPv6, or will when it is made; if not, why and what to do. */
+static bool device_has_ipv6(struct setup *s, unsigned i)
+{
+    const struct device_facts *d = &s->facts.device[i];
+    const char *conf = d->exists ? s->lab.node[i].ifname : "default";
+    char name[SYSCTL_NAME_MAX];
+    int off;
+
+    snprintf(name, sizeof(name), "net/ipv6/conf/%s/disable_ipv6", conf);
+    off = switch_now(name);
+    if (off == -1 && d->exists && d->link.mtu < IPV6_MTU_MIN)
+        snprintf(s->facts.ipv6_off, OFF_TEXT_MAX,
+                 "the MTU of %s is %u, and IPv6 needs %d: ip link set dev %s mtu %d", conf,
+                 d->link.mtu, IPV6_MTU_MIN, conf, IPV6_MTU_MIN);
+    else if (off != 0)
+        snprintf(s->facts.ipv6_off, OFF_TEXT_MAX,
+                 "net.ipv6.conf.%s.disable_ipv6 is 1; to have it: sysctl -w "
+                 "net.ipv6.conf.%s.disable_ipv6=0",
+                 conf, conf);
+    return off == 0;
+}
+
+static void look_at_ipv6(struct setup *s)
+{
+    struct facts *f = &s->facts;
+
+    f->forwarding[FAMILY_IPV6] = switch_now("net/ipv6/conf/all/forwarding");
+    if (f->forwarding[FAMILY_IPV6] == -1) {
+        snprintf(f->ipv6_off, OFF_TEXT_MAX,
+                 "this kernel has none, or was started with ipv6.disable=1");
+        return;
+    }
+    for (unsigned i = 0; i < s->lab.nodes; i++)
+        if (!device_has_ipv6(s, i))
+            return;
+    f->ipv6 =
+        f->forwarding[FAMILY_IPV6] == 1 || !sysctl_is_read_only("net/ipv6/conf/all/forwarding");
+    if (!f->ipv6)
+        snprintf(f->ipv6_off, OFF_TEXT_MAX,
+                 "net.ipv6.conf.all.forwarding is 0 and /proc/sys is read-only here; set it where "
+                 "it is not (in a container: outside)");
+}
+
+/* Whether link `index` would stop to hear its router, once this machine forwards; then *ret. */
+static bool is_ra_link(const struct setup *s, int index, struct ra_link *ret)
+{
+    char name[SYSCTL_NAME_MAX], value[SYSCTL_VALUE_MAX];
+
+    ret->index = index;
+    if (!if_indextoname((unsigned)index, ret->ifname))
+        return false;
+    for (unsigned i = 0; i < s->lab.nodes; i++)
+        if (strcmp(ret->ifname, s->lab.node[i].ifname) == 0)
+            return false;
+    snprintf(name, sizeof(name), "net/ipv6/conf/%s/accept_ra", ret->ifname);
+    return sysctl_read(name, value) == 0 && strcmp(value, "1") == 0;
+}
+
+static int look_at_routers(struct setup *s)
+{
+    static int index[ADVERTISED_MAX];
+    struct facts *f = &s->facts;
+    size_t n;
+    int r = netlink_advertised_links(s->nl, index, ADVERTISED_MAX, &n);
+
+    for (size_t i = 0; r == 0 && i < n && i < ADVERTISED_MAX; i++) {
+        struct ra_link link;
+
+        if (!is_ra_link(s, index[i], &link))
+            continue;
+        if (f->ra_links < RA_LINKS_MAX)
+            f->ra[f->ra_links] = link;
+        f->ra_links++;
+    }
+    return r;
 }
 
 int look(struct setup *s)
 {
     static struct netlink_addr addrs[ADDRS_MAX];
-    char value[SYSCTL_VALUE_MAX];
     size_t n;
     int r = netlink_addr_list(s->nl, 0, addrs, ADDRS_MAX, &n);
 
@@ -100,9 +210,12 @@ int look(struct setup *s)
         r = look_at_device(s, i, addrs, n < ADDRS_MAX ? n : ADDRS_MAX);
     if (r < 0)
         return r;
-    look_at_rules(s);
-    s->facts.ip_forward = -1;
-    if (sysctl_read("net/ipv4/ip_forward", value) == 0)
-        s->facts.ip_forward = strcmp(value, "0") != 0;
-    return 0;
+    s->facts.forwarding[FAMILY_IPV4] = switch_now("net/ipv4/ip_forward");
+    look_at_ipv6(s);
+    for (enum family f = 0; f < FAMILIES; f++)
+        if (lab_speaks(&s->lab, &s->facts, f))
+            look_at_rules(s, f);
+    if (lab_speaks(&s->lab, &s->facts, FAMILY_IPV6) && s->facts.forwarding[FAMILY_IPV6] != 1)
+        r = look_at_routers(s);
+    return r;
 }

@@ -45,9 +45,9 @@ static const struct option_spec options[] = {
 static const struct program program = {
     .name = "netsetup",
     .synopsis = "{netsetup} [OPTION]... up|down|status|plan",
-    .summary = "Sets up the network for twintun's two nodes: tun0 10.0.0.1/24 for host and tun1 "
-               "10.0.1.1/24 for peer, forwarding between them, and two rules that keep their "
-               "packets out of connection tracking.",
+    .summary = "Sets up the network for twintun's two nodes: tun0 with 10.0.0.1/24 and fd00::1/64 "
+               "for host, tun1 with 10.0.1.1/24 and fd00:1::1/64 for peer, forwarding between "
+               "them, and rules that keep their packets out of connection tracking.",
     .epilogue = "commands:\n"
                 "  up      Make what is missing; twice changes nothing. Needs CAP_NET_ADMIN.\n"
                 "  down    Undo what 'up' changed, and nothing else.\n"
@@ -166,24 +166,36 @@ static int look_around(struct setup *s)
 
 /* ---- commands: each returns an exit code ---- */
 
-/* What there is to say about the packet filter before `up`. */
-static int check_firewall(struct setup *s)
+/* What there is to say about a family's packet filter before `up`. */
+static int check_firewall(struct setup *s, enum family family)
 {
-    const char *why = s->firewall_said[0] ? s->firewall_said : "iptables is not installed";
+    enum firewall_kind kind = s->facts.firewall[family].kind;
+    const char *said = s->firewall_said[family], *tool = firewall_tool(family);
+    bool v6 = family == FAMILY_IPV6;
 
-    if (!(s->parts & PART_RULES))
+    if (!(s->parts & PART_RULES) || !lab_speaks(&s->lab, &s->facts, family))
         return EXIT_DONE;
-    if (s->facts.firewall == FIREWALL_UNKNOWN)
-        return say_error(EXIT_PRIVILEGE, "iptables may not be used here; run this as root, or in a "
-                                         "namespace of your own: unshare -Urn");
-    if (s->facts.firewall != FIREWALL_NONE)
+    if (kind == FIREWALL_UNKNOWN)
+        return say_error(EXIT_PRIVILEGE,
+                         "%s may not be used here; run this as root, or in a namespace of your "
+                         "own: unshare -Urn",
+                         tool);
+    if (kind != FIREWALL_NONE)
         return EXIT_DONE;
-    if (s->parts == PART_RULES)
-        return say_error(EXIT_FAILED, "no rules can be added: %s; 'make deps' installs iptables",
-                         why);
-    say_note(s, "no NOTRACK rules: %s; the lab works, but connection tracking will see its packets",
-             why);
+    if (s->parts == PART_RULES && !v6)
+        return say_error(EXIT_FAILED, "no rules can be added: %s%s; 'make deps' installs %s",
+                         said[0] ? said : tool, said[0] ? "" : " is not installed", tool);
+    say_note(s, "no %s rules: %s%s; the lab works, but connection tracking will see its packets",
+             v6 ? "IPv6 NOTRACK" : "NOTRACK", said[0] ? said : tool,
+             said[0] ? "" : " is not installed");
     return EXIT_DONE;
+}
+
+/* The lab is complete without it; who wants it must know what is in its way. */
+static void note_ipv6_off(const struct setup *s)
+{
+    if (!s->facts.ipv6)
+        say_note(s, "IPv6 is off here, so IPv4 is all that is set up: %s", s->facts.ipv6_off);
 }
 
 static void note_foreign_devices(const struct setup *s)
@@ -205,18 +217,27 @@ static void note_device_file(const struct setup *s)
                     "'chmod 666 /dev/net/tun' as root");
 }
 
+static void note_forward(const struct setup *s)
+{
+    char text[FORWARD_TEXT_MAX];
+
+    for (enum family f = 0; s->parts != PART_RULES && f < FAMILIES; f++)
+        if (s->facts.firewall[f].forward_drops)
+            say_note(s, "%s", forward_warning(&s->lab, f, text));
+}
+
 static int command_up(struct setup *s)
 {
     static struct plan plan;
-    char why[REFUSAL_TEXT_MAX], text[FORWARD_TEXT_MAX];
+    char why[REFUSAL_TEXT_MAX];
     int code = need_privilege("up");
 
     if (!code)
         code = open_journal(s, true);
     if (!code)
         code = look_around(s);
-    if (!code)
-        code = check_firewall(s);
+    for (enum family f = 0; !code && f < FAMILIES; f++)
+        code = check_firewall(s, f);
     if (code)
         return code;
     if (plan_up(&s->lab, s->parts, &s->facts, &plan, why) < 0)
@@ -231,8 +252,8 @@ static int command_up(struct setup *s)
         say_note(s, "up: %u change%s; '%s down' undoes them", plan_changes(&plan),
                  plan_changes(&plan) == 1 ? "" : "s", say_self());
     note_device_file(s);
-    if (s->facts.forward_drops && s->parts != PART_RULES)
-        say_note(s, "%s", forward_warning(&s->lab, text));
+    note_ipv6_off(s);
+    note_forward(s);
     if (s->json && look_around(s) == EXIT_DONE)
         status(s);
     return EXIT_DONE;
@@ -324,7 +345,8 @@ static int command_plan(struct setup *s)
         return code;
     if (plan_up(&s->lab, s->parts, &s->facts, &plan, why) < 0)
         return say_error(EXIT_FOREIGN, "%s", why);
-    if (s->facts.firewall == FIREWALL_UNKNOWN && s->parts & PART_RULES)
+    note_ipv6_off(s);
+    if (s->facts.firewall[FAMILY_IPV4].kind == FIREWALL_UNKNOWN && s->parts & PART_RULES)
         say_note(s, "without privilege the rules cannot be seen: the plan assumes that there are "
                     "none");
     print_plan(s, &plan);

@@ -4,6 +4,12 @@
  * The order is chosen so that a run that dies half-way has opened as little as possible: devices
  * first, rules next, and forwarding, which concerns the whole machine, last.
  *
+ * A machine that forwards IPv6 does not listen to routers any more, and the kernel throws away the
+ * default routes that it has from them, unless the interface's accept_ra is 2. So before forwarding
+ * is turned on, accept_ra becomes 2 where it is 1 and something came from a router.
+ *
+ * Where IPv6 is off (facts->ipv6), the lab is complete with IPv4 alone.
+ *
  * "Someone else's" means: a link with one of our names that is no TUN, or that we did not make and
  * that has other addresses or another owner; or another link that has an address in one of our
  * subnets, whose traffic our routes would draw away.
@@ -17,19 +23,46 @@
 
 #include "run/self.h"
 
-static void set_node(struct lab_node *n, const char *ifname, uint32_t addr, uint8_t prefix_len)
+/* Node i of the lab as it is by default: 10.0.i.1/24, and fd00:i::1/64. */
+static void set_node(struct lab_node *n, unsigned i)
 {
-    snprintf(n->ifname, sizeof(n->ifname), "%s", ifname);
-    n->addr = (struct netlink_addr){.addr = addr_v4(addr), .prefix_len = prefix_len};
+    struct addr v6 = {.b = {0xfd, 0, 0, (uint8_t)i, [15] = 1}};
+
+    snprintf(n->ifname, sizeof(n->ifname), "tun%u", i);
+    n->addr[0] = (struct netlink_addr){.addr = addr_v4(0x0a000001 + (i << 8)), .prefix_len = 24};
+    n->addr[1] = (struct netlink_addr){.addr = v6, .prefix_len = 64};
+    n->addrs = 2;
 }
 
 void lab_default(struct lab *lab, int64_t owner)
 {
     memset(lab, 0, sizeof(*lab));
-    set_node(&lab->node[0], "tun0", 0x0a000001, 24);
-    set_node(&lab->node[1], "tun1", 0x0a000101, 24);
     lab->nodes = 2;
+    for (unsigned i = 0; i < lab->nodes; i++)
+        set_node(&lab->node[i], i);
     lab->owner = owner;
+}
+
+enum family family_of(const struct addr *addr)
+{
+    return addr_is_v4(addr) ? FAMILY_IPV4 : FAMILY_IPV6;
+}
+
+bool lab_speaks(const struct lab *lab, const struct facts *facts, enum family family)
+{
+    if (family == FAMILY_IPV6 && !facts->ipv6)
+        return false;
+    for (unsigned i = 0; i < lab->nodes; i++)
+        for (unsigned a = 0; a < lab->node[i].addrs; a++)
+            if (family_of(&lab->node[i].addr[a].addr) == family)
+                return true;
+    return false;
+}
+
+/* Whether the plan has anything to do with address `a`. */
+static bool is_wanted(const struct facts *facts, const struct netlink_addr *a)
+{
+    return facts->ipv6 || family_of(&a->addr) == FAMILY_IPV4;
 }
 
 /* ---- refusals ---- */
@@ -59,11 +92,30 @@ static bool is_foreign(const struct lab_node *n, const struct device_facts *d,
     return false;
 }
 
-/* Reasons that forbid making or completing the device itself. */
-static bool is_taken(const struct lab *lab, const struct lab_node *n, const struct device_facts *d,
-                     char why[REFUSAL_TEXT_MAX])
+/* Whether another link has one of this node's subnets, whose address is not on the TUN yet. */
+static bool overlaps(const struct facts *facts, const struct lab_node *n,
+                     const struct device_facts *d, char why[REFUSAL_TEXT_MAX])
 {
-    char text[ADDR_TEXT_MAX], self[SELF_MAX];
+    char text[ADDR_TEXT_MAX];
+
+    for (unsigned a = 0; a < n->addrs; a++) {
+        if (!is_wanted(facts, &n->addr[a]) || d->addr[a].there || !d->addr[a].overlap)
+            continue;
+        snprintf(why, REFUSAL_TEXT_MAX,
+                 "%s has an address in %s's subnet, %s/%u; nothing was changed: bring that "
+                 "interface down, or work in a namespace (unshare -n)",
+                 d->addr[a].overlap_ifname, n->ifname, addr_format(&n->addr[a].addr, text),
+                 n->addr[a].prefix_len);
+        return true;
+    }
+    return false;
+}
+
+/* Reasons that forbid making or completing the device itself. */
+static bool is_taken(const struct lab *lab, const struct facts *facts, const struct lab_node *n,
+                     const struct device_facts *d, char why[REFUSAL_TEXT_MAX])
+{
+    char self[SELF_MAX];
 
     if (d->exists && d->link.owner >= 0 && d->link.owner != lab->owner) {
         snprintf(why, REFUSAL_TEXT_MAX,
@@ -73,15 +125,23 @@ static bool is_taken(const struct lab *lab, const struct lab_node *n, const stru
                  d->ours ? self_call("netsetup", self) : "", d->ours ? " down'" : "");
         return true;
     }
-    if (d->overlap && !d->has_addr) {
-        snprintf(why, REFUSAL_TEXT_MAX,
-                 "%s has an address in %s's subnet, %s/%u; nothing was changed: bring that "
-                 "interface down, or work in a namespace (unshare -n)",
-                 d->overlap_ifname, n->ifname, addr_format(&n->addr.addr, text),
-                 n->addr.prefix_len);
-        return true;
-    }
-    return false;
+    return overlaps(facts, n, d, why);
+}
+
+/* More interfaces than we can keep from losing what they have from a router. */
+static bool is_too_much(const struct lab *lab, const struct facts *facts,
+                        char why[REFUSAL_TEXT_MAX])
+{
+    if (facts->ra_links <= RA_LINKS_MAX || !lab_speaks(lab, facts, FAMILY_IPV6) ||
+        facts->forwarding[FAMILY_IPV6] == 1)
+        return false;
+    snprintf(why, REFUSAL_TEXT_MAX,
+             "%u interfaces have their IPv6 routes from routers, whom a machine that forwards does "
+             "not hear; nothing was changed: set accept_ra to 2 on those that shall, turn "
+             "forwarding on yourself, 'sysctl -w net.ipv6.conf.all.forwarding=1', and run this "
+             "again",
+             facts->ra_links);
+    return true;
 }
 
 /* ---- the list ---- */
@@ -96,42 +156,70 @@ static struct op *add_op(struct plan *plan, enum op_kind kind, const char *ifnam
     return op;
 }
 
-static void plan_device(struct plan *plan, const struct lab *lab, const struct lab_node *n,
-                        const struct device_facts *d)
+static void plan_device(struct plan *plan, const struct lab *lab, const struct facts *facts,
+                        unsigned i)
 {
+    const struct lab_node *n = &lab->node[i];
+    const struct device_facts *d = &facts->device[i];
+
     if (!d->exists)
         add_op(plan, OP_DEVICE, n->ifname)->owner = lab->owner;
-    if (!d->exists || !d->has_addr)
-        add_op(plan, OP_ADDRESS, n->ifname)->addr = n->addr;
+    for (unsigned a = 0; a < n->addrs; a++)
+        if (is_wanted(facts, &n->addr[a]) && !(d->exists && d->addr[a].there))
+            add_op(plan, OP_ADDRESS, n->ifname)->addr = n->addr[a];
     if (!d->exists || !d->link.up)
         add_op(plan, OP_LINK_UP, n->ifname);
 }
 
-static void plan_rules(struct plan *plan, const struct lab *lab, const struct facts *facts)
+static void plan_rules(struct plan *plan, const struct lab *lab, const struct facts *facts,
+                       enum family family)
 {
-    bool chain = facts->firewall == FIREWALL_IPTABLES_NFT && !facts->raw_chain;
+    const struct firewall_facts *fw = &facts->firewall[family];
+    bool chain = fw->kind == FIREWALL_IPTABLES_NFT && !fw->raw_chain;
+    struct op *op;
 
-    if (facts->firewall == FIREWALL_NONE)
+    if (fw->kind == FIREWALL_NONE || !lab_speaks(lab, facts, family))
         return;
     for (unsigned i = 0; i < lab->nodes; i++) {
-        if (facts->device[i].rule)
+        if (facts->device[i].rule[family])
             continue;
-        if (chain)
-            add_op(plan, OP_CHAIN, "")->table_too = !facts->raw_table;
+        if (chain) {
+            op = add_op(plan, OP_CHAIN, "");
+            op->family = family;
+            op->table_too = !fw->raw_table;
+        }
         chain = false;
-        add_op(plan, OP_RULE, lab->node[i].ifname)->firewall = facts->firewall;
+        op = add_op(plan, OP_RULE, lab->node[i].ifname);
+        op->family = family;
+        op->firewall = fw->kind;
     }
 }
 
-static void plan_forwarding(struct plan *plan, const struct facts *facts)
+static struct op *add_sysctl(struct plan *plan, const char *name, const char *value)
 {
+    struct op *op = add_op(plan, OP_SYSCTL, "");
+
+    snprintf(op->want.name, sizeof(op->want.name), "%s", name);
+    snprintf(op->want.value, sizeof(op->want.value), "%s", value);
+    return op;
+}
+
+static void plan_forwarding(struct plan *plan, const struct lab *lab, const struct facts *facts)
+{
+    char name[SYSCTL_NAME_MAX];
     struct op *op;
 
-    if (facts->ip_forward == 1)
+    if (lab_speaks(lab, facts, FAMILY_IPV4) && facts->forwarding[FAMILY_IPV4] != 1)
+        add_sysctl(plan, "net/ipv4/ip_forward", "1");
+    if (!lab_speaks(lab, facts, FAMILY_IPV6) || facts->forwarding[FAMILY_IPV6] == 1)
         return;
-    op = add_op(plan, OP_SYSCTL, "");
-    snprintf(op->want.name, sizeof(op->want.name), "net/ipv4/ip_forward");
-    snprintf(op->want.value, sizeof(op->want.value), "1");
+    for (unsigned i = 0; i < facts->ra_links; i++) {
+        snprintf(name, sizeof(name), "net/ipv6/conf/%s/accept_ra", facts->ra[i].ifname);
+        op = add_sysctl(plan, name, "2");
+        snprintf(op->ifname, sizeof(op->ifname), "%s", facts->ra[i].ifname);
+        op->index = facts->ra[i].index;
+    }
+    add_sysctl(plan, "net/ipv6/conf/all/forwarding", "1");
 }
 
 int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, struct plan *ret,
@@ -143,29 +231,49 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
 
         if (parts & (PART_DEVICES | PART_RULES) && is_foreign(&lab->node[i], d, why))
             return -EEXIST;
-        if (parts & PART_DEVICES && is_taken(lab, &lab->node[i], d, why))
+        if (parts & PART_DEVICES && is_taken(lab, facts, &lab->node[i], d, why))
             return -EEXIST;
     }
+    if (parts & PART_FORWARDING && is_too_much(lab, facts, why))
+        return -EEXIST;
     for (unsigned i = 0; parts & PART_DEVICES && i < lab->nodes; i++)
-        plan_device(ret, lab, &lab->node[i], &facts->device[i]);
-    if (parts & PART_RULES)
-        plan_rules(ret, lab, facts);
+        plan_device(ret, lab, facts, i);
+    for (enum family f = 0; parts & PART_RULES && f < FAMILIES; f++)
+        plan_rules(ret, lab, facts, f);
     if (parts & PART_FORWARDING)
-        plan_forwarding(ret, facts);
+        plan_forwarding(ret, lab, facts);
     return 0;
+}
+
+static bool device_is_up(const struct lab_node *n, const struct facts *facts,
+                         const struct device_facts *d)
+{
+    if (!d->exists || !d->link.is_tun || !d->link.up)
+        return false;
+    for (unsigned a = 0; a < n->addrs; a++)
+        if (is_wanted(facts, &n->addr[a]) && !d->addr[a].there)
+            return false;
+    return true;
 }
 
 bool plan_is_up(const struct lab *lab, const struct facts *facts)
 {
-    bool rules = facts->firewall != FIREWALL_NONE && facts->firewall != FIREWALL_UNKNOWN;
-
-    for (unsigned i = 0; i < lab->nodes; i++) {
-        const struct device_facts *d = &facts->device[i];
-
-        if (!d->exists || !d->link.is_tun || !d->link.up || !d->has_addr || (rules && !d->rule))
+    for (unsigned i = 0; i < lab->nodes; i++)
+        if (!device_is_up(&lab->node[i], facts, &facts->device[i]))
             return false;
+    for (enum family f = 0; f < FAMILIES; f++) {
+        enum firewall_kind kind = facts->firewall[f].kind;
+
+        if (!lab_speaks(lab, facts, f))
+            continue;
+        if (facts->forwarding[f] != 1)
+            return false;
+        for (unsigned i = 0; kind != FIREWALL_NONE && kind != FIREWALL_UNKNOWN && i < lab->nodes;
+             i++)
+            if (!facts->device[i].rule[f])
+                return false;
     }
-    return facts->ip_forward == 1;
+    return true;
 }
 
 /* ---- about one operation ---- */
@@ -204,7 +312,7 @@ enum part op_part(enum op_kind kind)
 
 bool op_same_thing(const struct op *a, const struct op *b)
 {
-    return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 &&
+    return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 && a->family == b->family &&
            strcmp(a->want.name, b->want.name) == 0 &&
            (a->kind != OP_ADDRESS ||
             (addr_eq(&a->addr.addr, &b->addr.addr) && a->addr.prefix_len == b->addr.prefix_len));
@@ -213,24 +321,31 @@ bool op_same_thing(const struct op *a, const struct op *b)
 static const char *rule_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
 {
     snprintf(out, OP_TEXT_MAX,
-             "iptables -w -t raw %s PREROUTING -i %s -m comment --comment twintun -j NOTRACK", verb,
-             op->ifname);
+             "%s -w -t raw %s PREROUTING -i %s -m comment --comment twintun -j NOTRACK",
+             op->family == FAMILY_IPV6 ? "ip6tables" : "iptables", verb, op->ifname);
     return out;
 }
 
 static const char *address_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
 {
     char text[ADDR_TEXT_MAX];
+    bool nodad = family_of(&op->addr.addr) == FAMILY_IPV6 && strcmp(verb, "add") == 0;
 
-    snprintf(out, OP_TEXT_MAX, "ip address %s %s/%u dev %s", verb,
-             addr_format(&op->addr.addr, text), op->addr.prefix_len, op->ifname);
+    snprintf(out, OP_TEXT_MAX, "ip address %s %s/%u dev %s%s", verb,
+             addr_format(&op->addr.addr, text), op->addr.prefix_len, op->ifname,
+             nodad ? " nodad" : "");
     return out;
 }
 
-/* "net/ipv4/ip_forward" as "sysctl -w net.ipv4.ip_forward=1"; only used where no part has a dot. */
+/*
+ * "net/ipv4/ip_forward" as "sysctl -w net.ipv4.ip_forward=1". With slashes sysctl understands it,
+ * too, and then the name of an interface may have a dot.
+ */
 static const char *sysctl_text(const struct saved_value *v, char out[OP_TEXT_MAX])
 {
     snprintf(out, OP_TEXT_MAX, "sysctl -w %s=%s", v->name, v->value);
+    if (strchr(v->name, '.'))
+        return out;
     for (char *p = out; *p && *p != '='; p++)
         if (*p == '/')
             *p = '.';
@@ -276,8 +391,8 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
         snprintf(out, OP_TEXT_MAX, "ip link set dev %s down", op->ifname);
         break;
     case OP_CHAIN:
-        snprintf(out, OP_TEXT_MAX, "nft delete %s",
-                 op->table_too ? "table ip raw" : "chain ip raw PREROUTING");
+        snprintf(out, OP_TEXT_MAX, "nft delete %s %s raw%s", op->table_too ? "table" : "chain",
+                 op->family == FAMILY_IPV6 ? "ip6" : "ip", op->table_too ? "" : " PREROUTING");
         break;
     case OP_RULE:
         return rule_text(op, "-D", out);

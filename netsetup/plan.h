@@ -17,12 +17,21 @@
 
 enum {
     LAB_NODES_MAX = 8,      /* nodes, each with a TUN of its own */
-    PLAN_OPS_MAX = 40,      /* 4 for each node, and the chain and the sysctl */
+    LAB_ADDRS_MAX = 4,      /* addresses of the kernel on one TUN */
+    RA_LINKS_MAX = 16,      /* interfaces that take their IPv6 routes from a router */
+    PLAN_OPS_MAX = 84,      /* 8 for each node, and for each family the chain and the sysctl; RA */
     OP_SAVED_MAX = 512,     /* sysctl values that one operation can put back */
-    SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv4/conf/INTERFACE/forwarding" with its final zero */
+    SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv6/conf/INTERFACE/forwarding" with its final zero */
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
     OP_TEXT_MAX = 200,      /* bytes of an operation as a command line */
     REFUSAL_TEXT_MAX = 512, /* bytes of the reason why there is no plan */
+    OFF_TEXT_MAX = 200,     /* bytes of the reason why there is no IPv6 */
+};
+
+enum family {
+    FAMILY_IPV4,
+    FAMILY_IPV6,
+    FAMILIES,
 };
 
 /* What --only chooses from. */
@@ -43,7 +52,8 @@ enum firewall_kind {
 
 struct lab_node {
     char ifname[NETLINK_NAME_MAX];
-    struct netlink_addr addr; /* the kernel's address on the TUN */
+    struct netlink_addr addr[LAB_ADDRS_MAX]; /* the kernel's on the TUN, of both families */
+    unsigned addrs;
 };
 
 struct lab {
@@ -52,37 +62,60 @@ struct lab {
     int64_t owner; /* user id that may open the TUNs without privilege */
 };
 
-/* Two TUNs: tun0 10.0.0.1/24 for host, tun1 10.0.1.1/24 for peer. */
+/*
+ * Two TUNs: tun0 with 10.0.0.1/24 and fd00::1/64 for host, tun1 with 10.0.1.1/24 and fd00:1::1/64
+ * for peer.
+ */
 void lab_default(struct lab *lab, int64_t owner);
 
 /* ---- what is there ---- */
+
+/* About one address that the lab wants. */
+struct addr_facts {
+    bool there;   /* on its TUN */
+    bool overlap; /* another link has an address in the same subnet */
+    char overlap_ifname[NETLINK_NAME_MAX];
+};
 
 struct device_facts {
     bool exists;
     bool ours; /* the journal says that we made it */
     struct netlink_link link;
-    bool has_addr;  /* the one that the lab wants */
-    bool has_other; /* an address besides that one and the link-local ones */
+    struct addr_facts addr[LAB_ADDRS_MAX]; /* as in struct lab_node */
+    bool has_other;                        /* an address besides those and the link-local ones */
     struct netlink_addr other;
-    bool overlap; /* another link has an address in the same subnet */
-    char overlap_ifname[NETLINK_NAME_MAX];
-    bool rule; /* our NOTRACK rule for it is there */
+    bool rule[FAMILIES]; /* our NOTRACK rule for it is there */
+};
+
+/* About one family's packet filter. */
+struct firewall_facts {
+    enum firewall_kind kind;
+    bool raw_table;     /* nft variant: table ip raw, or ip6 raw, is there */
+    bool raw_chain;     /* and has a chain PREROUTING */
+    bool forward_drops; /* between the first two TUNs, the chain FORWARD drops by default */
+};
+
+/* An interface that takes IPv6 routes or addresses from a router, as long as nobody forwards. */
+struct ra_link {
+    char ifname[NETLINK_NAME_MAX];
+    int index;
 };
 
 struct facts {
     struct device_facts device[LAB_NODES_MAX]; /* as in struct lab */
-    enum firewall_kind firewall;
-    bool raw_table;     /* nft variant: table ip raw is there */
-    bool raw_chain;     /* and has a chain PREROUTING */
-    int ip_forward;     /* 0, 1, or -1 when it cannot be read */
-    bool forward_drops; /* between the first two, iptables' FORWARD drops by default */
+    struct firewall_facts firewall[FAMILIES];
+    int forwarding[FAMILIES];    /* the machine's switch: 0, 1, or -1 when it cannot be read */
+    bool ipv6;                   /* our TUNs can have it */
+    char ipv6_off[OFF_TEXT_MAX]; /* otherwise: why not, and what to do */
+    struct ra_link ra[RA_LINKS_MAX];
+    unsigned ra_links; /* how many there are, also if they are more than that */
 };
 
 /* ---- operations ---- */
 
 enum op_kind {
     OP_DEVICE,  /* a persistent TUN */
-    OP_ADDRESS, /* the kernel's address on it, which brings the connected route */
+    OP_ADDRESS, /* a kernel's address on it, which brings the connected route */
     OP_LINK_UP,
     OP_CHAIN, /* the chain that iptables is about to make for the first rule */
     OP_RULE,
@@ -97,10 +130,12 @@ struct saved_value {
 
 struct op {
     enum op_kind kind;
-    char ifname[NETLINK_NAME_MAX]; /* DEVICE, ADDRESS, LINK_UP, RULE */
-    int index;                     /* DEVICE, ADDRESS, LINK_UP: the link's, which is never reused */
+    char ifname[NETLINK_NAME_MAX]; /* DEVICE, ADDRESS, LINK_UP, RULE; SYSCTL of one interface */
+    int index;                     /* the same but RULE: the link's, which is never reused */
     int64_t owner;                 /* DEVICE */
     struct netlink_addr addr;      /* ADDRESS */
+    bool mroute;                   /* ADDRESS: the kernel adds the multicast route with it */
+    enum family family;            /* CHAIN, RULE */
     enum firewall_kind firewall;   /* RULE */
     bool table_too;                /* CHAIN: the table was missing as well */
     struct saved_value want;       /* SYSCTL */
@@ -120,6 +155,12 @@ struct plan {
  */
 int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, struct plan *ret,
             char why[REFUSAL_TEXT_MAX]);
+
+/* Whether the lab has addresses of that family, on a machine that can have them. */
+bool lab_speaks(const struct lab *lab, const struct facts *facts, enum family family);
+
+/* The family of an address. */
+enum family family_of(const struct addr *addr);
 
 /* Whether nothing is missing, as far as these facts can tell. */
 bool plan_is_up(const struct lab *lab, const struct facts *facts);

@@ -1,9 +1,9 @@
 /*
- * The nft variant of iptables makes table ip raw and its chain PREROUTING with the first rule, and
- * leaves them behind, empty, when the last is gone. To take them away again we speak to nf_tables
- * itself: one atomic batch that deletes the chain and the table with NLM_F_NONREC, which the kernel
- * refuses with EBUSY if there is anything inside. So there is no moment between looking and
- * removing in which somebody's new rule could be lost.
+ * The nft variant of iptables makes table ip raw (ip6 raw for IPv6) and its chain PREROUTING with
+ * the first rule, and leaves them behind, empty, when the last is gone. To take them away again we
+ * speak to nf_tables itself: one atomic batch that deletes the chain and the table with
+ * NLM_F_NONREC, which the kernel refuses with EBUSY if there is anything inside. So there is no
+ * moment between looking and removing in which somebody's new rule could be lost.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -71,7 +71,8 @@ struct batch {
     unsigned char bytes[1024]; /* four messages of under 100 bytes */
     size_t used;
     uint32_t seq;
-    int acks; /* how many ask for an answer */
+    int acks;     /* how many ask for an answer */
+    int protocol; /* NFPROTO_IPV4 or _IPV6: whose tables */
 };
 
 /* Append a message and free it. */
@@ -118,7 +119,7 @@ static int put_frame(struct batch *b, int type)
     return msg ? put(b, msg, type, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES) : -ENOMEM;
 }
 
-/* A request about table ip raw, or about its chain PREROUTING. */
+/* A request about table raw, or about its chain PREROUTING. */
 static int put_request(struct batch *b, int type, int flags, bool chain)
 {
     struct nl_msg *msg = new_message();
@@ -135,7 +136,7 @@ static int put_request(struct batch *b, int type, int flags, bool chain)
         nlmsg_free(msg);
         return -ENOMEM;
     }
-    return put(b, msg, NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_ACK | flags, NFPROTO_IPV4, 0);
+    return put(b, msg, NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_ACK | flags, b->protocol, 0);
 }
 
 /* Send what is in the batch and wait for every answer, or for the first error. */
@@ -171,10 +172,15 @@ out:
 
 /* ---- what the others ask for ---- */
 
-/* 1 if the table or the chain is there, 0 if not. A kernel without nf_tables has neither. */
-static int exists(int type, bool chain, struct answer *ret)
+static int protocol_of(enum family family)
 {
-    struct batch b = {.seq = 1};
+    return family == FAMILY_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+}
+
+/* 1 if the table or the chain is there, 0 if not. A kernel without nf_tables has neither. */
+static int exists(enum family family, int type, bool chain, struct answer *ret)
+{
+    struct batch b = {.seq = 1, .protocol = protocol_of(family)};
     int r = put_request(&b, type, 0, chain);
 
     if (r == 0)
@@ -184,11 +190,11 @@ static int exists(int type, bool chain, struct answer *ret)
     return r < 0 ? r : 1;
 }
 
-int rawtable_look(bool *ret_table, bool *ret_chain)
+int rawtable_look(enum family family, bool *ret_table, bool *ret_chain)
 {
     struct answer a = {0};
-    int table = exists(NFT_MSG_GETTABLE, false, &a);
-    int chain = table > 0 ? exists(NFT_MSG_GETCHAIN, true, &a) : 0;
+    int table = exists(family, NFT_MSG_GETTABLE, false, &a);
+    int chain = table > 0 ? exists(family, NFT_MSG_GETCHAIN, true, &a) : 0;
 
     if (table < 0 || chain < 0)
         return table < 0 ? table : chain;
@@ -197,9 +203,9 @@ int rawtable_look(bool *ret_table, bool *ret_chain)
     return 0;
 }
 
-static int remove_batch(bool chain, bool table)
+static int remove_batch(enum family family, bool chain, bool table)
 {
-    struct batch b = {.seq = 1};
+    struct batch b = {.seq = 1, .protocol = protocol_of(family)};
     struct answer a = {0};
     int r = put_frame(&b, NFNL_MSG_BATCH_BEGIN);
 
@@ -214,18 +220,18 @@ static int remove_batch(bool chain, bool table)
     return r;
 }
 
-int rawtable_remove(bool table_too)
+int rawtable_remove(enum family family, bool table_too)
 {
     struct answer a = {0};
     bool table, chain;
-    int r = rawtable_look(&table, &chain);
+    int r = rawtable_look(family, &table, &chain);
 
     if (r < 0 || (!chain && !(table && table_too)))
         return r;
-    if (chain && (exists(NFT_MSG_GETCHAIN, true, &a) != 1 || !a.accept))
+    if (chain && (exists(family, NFT_MSG_GETCHAIN, true, &a) != 1 || !a.accept))
         return -EBUSY; /* somebody has given it a policy: that is a use, too */
-    r = remove_batch(chain, table_too);
+    r = remove_batch(family, chain, table_too);
     if (r == -EBUSY && chain && table_too)
-        r = remove_batch(true, false); /* the table holds something else: only the chain */
+        r = remove_batch(family, true, false); /* the table holds something else: only the chain */
     return r == -ENOENT ? 0 : r;
 }

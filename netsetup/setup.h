@@ -24,8 +24,7 @@ struct setup {
     struct netlink *nl;
     struct journal *journal;
     struct facts facts;
-    char
-        firewall_said[FIREWALL_TEXT_MAX]; /* why an installed firewall tool cannot be used, or "" */
+    char firewall_said[FAMILIES][FIREWALL_TEXT_MAX]; /* why an installed tool cannot be used */
 };
 
 /* ---- look.c ---- */
@@ -62,8 +61,8 @@ int undo_all(struct setup *s, unsigned *ret_undone, unsigned *ret_of);
 /* Print what is there, as text or JSON. Returns EXIT_DONE, or EXIT_NOT_UP. */
 int status(struct setup *s);
 
-/* What to say and to do about facts.forward_drops. Returns out. */
-const char *forward_warning(const struct lab *lab, char out[FORWARD_TEXT_MAX]);
+/* What to say and to do about a family's forward_drops. Returns out. */
+const char *forward_warning(const struct lab *lab, enum family family, char out[FORWARD_TEXT_MAX]);
 
 /* ---- say.c ---- */
 

@@ -1,7 +1,7 @@
 /*
- * `netsetup status`: devices, routes, rules with their counters, ip_forward, and what of it is
- * ours. The facts are collected into one JSON value; the text is printed from that same value, so
- * the two cannot disagree.
+ * `netsetup status`: devices, routes, rules with their counters, forwarding, of both families, and
+ * what of it is ours. The facts are collected into one JSON value; the text is printed from that
+ * same value, so the two cannot disagree.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -65,6 +65,15 @@ static json_t *owner_to_json(int64_t owner)
     return json_pack("{sI ss*}", "id", (json_int_t)owner, "name", pw ? pw->pw_name : NULL);
 }
 
+static json_t *wanted_to_json(const struct lab_node *n)
+{
+    json_t *out = json_array();
+
+    for (unsigned i = 0; i < n->addrs; i++)
+        json_array_append_new(out, cidr_to_json(&n->addr[i].addr, n->addr[i].prefix_len));
+    return out;
+}
+
 static json_t *device_to_json(struct setup *s, unsigned i)
 {
     const struct device_facts *d = &s->facts.device[i];
@@ -73,8 +82,7 @@ static json_t *device_to_json(struct setup *s, unsigned i)
 
     json_object_set_new(o, "name", json_string(s->lab.node[i].ifname));
     json_object_set_new(o, "exists", json_boolean(d->exists));
-    json_object_set_new(o, "wanted",
-                        cidr_to_json(&s->lab.node[i].addr.addr, s->lab.node[i].addr.prefix_len));
+    json_object_set_new(o, "wanted", wanted_to_json(&s->lab.node[i]));
     if (!d->exists)
         return o;
     json_object_set_new(o, "tun", json_boolean(l->is_tun));
@@ -92,70 +100,106 @@ static json_t *device_to_json(struct setup *s, unsigned i)
     return o;
 }
 
-static json_t *rule_to_json(struct setup *s, unsigned i)
+static const char *family_text(enum family family)
+{
+    return family == FAMILY_IPV6 ? "ipv6" : "ipv4";
+}
+
+static json_t *rule_to_json(struct setup *s, enum family family, unsigned i)
 {
     const char *ifname = s->lab.node[i].ifname;
-    struct op like = {.kind = OP_RULE};
+    enum firewall_kind kind = s->facts.firewall[family].kind;
+    struct op like = {.kind = OP_RULE, .family = family};
     uint64_t packets, bytes;
     json_t *o = json_object();
 
     snprintf(like.ifname, sizeof(like.ifname), "%s", ifname);
     json_object_set_new(o, "device", json_string(ifname));
+    json_object_set_new(o, "family", json_string(family_text(family)));
     json_object_set_new(o, "ours", json_boolean(journal_find(s->journal, &like) != NULL));
-    if (s->facts.firewall == FIREWALL_UNKNOWN)
+    if (kind == FIREWALL_UNKNOWN)
         return o;
-    json_object_set_new(o, "present", json_boolean(s->facts.device[i].rule));
-    if (s->facts.device[i].rule &&
-        firewall_rule_counters(s->facts.firewall, ifname, &packets, &bytes) == 0) {
+    json_object_set_new(o, "present", json_boolean(s->facts.device[i].rule[family]));
+    if (s->facts.device[i].rule[family] &&
+        firewall_rule_counters(family, kind, ifname, &packets, &bytes) == 0) {
         json_object_set_new(o, "packets", json_integer((json_int_t)packets));
         json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
     }
     return o;
 }
 
-static json_t *forwarding_to_json(struct setup *s)
+/* A family's tool: {"family": "ipv6", "tool": "ip6tables (nft)", "error": "..."} */
+static json_t *firewall_to_json(const struct setup *s, enum family family)
 {
-    struct op like = {.kind = OP_SYSCTL, .want = {.name = "net/ipv4/ip_forward"}};
-    const struct op *entry = journal_find(s->journal, &like);
+    const char *said = s->firewall_said[family];
+
+    return json_pack("{ss ss ss*}", "family", family_text(family), "tool",
+                     firewall_name(family, s->facts.firewall[family].kind), "error",
+                     said[0] ? said : NULL);
+}
+
+static json_t *forwarding_to_json(struct setup *s, enum family family)
+{
+    struct op like = {.kind = OP_SYSCTL};
+    const struct op *entry;
     json_t *o = json_object();
 
-    json_object_set_new(o, "value", json_integer(s->facts.ip_forward));
+    snprintf(like.want.name, sizeof(like.want.name), "%s",
+             family == FAMILY_IPV6 ? "net/ipv6/conf/all/forwarding" : "net/ipv4/ip_forward");
+    entry = journal_find(s->journal, &like);
+    json_object_set_new(o, "value", json_integer(s->facts.forwarding[family]));
     json_object_set_new(o, "ours", json_boolean(entry != NULL));
     if (entry && entry->saved_count)
         json_object_set_new(o, "before", json_integer(atoi(entry->saved[0].value)));
     return o;
 }
 
-const char *forward_warning(const struct lab *lab, char out[FORWARD_TEXT_MAX])
+const char *forward_warning(const struct lab *lab, enum family family, char out[FORWARD_TEXT_MAX])
 {
-    const char *a = lab->node[0].ifname, *b = lab->node[1].ifname;
+    const char *a = lab->node[0].ifname, *b = lab->node[1].ifname, *tool = firewall_tool(family);
 
     snprintf(out, FORWARD_TEXT_MAX,
-             "iptables FORWARD drops by default: packets between %s and %s will not pass; use a "
-             "namespace (unshare -Urn) or allow both ways: iptables -I FORWARD -i %s -o %s -j "
-             "ACCEPT; iptables -I FORWARD -i %s -o %s -j ACCEPT",
-             a, b, a, b, b, a);
+             "%s FORWARD drops by default: packets between %s and %s will not pass; use a "
+             "namespace (unshare -Urn) or allow both ways: %s -I FORWARD -i %s -o %s -j "
+             "ACCEPT; %s -I FORWARD -i %s -o %s -j ACCEPT",
+             tool, a, b, tool, a, b, tool, b, a);
     return out;
+}
+
+/* What there is of one family, appended to the lists of all. */
+static void collect_family(struct setup *s, enum family family, json_t *firewalls, json_t *rules,
+                           json_t *warnings)
+{
+    char text[FORWARD_TEXT_MAX];
+
+    json_array_append_new(firewalls, firewall_to_json(s, family));
+    for (unsigned i = 0; i < s->lab.nodes; i++)
+        json_array_append_new(rules, rule_to_json(s, family, i));
+    if (s->facts.firewall[family].forward_drops)
+        json_array_append_new(warnings, json_string(forward_warning(&s->lab, family, text)));
 }
 
 static json_t *collect(struct setup *s)
 {
     json_t *root = json_object(), *devices = json_array(), *rules = json_array();
-    char text[FORWARD_TEXT_MAX];
+    json_t *firewalls = json_array(), *warnings = json_array();
 
-    for (unsigned i = 0; i < s->lab.nodes; i++) {
+    for (unsigned i = 0; i < s->lab.nodes; i++)
         json_array_append_new(devices, device_to_json(s, i));
-        json_array_append_new(rules, rule_to_json(s, i));
-    }
+    for (enum family f = 0; f < FAMILIES; f++)
+        if (lab_speaks(&s->lab, &s->facts, f))
+            collect_family(s, f, firewalls, rules, warnings);
     json_object_set_new(root, "up", json_boolean(plan_is_up(&s->lab, &s->facts)));
     json_object_set_new(root, "devices", devices);
-    json_object_set_new(root, "firewall", json_string(firewall_name(s->facts.firewall)));
-    if (s->firewall_said[0])
-        json_object_set_new(root, "firewall_error", json_string(s->firewall_said));
+    json_object_set_new(root, "firewalls", firewalls);
     json_object_set_new(root, "rules", rules);
-    json_object_set_new(root, "ip_forward", forwarding_to_json(s));
-    if (s->facts.forward_drops)
-        json_object_set_new(root, "warning", json_string(forward_warning(&s->lab, text)));
+    json_object_set_new(root, "ip_forward", forwarding_to_json(s, FAMILY_IPV4));
+    json_object_set_new(root, "ipv6", json_boolean(s->facts.ipv6));
+    if (s->facts.ipv6)
+        json_object_set_new(root, "ipv6_forwarding", forwarding_to_json(s, FAMILY_IPV6));
+    else
+        json_object_set_new(root, "ipv6_off", json_string(s->facts.ipv6_off));
+    json_object_set_new(root, "warnings", warnings);
     if (s->journal->ops)
         json_object_set_new(root, "journal", json_string(s->journal->path));
     return root;
@@ -196,7 +240,10 @@ static void print_device(const json_t *d)
     size_t i;
 
     if (!is_true(d, "exists")) {
-        printf("%-11s missing (wanted: %s)\n", text_of(d, "name"), text_of(d, "wanted"));
+        printf("%-11s missing (wanted:", text_of(d, "name"));
+        json_array_foreach(json_object_get(d, "wanted"), i, item)
+            printf(" %s", json_string_value(item));
+        puts(")");
         return;
     }
     printf("%-11s %s%s, %s, mtu %lld", text_of(d, "name"), is_true(d, "up") ? "up" : "down",
@@ -230,7 +277,23 @@ static void print_rule(const json_t *r)
                is_true(r, "ours") ? "added by netsetup" : "not added by netsetup");
 }
 
-static void print_forwarding(const json_t *forward)
+/* One family's tool and its rules. */
+static void print_firewall(const json_t *firewall, const json_t *rules)
+{
+    const char *error = text_of(firewall, "error"), *family = text_of(firewall, "family");
+    const json_t *rule;
+    size_t i;
+
+    printf("%-11s %s%s%s\n", strcmp(family, "ipv6") == 0 ? "rules IPv6" : "rules",
+           text_of(firewall, "tool"), *error ? ": " : "", error);
+    json_array_foreach(rules, i, rule)
+    {
+        if (strcmp(text_of(rule, "family"), family) == 0)
+            print_rule(rule);
+    }
+}
+
+static void print_forwarding(const char *name, const json_t *forward)
 {
     long long value = number(forward, "value");
     const char *whose = ", set by netsetup";
@@ -239,21 +302,24 @@ static void print_forwarding(const json_t *forward)
         whose = "";
     else if (value == 0)
         whose = ", turned off since netsetup set it to 1";
-    printf("%-11s %lld%s\n", "ip_forward", value, whose);
+    printf("%-11s %lld%s\n", name, value, whose);
 }
 
 static void print_text(const json_t *root)
 {
     const json_t *item;
-    const char *error = text_of(root, "firewall_error");
     size_t i;
 
     json_array_foreach(json_object_get(root, "devices"), i, item) print_device(item);
-    printf("%-11s %s%s%s\n", "rules", text_of(root, "firewall"), *error ? ": " : "", error);
-    json_array_foreach(json_object_get(root, "rules"), i, item) print_rule(item);
-    print_forwarding(json_object_get(root, "ip_forward"));
-    if (*text_of(root, "warning"))
-        printf("%-11s %s\n", "warning", text_of(root, "warning"));
+    json_array_foreach(json_object_get(root, "firewalls"), i, item)
+        print_firewall(item, json_object_get(root, "rules"));
+    print_forwarding("ip_forward", json_object_get(root, "ip_forward"));
+    if (is_true(root, "ipv6"))
+        print_forwarding("forwarding6", json_object_get(root, "ipv6_forwarding"));
+    else
+        printf("%-11s off: %s\n", "IPv6", text_of(root, "ipv6_off"));
+    json_array_foreach(json_object_get(root, "warnings"), i, item)
+        printf("%-11s %s\n", "warning", json_string_value(item));
     printf("%-11s %s\n", "network", is_true(root, "up") ? "up" : "not up");
 }
 

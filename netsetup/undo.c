@@ -4,10 +4,15 @@
  * its full specification; a sysctl by the value that we left.
  */
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <string.h>
 
 #include "device.h"
 #include "setup.h"
+
+enum {
+    KEEP_MAX = 64, /* addresses of a link that are given back after it was set down */
+};
 
 /* 1 and *ret if the link that the operation was about is still there. */
 static int same_link(struct setup *s, const struct op *op, struct netlink_link *ret)
@@ -19,10 +24,58 @@ static int same_link(struct setup *s, const struct op *op, struct netlink_link *
     return r < 0 ? r : ret->index == op->index;
 }
 
-/* What "it is gone already" looks like. */
+/* What "it is gone already" looks like; ENXIO: IPv6 as a whole is gone from the link. */
 static int unless_gone(int r)
 {
-    return r == -ENODEV || r == -EADDRNOTAVAIL ? 0 : r;
+    return r == -ENODEV || r == -EADDRNOTAVAIL || r == -ENXIO || r == -ESRCH ? 0 : r;
+}
+
+/*
+ * The multicast route that came with the link's first IPv6 address does not go with the last one;
+ * it stays as long as there is another, be it the kernel's own that a program brought by attaching.
+ */
+static int delete_address(struct setup *s, const struct op *op)
+{
+    struct netlink_addr list[KEEP_MAX];
+    size_t n = 0;
+    int r = unless_gone(netlink_addr_delete(s->nl, op->index, &op->addr));
+
+    if (r < 0 || !op->mroute)
+        return r;
+    r = netlink_addr_list(s->nl, op->index, list, KEEP_MAX, &n);
+    for (size_t i = 0; i < n && i < KEEP_MAX; i++)
+        if (family_of(&list[i].addr) == FAMILY_IPV6)
+            return 0;
+    return r < 0 ? r : unless_gone(netlink_mroute_delete(s->nl, op->index));
+}
+
+/* An IPv6 address that was given by hand: not the kernel's own link-local one, nor a router's. */
+static bool is_given(const struct netlink_addr *a)
+{
+    bool link_local = a->addr.b[0] == 0xfe && (a->addr.b[1] & 0xc0) == 0x80;
+
+    return family_of(&a->addr) == FAMILY_IPV6 && !link_local && a->flags & IFA_F_PERMANENT;
+}
+
+/*
+ * The kernel takes the IPv6 addresses from a link that is set down. Those that were given by hand
+ * may have been there before us, when it was down: they are given back.
+ */
+static int set_down(struct setup *s, const struct op *op)
+{
+    struct netlink_addr list[KEEP_MAX];
+    size_t n = 0;
+    int r = netlink_addr_list(s->nl, op->index, list, KEEP_MAX, &n);
+
+    if (r == 0)
+        r = netlink_link_set_down(s->nl, op->index);
+    for (size_t i = 0; r == 0 && i < n && i < KEEP_MAX; i++) {
+        if (is_given(&list[i]))
+            r = netlink_addr_add(s->nl, op->index, &list[i]);
+        if (r == -EEXIST) /* keep_addr_on_down */
+            r = 0;
+    }
+    return r;
 }
 
 static int undo_link(struct setup *s, const struct op *op)
@@ -33,9 +86,9 @@ static int undo_link(struct setup *s, const struct op *op)
     if (r <= 0)
         return r < 0 ? r : 1;
     if (op->kind == OP_ADDRESS)
-        return unless_gone(netlink_addr_delete(s->nl, op->index, &op->addr));
+        return delete_address(s, op);
     if (op->kind == OP_LINK_UP)
-        return unless_gone(netlink_link_set_down(s->nl, op->index));
+        return unless_gone(set_down(s, op));
     if (link.carrier)
         say_note(s, "a program is still attached to %s; the device is removed under it",
                  op->ifname);
@@ -44,16 +97,16 @@ static int undo_link(struct setup *s, const struct op *op)
 
 static int undo_rule(const struct op *op, char *said)
 {
-    int r = firewall_rule_present(op->firewall, op->ifname, said);
+    int r = firewall_rule_present(op->family, op->firewall, op->ifname, said);
 
     if (r <= 0)
         return r < 0 ? r : 1;
-    return firewall_rule_delete(op->firewall, op->ifname, said);
+    return firewall_rule_delete(op->family, op->firewall, op->ifname, said);
 }
 
 static int undo_chain(struct setup *s, const struct op *op)
 {
-    int r = rawtable_remove(op->table_too);
+    int r = rawtable_remove(op->family, op->table_too);
 
     if (r == -EBUSY && s->verbose)
         say_note(s, "others use the raw table by now: it stays");
@@ -67,8 +120,14 @@ static int undo_chain(struct setup *s, const struct op *op)
 static int undo_sysctl(struct setup *s, const struct op *op)
 {
     struct op begun = *op;
-    int r = op->undoing ? 1 : sysctl_is_ours(op);
+    struct netlink_link link;
+    int r = op->ifname[0] ? same_link(s, op, &link) : 1;
 
+    if (r <= 0)
+        return r < 0 ? r : 1; /* the interface is gone, and its switches with it */
+    r = op->undoing ? 1 : sysctl_is_ours(op);
+    if (r == -ENOENT && op->ifname[0])
+        return 1;
     if (r < 0)
         return r;
     if (r == 0) {

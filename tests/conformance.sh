@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 #
 # docs/conformance.md: which requirement of RFC 9293 is met where, and which test shows it; and
-# which sections of the RFCs on loss recovery and congestion control have tests of their own.
+# docs/conformance-hosts.md: the same for what is asked of hosts, of IP, ICMP and UDP. The first page
+# also says which sections of the RFCs on loss recovery and congestion control have tests of their own.
 #
-#   tests/conformance.sh check LOGS    is the page what the logs in LOGS say? (make test)
-#   tests/conformance.sh write LOGS    write it
-#   tests/conformance.sh run           run the units whose comments name an id, then write it
+#   tests/conformance.sh check LOGS    are the pages what the logs in LOGS say? (make test)
+#   tests/conformance.sh write LOGS    write them
+#   tests/conformance.sh run           run the units whose comments name an id, then write them
 #                                      (make conformance)
 #
 # A test says which requirements it shows by their ids in the comment directly above it, as in
@@ -13,14 +14,20 @@
 # keeps. Exit 1 if a MUST, or a SHOULD or MAY that is not excused, has no passing test; if a
 # FILE:FUNCTION does not exist; if a tag names an unknown id; if a cell of the matrix did not pass;
 # if a test that is named after an RFC's section did not, or one of the RFCs of rfcs.txt has none;
-# and, for check, if the page is not up to date.
+# and, for check, if a page is not up to date.
 
 set -u
+
+# Whether all that RFC 1122, 8200, 8504 and 4443 ask with a MUST is built and shown. With "no", a row
+# of hosts.txt may be open; with "yes", a MUST that is open is a fault like one without a test.
+hosts_complete=no
+
 export LC_ALL=C
 cd "$(dirname "$0")/.." || exit 1
 mode=${1:-check}
 logs=${2:-build/test}
 page=docs/conformance.md
+hosts_page=docs/conformance-hosts.md
 bin=build/release/unit
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -49,23 +56,10 @@ matrix()
     done
 }
 
-# What exists: FILE:FUNCTION, for definitions begin in the first column; and FILE, blank, ID.
 functions()
 {
-    find common host peer netsetup -name '*.[ch]' | sort | xargs awk '
-        {
-            rest = " " $0
-            while (match(rest, /[^A-Za-z0-9-](MUST|SHLD|MAY|REC|U)-[0-9]+/)) {
-                file = FILENAME; sub(/^common\//, "", file)
-                print file " " substr(rest, RSTART + 1, RLENGTH - 1)
-                rest = substr(rest, RSTART + RLENGTH)
-            }
-        }
-        /^[a-z].*[a-z0-9_]\(/ && !/;$/ {
-            name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name)
-            file = FILENAME; sub(/^common\//, "", file)
-            print file ":" name
-        }'
+    find common host peer netsetup -name '*.[ch]' | sort |
+        xargs awk -f tests/conformance/kit.awk -f tests/conformance/places.awk
 }
 
 run_units()
@@ -86,7 +80,8 @@ run_units()
     done
 }
 
-awk -f tests/conformance/tags.awk tests/unit/*_test.c $(ls tests/e2e/*.sh) >"$tmp/tags"
+awk -f tests/conformance/kit.awk -f tests/conformance/tags.awk tests/unit/*_test.c \
+    $(ls tests/e2e/*.sh) >"$tmp/tags"
 [ "$mode" != run ] || run_units
 if ! ls "$logs"/*.log >/dev/null 2>&1; then
     echo "not ok - conformance: no test has run, $logs is empty"
@@ -97,8 +92,14 @@ awk -f tests/conformance/results.awk "$logs"/*.log >"$tmp/results"
 : >"$tmp/more"
 matrix >"$tmp/matrix"
 : >"$tmp/verdict"
-awk -v verdict="$tmp/verdict" -f tests/conformance/report.awk tests/conformance/requirements.txt \
-    "$tmp/functions" "$tmp/tags" "$tmp/results" "$tmp/matrix" >"$tmp/page" || exit 1
+grep -v '^RFC ' "$tmp/tags" >"$tmp/tags.tcp"
+grep '^RFC ' "$tmp/tags" >"$tmp/tags.hosts"
+awk -v verdict="$tmp/verdict" -f tests/conformance/kit.awk -f tests/conformance/report.awk \
+    tests/conformance/requirements.txt "$tmp/functions" "$tmp/tags.tcp" "$tmp/results" \
+    "$tmp/matrix" >"$tmp/page" || exit 1
+awk -v verdict="$tmp/more" -v complete=$hosts_complete -f tests/conformance/kit.awk \
+    -f tests/conformance/hosts.awk part=1 tests/conformance/hosts.txt part=2 "$tmp/functions" \
+    part=3 "$tmp/tags.hosts" part=4 "$tmp/results" >"$tmp/hosts" || exit 1
 awk -v verdict="$tmp/verdict" -f tests/conformance/sections.awk tests/conformance/rfcs.txt \
     "$tmp/results" tests/unit/*_test.c >>"$tmp/page" || exit 1
 cat "$tmp/more" >>"$tmp/verdict"
@@ -124,11 +125,22 @@ faults "MAY-[0-9]+" "$(summary MAY) with a passing test"
 faults "U-[0-9]+" "$(summary unlabelled) with a passing test"
 faults "cell" "$(summary matrix) pass"
 faults "section" "$(summary sections)"
-if [ "$mode" = check ]; then
-    diff "$page" "$tmp/page" >"$tmp/out" 2>&1
-    say "$page is up to date, as 'make conformance' writes it"
-else
-    cp "$tmp/page" "$page"
-    echo "wrote $page"
-fi
+faults "hostform|hosttag" "each tag of RFC 1122, 8200, 8504 and 4443 names a row of hosts.txt"
+faults "hostplace" "each place that hosts.txt names exists"
+faults "hosttest|hostopen" "$(summary hosts)"
+
+# deliver NEW PAGE
+deliver()
+{
+    if [ "$mode" = check ]; then
+        diff "$2" "$1" >"$tmp/out" 2>&1
+        say "$2 is up to date, as 'make conformance' writes it"
+    else
+        cp "$1" "$2"
+        echo "wrote $2"
+    fi
+}
+deliver "$tmp/page" "$page"
+deliver "$tmp/hosts" "$hosts_page"
+[ "$mode" = check ] || awk -F '\t' '$1 == "hint" { print "open, but shown by passing tests: " $2 }' "$tmp/verdict"
 exit $failed

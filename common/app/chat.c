@@ -53,13 +53,11 @@ static struct chat_client *chat_place(struct chat *c)
 static void chat_name(const struct stack *st, struct conn_id conn, char out[CHAT_NAME])
 {
     struct stack_conn_status status;
-    char text[ADDR_TEXT_MAX];
 
     if (stack_status(st, conn, &status) < 0)
         snprintf(out, CHAT_NAME, "?");
     else
-        snprintf(out, CHAT_NAME, "%s:%u", addr_format(&status.remote, text),
-                 (unsigned)status.remote_port);
+        addr_port_format(&status.remote, status.remote_port, out);
 }
 
 static void chat_event(struct app *a, struct stack *st, const struct stack_event *ev)

@@ -14,7 +14,7 @@
 #include "app/console.h"
 
 enum {
-    CHAT_NAME = ADDR_TEXT_MAX + 6,           /* bytes of "10.0.0.7:49152" and its zero */
+    CHAT_NAME = ADDR_PORT_TEXT_MAX,          /* bytes of "10.0.0.7:49152" and its zero */
     CHAT_READ = 256,                         /* bytes of a client that one pull shows at most */
     CHAT_SHOW = CHAT_READ * (CHAT_NAME + 4), /* every one of them might begin a line */
 };

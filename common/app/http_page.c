@@ -50,13 +50,13 @@ static void html_counters(struct text *t, const struct stack *st)
 
 static void html_row(struct text *t, const struct stack_conn_status *c)
 {
-    char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX];
+    char local[ADDR_PORT_TEXT_MAX], remote[ADDR_PORT_TEXT_MAX];
 
     text_add(t,
-             "<tr><td>%s:%u<td>%s:%u<td>%s<td class=n>%" PRIu64 "<td class=n>%" PRIu64
+             "<tr><td>%s<td>%s<td>%s<td class=n>%" PRIu64 "<td class=n>%" PRIu64
              "<td class=n>%" PRIu32 "<td class=n>" MS_FORMAT "<td class=n>" S_FORMAT "\n",
-             addr_format(&c->local, local), (unsigned)c->local_port,
-             addr_format(&c->remote, remote), (unsigned)c->remote_port, tcp_state_name(c->state),
+             addr_port_format(&c->local, c->local_port, local),
+             addr_port_format(&c->remote, c->remote_port, remote), tcp_state_name(c->state),
              c->bytes_received, c->bytes_acked, c->retransmits, MS_ARGS(c->srtt), S_ARGS(c->age));
 }
 

@@ -7,6 +7,7 @@
 #ifndef BASE_UNGUESSABLE_H
 #define BASE_UNGUESSABLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -20,7 +21,16 @@ struct unguessable {
 
 uint64_t unguessable_next(struct unguessable *u);
 
+/* A keyed hash of b[0..len), len not 8: the same for the same bytes. */
+uint64_t unguessable_hash(const struct unguessable *u, const uint8_t *b, size_t len);
+
 /* A number in 0 .. below - 1; below must not be 0. */
 uint32_t unguessable_below(struct unguessable *u, uint32_t below);
+
+/*
+ * The n'th number of `bits` bits (even, 8 to 32) in an order that nobody outside can guess, and in
+ * which none comes twice before all have come: n, enciphered.
+ */
+uint32_t unguessable_order(const struct unguessable *u, uint32_t n, unsigned bits);
 
 #endif

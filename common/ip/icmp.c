@@ -3,11 +3,23 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/chunk.h"
 #include "base/time.h"
 
 enum {
     ERRORS_PER_SECOND = 100,
 };
+
+/* The message of a packet of ours, whose addresses and payload are in place. */
+static void write_message(struct ip_out *o, uint8_t type, uint8_t code, uint32_t rest)
+{
+    o->l4_len = ICMP_HEADER;
+    o->proto = addr_is_v4(&o->src) ? IP_PROTO_ICMP : IP_PROTO_ICMP6;
+    if (addr_is_v4(&o->src))
+        icmp_build(o->l4, type, code, rest, &o->data, 1);
+    else
+        icmp6_build(o->l4, &o->src, &o->dst, type, code, rest, &o->data, 1);
+}
 
 static enum reason echo_reply(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
                               const struct icmp_hdr *icmp, struct slice message)
@@ -24,18 +36,16 @@ static enum reason echo_reply(struct ip_node *n, int64_t now, const struct ip_hd
     }
     ip_out_answer(o, ip); /* RFC 1122 section 3.2.2.6 */
     ip_options_reflect(&o->options, ip, (uint32_t)(now / MSEC));
-    o->proto = IP_PROTO_ICMP;
     o->tos = ip->tos & 0xfc;
     o->why = REASON_SEND_ECHO_REPLY;
     o->data = data;
-    o->l4_len = ICMP_HEADER;
-    icmp_build(o->l4, ICMP_ECHO_REPLY, 0, icmp->rest, &data, 1);
+    write_message(o, ip->version == 4 ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY, 0, icmp->rest);
     return REASON_NONE;
 }
 
 /* Whom does the quoted packet belong to? Ports stand in the first 4 bytes of TCP and UDP alike. */
 static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
-                              struct icmp_error *ret_error)
+                              struct icmp_meaning meaning, struct icmp_error *ret_error)
 {
     uint8_t proto = icmp->quote.proto;
 
@@ -44,7 +54,7 @@ static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
     if (proto != IP_PROTO_TCP && proto != IP_PROTO_UDP)
         return REASON_ICMP_QUOTE;
     *ret_error = (struct icmp_error){
-        .meaning = icmp_meaning(icmp->type, icmp->code),
+        .meaning = meaning,
         .proto = proto,
         .local = icmp->quote.src,
         .remote = ip_route_end(&icmp->quote),
@@ -53,19 +63,18 @@ static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
         .seq = get32(icmp->quote_l4 + 4),
         .size = icmp->quote.total_len,
         .df = icmp->quote.df,
-        .mtu = icmp->rest & 0xffff,
+        .mtu = icmp->quote.version == 4 ? icmp->rest & 0xffff : icmp->rest,
     };
     return REASON_NONE;
 }
 
-enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
-                       struct slice message, bool *ret_has_error, struct icmp_error *ret_error)
+static enum reason input4(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                          struct slice message, struct icmp_error *ret_error)
 {
     struct icmp_hdr icmp;
     enum reason why = icmp_parse(message.base, message.len, &icmp);
     struct icmp_meaning meaning;
 
-    *ret_has_error = false;
     if (why)
         return why;
     if (icmp.type == ICMP_ECHO)
@@ -73,8 +82,36 @@ enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
     meaning = icmp_meaning(icmp.type, icmp.code);
     if (meaning.class == ICMP_IGNORED)
         return meaning.why;
-    why = read_error(n, &icmp, ret_error);
-    *ret_has_error = why == REASON_NONE;
+    return read_error(n, &icmp, meaning, ret_error);
+}
+
+/* RFC 4443 section 4.2: who is asked answers. */
+static enum reason input6(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                          struct slice message, struct icmp_error *ret_error)
+{
+    struct icmp_hdr icmp;
+    enum reason why = icmp6_parse(ip, message.base, message.len, 0, &icmp);
+    struct icmp_meaning meaning;
+
+    if (why || (why = icmp6_unasked(icmp.type)))
+        return why;
+    if (icmp.type == ICMP6_ECHO)
+        return echo_reply(n, now, ip, &icmp, message);
+    meaning = icmp6_meaning(icmp.type, icmp.code);
+    if (meaning.class == ICMP_IGNORED)
+        return meaning.why;
+    return read_error(n, &icmp, meaning, ret_error);
+}
+
+enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                       struct slice message, bool *ret_has_error, struct icmp_error *ret_error)
+{
+    enum reason why;
+
+    ret_error->proto = 0; /* which stays so if there is none */
+    why = ip->version == 4 ? input4(n, now, ip, message, ret_error)
+                           : input6(n, now, ip, message, ret_error);
+    *ret_has_error = why == REASON_NONE && ret_error->proto;
     return why;
 }
 
@@ -90,18 +127,58 @@ static bool may_send_error(struct ip_node *n, int64_t now)
     return true;
 }
 
-void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
-                           struct slice packet, enum icmp_unreachable_code code)
+/* What an error says. */
+struct saying {
+    uint8_t type, code;
+    uint32_t rest;
+    enum reason why;
+};
+
+/*
+ * May there be an error about this packet? Never about another error or a redirect, nor about what
+ * may be one (RFC 1122 section 3.2.2, RFC 4443 section 2.4 e).
+ */
+static bool may_err_about(const struct ip_hdr *ip, struct slice packet)
 {
-    /* the quote: the header and 8 bytes behind it, as RFC 792 has it, and no more than can leave */
-    uint32_t room = n->mtu - IPV4_HEADER_MIN - ICMP_HEADER;
-    uint32_t quote_len = min32(min32(packet.len, ip->header_len + ICMP_QUOTE_MIN), room);
+    uint8_t type;
+
+    if (ip->proto != IP_PROTO_ICMP && ip->proto != IP_PROTO_ICMP6)
+        return true;
+    if (packet.len <= ip->header_len || ip->frag_off != 0)
+        return false;
+    type = packet.base[ip->header_len];
+    if (ip->version == 4)
+        return type == ICMP_ECHO;
+    return type >= ICMP6_ECHO && type != ICMP6_REDIRECT;
+}
+
+/*
+ * How much of the packet is quoted: of IPv4 the header and 8 bytes behind it, as RFC 792 has it; of
+ * IPv6 as much as can leave on any link (RFC 4443 section 2.4 c).
+ */
+static uint32_t quote_len(const struct ip_node *n, const struct ip_hdr *ip, struct slice packet)
+{
+    uint32_t mtu = ip->version == 4 ? n->mtu : (uint32_t)IPV6_MTU_MIN;
+    uint32_t room = mtu - ip_header_len(&ip->src, 0) - ICMP_HEADER;
+    uint32_t most = ip->version == 4 ? ip->header_len + (uint32_t)ICMP_QUOTE_MIN : ip->total_len;
+
+    if (!packet.buf) /* it will have to be copied */
+        room = min32(room, n->small->size);
+    return min32(min32(packet.len, most), room);
+}
+
+/* An error about `packet`, whose header is `ip`. */
+static void send_error(struct ip_node *n, int64_t now, const struct ip_hdr *ip, struct slice packet,
+                       struct saying say)
+{
+    const struct addr *from = ip_is_local(n, &ip->dst) ? &ip->dst : ip_source_for(n, &ip->src);
     struct slice quote;
     struct ip_out *o;
 
-    if (ip->proto == IP_PROTO_ICMP || !may_send_error(n, now))
+    if (!from || !may_err_about(ip, packet) || !may_send_error(n, now))
         return;
-    if (!slice_keep(slice_sub(packet, 0, quote_len), n->small, quote_len, &quote))
+    quote = slice_sub(packet, 0, quote_len(n, ip, packet));
+    if (!slice_keep(quote, n->small, CHUNK_COPY_BREAK, &quote))
         return;
     o = ip_out_push(n);
     if (!o) {
@@ -109,12 +186,45 @@ void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *
         buf_unref(quote.buf);
         return;
     }
-    o->src = ip->dst;
+    o->src = *from;
     o->dst = ip->src;
-    o->proto = IP_PROTO_ICMP;
-    o->tos = 0xc0; /* RFC 1812 section 4.3.2.5: internetwork control */
-    o->why = REASON_SEND_UNREACHABLE;
+    o->tos = ip->version == 4 ? 0xc0 : 0; /* RFC 1812 section 4.3.2.5: internetwork control */
+    o->why = (uint16_t)say.why;
     o->data = quote;
-    o->l4_len = ICMP_HEADER;
-    icmp_build(o->l4, ICMP_UNREACHABLE, (uint8_t)code, 0, &quote, 1);
+    write_message(o, say.type, say.code, say.rest);
+}
+
+void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                           struct slice packet, enum icmp_unreachable_code code)
+{
+    struct saying say = {ICMP_UNREACHABLE, (uint8_t)code, 0, REASON_SEND_UNREACHABLE};
+
+    if (ip->version == 6) {
+        say.type = ICMP6_UNREACHABLE;
+        say.code = code == ICMP_UNREACH_PORT ? ICMP6_UNREACH_PORT : ICMP6_UNREACH_PROHIBITED;
+    }
+    if (ip->version == 6 && code == ICMP_UNREACH_PROTOCOL) /* RFC 8200 section 4 */
+        say = (struct saying){ICMP6_PARAM_PROBLEM, ICMP6_PROBLEM_NEXT, ip->proto_at,
+                              REASON_SEND_PARAM_PROBLEM};
+    send_error(n, now, ip, packet, say);
+}
+
+void icmp_send_problem(struct ip_node *n, int64_t now, const struct ip_hdr *ip, struct slice packet,
+                       const struct ip_problem *problem)
+{
+    struct saying say = {ICMP6_PARAM_PROBLEM, problem->code, problem->pointer,
+                         REASON_SEND_PARAM_PROBLEM};
+
+    send_error(n, now, ip, packet, say);
+}
+
+void icmp_send_fragment_timeout(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
+                                struct slice first)
+{
+    struct saying say = {ICMP_TIME_EXCEEDED, ICMP_EXCEEDED_REASSEMBLY, 0,
+                         REASON_SEND_TIME_EXCEEDED};
+
+    if (ip->version == 6)
+        say.type = ICMP6_TIME_EXCEEDED;
+    send_error(n, now, ip, first, say);
 }

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 bool ip_is_local(const struct ip_node *n, const struct addr *a)
 {
     for (unsigned i = 0; i < n->locals; i++)
@@ -11,18 +13,28 @@ bool ip_is_local(const struct ip_node *n, const struct addr *a)
     return false;
 }
 
-/* The subnet's broadcast address, or its number, which old hosts took for one (RFC 1122 3.3.6). */
-static bool is_directed_broadcast(const struct ip_node *n, const struct addr *a)
+/* The broadcast address of an IPv4 subnet, or its number, which old hosts took for one (RFC 1122
+ * 3.3.6). */
+static bool is_broadcast_of(const struct addr *local, uint8_t prefix_len, uint32_t value)
 {
-    uint32_t hosts, value;
+    uint32_t hosts;
 
-    if (!addr_is_v4(a) || !addr_is_v4(&n->local[0]) || n->prefix_len > 30)
+    if (!addr_is_v4(local) || prefix_len > 30)
         return false;
-    hosts = n->prefix_len ? UINT32_MAX >> n->prefix_len : UINT32_MAX;
-    value = addr_v4_value(a);
-    if ((value & ~hosts) != (addr_v4_value(&n->local[0]) & ~hosts))
+    hosts = prefix_len ? UINT32_MAX >> prefix_len : UINT32_MAX;
+    if ((value & ~hosts) != (addr_v4_value(local) & ~hosts))
         return false;
     return (value & hosts) == hosts || (value & hosts) == 0;
+}
+
+static bool is_directed_broadcast(const struct ip_node *n, const struct addr *a)
+{
+    if (!addr_is_v4(a))
+        return false;
+    for (unsigned i = 0; i < n->locals; i++)
+        if (is_broadcast_of(&n->local[i], n->prefix_len[i], addr_v4_value(a)))
+            return true;
+    return false;
 }
 
 /* Addresses that no single host has. */
@@ -32,10 +44,55 @@ static bool is_unicast(const struct ip_node *n, const struct addr *a)
            !addr_is_limited_broadcast(a) && !addr_is_class_e(a) && !is_directed_broadcast(n, a);
 }
 
+/* How many of their first bits are the same, `most` at most. */
+static unsigned common_bits(const struct addr *a, const struct addr *b, unsigned most)
+{
+    unsigned n = 0;
+
+    while (n < most && !((a->b[n / 8] ^ b->b[n / 8]) >> (7 - n % 8) & 1))
+        n++;
+    return n;
+}
+
+const struct addr *ip_source_for(const struct ip_node *n, const struct addr *remote)
+{
+    unsigned before = addr_is_v4(remote) ? 96 : 0; /* bits of the mapped form that say nothing */
+    const struct addr *best = NULL;
+    unsigned best_bits = 0;
+
+    for (unsigned i = 0; i < n->locals; i++) {
+        const struct addr *a = &n->local[i];
+        unsigned bits;
+
+        if (addr_is_v4(a) != addr_is_v4(remote))
+            continue;
+        bits = common_bits(a, remote, before + n->prefix_len[i]);
+        if (!best || bits > best_bits) {
+            best = a;
+            best_bits = bits;
+        }
+    }
+    return best;
+}
+
+uint32_t ip_flow_label(const struct ip_node *n, const struct addr *local, uint16_t local_port,
+                       const struct addr *remote, uint16_t remote_port)
+{
+    uint8_t ends[36];
+
+    if (addr_is_v4(local))
+        return 0;
+    memcpy(ends, local->b, 16);
+    memcpy(ends + 16, remote->b, 16);
+    put16(ends + 32, local_port);
+    put16(ends + 34, remote_port);
+    return 1 + (uint32_t)(unguessable_hash(&n->random, ends, sizeof(ends)) % IPV6_FLOW_MAX);
+}
+
 /* One host's, and not ours (MUST-46). */
 bool ip_valid_remote(const struct ip_node *n, const struct addr *a)
 {
-    return is_unicast(n, a) && !ip_is_local(n, a);
+    return is_unicast(n, a) && !ip_is_local(n, a) && !addr_is_link_local6(a);
 }
 
 bool ip_valid_route(const struct ip_node *n, const struct ip_route *r)
@@ -75,8 +132,10 @@ enum reason ip_accept(const struct ip_node *n, const struct ip_hdr *ip)
         return REASON_IP_LAND;
     if (!is_unicast(n, &ip->src))
         return REASON_IP_SOURCE;
+    if (addr_is_link_local6(&ip->src) && ip->proto != IP_PROTO_ICMP6)
+        return REASON_IP6_LINK_LOCAL;
     if (ip_is_local(n, &ip->dst))
-        return ip_is_fragment(ip) ? REASON_IP_FRAGMENT : accept_route(n, ip);
+        return accept_route(n, ip);
     return is_unicast(n, &ip->dst) ? REASON_IP_NOT_OURS : REASON_IP_BROADCAST;
 }
 
@@ -101,6 +160,15 @@ void ip_out_answer(struct ip_out *o, const struct ip_hdr *ip)
         o->dst = ip_options_route(&o->options, &back, &ip->src);
 }
 
+/*
+ * None twice within the life of a packet, and nothing that says how many there were (RFC 6864
+ * section 4, RFC 7739).
+ */
+static uint32_t next_id(struct ip_node *n, uint8_t version)
+{
+    return unguessable_order(&n->random, n->identified++, version == 4 ? 16 : 32);
+}
+
 void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len)
 {
     uint32_t payload = p->len - p->part[0].len;
@@ -108,40 +176,99 @@ void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint3
     size_t header_len;
 
     assert(p->part[0].base == p->room);
-    ip.version = 4;
+    ip.version = addr_is_v4(&how->src) ? 4 : 6;
     ip.ttl = how->ttl ? how->ttl : n->ttl; /* MUST-49 */
-    ip.id = how->df
-                ? 0
-                : (uint16_t)unguessable_next(&n->random); /* RFC 6864: only fragments need one */
+    if (!ip_is_fragment(how))
+        ip.id = how->df || ip.version == 6 ? 0 : next_id(n, 4); /* RFC 6864: whole, it needs none */
     header_len = ip_build(p->room, &ip, l4_len + payload);
     pkt_set_header_len(p, (uint32_t)header_len + l4_len);
+}
+
+/* Bytes off .. off + len - 1 of what stands behind the IP header; returns how many are not data. */
+static uint32_t put_part(const struct ip_out *o, struct pkt *p, uint32_t header_len, uint32_t off,
+                         uint32_t len)
+{
+    uint32_t l4 = off < o->l4_len ? min32(o->l4_len - off, len) : 0;
+
+    pkt_begin(p, 0);
+    if (l4 > 0)
+        memcpy(p->room + header_len, o->l4 + off, l4);
+    if (len > l4)
+        pkt_add(p, slice_sub(o->data, off + l4 - o->l4_len, len - l4));
+    return l4;
+}
+
+/*
+ * The next fragment of a packet that is too large to leave whole (RFC 791 section 3.2). Returns
+ * whether it was the last.
+ */
+static bool put_fragment(struct ip_node *n, struct ip_out *o, struct pkt *p, struct ip_hdr *ip)
+{
+    uint32_t left = o->l4_len + o->data.len - o->sent, room, len, l4;
+    struct ip_options copied;
+
+    if (o->sent == 0) {
+        o->id = next_id(n, ip->version);
+    } else {
+        ip_options_copied(&o->options, &copied);
+        ip->options = copied.b;
+        ip->options_len = copied.len;
+    }
+    ip->mf = true; /* so that the header is a fragment's */
+    room = n->mtu - (uint32_t)ip_build_len(ip);
+    ip->mf = left > room;
+    len = ip->mf ? room / IPV4_FRAG_UNIT * IPV4_FRAG_UNIT : left;
+    ip->id = o->id;
+    ip->frag_off = (uint16_t)o->sent;
+    l4 = put_part(o, p, (uint32_t)ip_build_len(ip), o->sent, len);
+    ip_finish(n, p, ip, l4);
+    p->why = o->sent == 0 ? o->why : REASON_SEND_FRAGMENT;
+    o->sent += len;
+    return !ip->mf;
+}
+
+/* Does it leave whole? What may not be in fragments does. */
+static bool leaves_whole(const struct ip_node *n, const struct ip_out *o)
+{
+    uint32_t len = ip_header_len(&o->src, o->options.len) + o->l4_len + o->data.len;
+
+    return o->df || len <= n->mtu;
 }
 
 bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
 {
     struct ip_out *o;
     struct ip_hdr ip;
+    bool last = true;
 
+    *ret_held = NULL;
     if (n->out_head == n->out_tail)
         return false;
-    o = &n->out[n->out_head++ % IP_OUT_RING];
+    o = &n->out[n->out_head % IP_OUT_RING];
     ip_options_end(&o->options);
     ip = (struct ip_hdr){
+        .version = addr_is_v4(&o->src) ? 4 : 6,
         .src = o->src,
         .dst = o->dst,
         .tos = o->tos,
         .ttl = o->ttl,
         .proto = o->proto,
         .df = o->df,
+        .flow = o->flow,
         .options = o->options.b,
         .options_len = o->options.len,
     };
-    pkt_begin(p, 0);
-    pkt_add(p, o->data);
-    memcpy(p->room + IPV4_HEADER_MIN + ip.options_len, o->l4, o->l4_len);
-    ip_finish(n, p, &ip, o->l4_len);
-    p->why = o->why;
-    *ret_held = o->data.buf;
+    if (leaves_whole(n, o)) {
+        (void)put_part(o, p, (uint32_t)ip_build_len(&ip), 0, o->l4_len + o->data.len);
+        ip_finish(n, p, &ip, o->l4_len);
+        p->why = o->why;
+    } else {
+        last = put_fragment(n, o, p, &ip);
+    }
+    if (last) {
+        *ret_held = o->data.buf;
+        n->out_head++;
+    }
     return true;
 }
 

@@ -93,6 +93,8 @@ int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgra
 {
     struct udp_socket *s = lookup(u, socket);
     struct addr nowhere = {{0}};
+    const struct addr *src =
+        addr_eq(&d->local, &nowhere) ? ip_source_for(n, &d->remote) : &d->local;
     struct udp_hdr udp;
     struct ip_out *o;
 
@@ -100,16 +102,19 @@ int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgra
         return -EBADF;
     if (d->remote_port == 0 || !ip_valid_remote(n, &d->remote))
         return -EINVAL;
-    if (d->data.len > n->mtu - IPV4_HEADER_MIN - UDP_HEADER)
+    if (!src || addr_is_v4(src) != addr_is_v4(&d->remote))
+        return -EADDRNOTAVAIL;
+    if (d->data.len > UDP_DATA_MAX)
         return -EMSGSIZE;
     o = ip_out_push(n);
     if (!o) {
         n->counts[REASON_IP_OUT_FULL]++;
         return -ENOBUFS;
     }
-    o->src = addr_eq(&d->local, &nowhere) ? n->local[0] : d->local;
+    o->src = *src;
     o->dst = d->remote;
     o->proto = IP_PROTO_UDP;
+    o->flow = ip_flow_label(n, src, s->port, &d->remote, d->remote_port);
     o->why = REASON_SEND_UDP;
     o->data = d->data;
     o->l4_len = UDP_HEADER;

@@ -12,6 +12,7 @@
 enum {
     UDP_SOCKETS_MAX = 64,
     UDP_QUEUE = 64, /* datagrams per socket; a power of two */
+    UDP_DATA_MAX = IPV4_PACKET_MAX - IPV4_HEADER_MIN - UDP_HEADER, /* bytes */
 };
 
 struct udp_dgram {
@@ -47,9 +48,11 @@ enum reason udp_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip,
 int udp_receive(struct udp *u, int socket, struct udp_dgram *ret_dgram);
 
 /*
- * Send from the socket's port; d->local may be unspecified (all zeros): then our first address. On
- * success the reference on d->data.buf passes on. -EMSGSIZE: over the MTU; -ENOBUFS: the output
- * ring is full; -EINVAL: no address or port that could be a receiver; -EBADF.
+ * Send from the socket's port; d->local may be unspecified (all zeros): then one of ours of the
+ * receiver's version. On success the reference on d->data.buf passes on; what is larger than the
+ * MTU leaves in fragments. -EMSGSIZE: over UDP_DATA_MAX; -ENOBUFS: the output ring is full;
+ * -EINVAL: no address or port that could be a receiver; -EADDRNOTAVAIL: none of our addresses is of
+ * the receiver's version; -EBADF.
  */
 int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgram *d);
 

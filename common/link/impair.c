@@ -62,30 +62,40 @@ static void tell_late(struct impair *m, int64_t late)
 /* ---- What a router does ---- */
 
 /*
- * "Fragmentation needed" about the packet bytes[len] into the inbox of the other direction (RFC
- * 1191 section 4), from the address that the packet was going to. Nothing for what may be cut, and
- * none about an ICMP error or what is not IPv4.
+ * "Fragmentation needed", or "packet too big", about the packet bytes[len] into the inbox of the
+ * other direction (RFC 1191 section 4, RFC 4443 section 3.2), from the address that the packet was
+ * going to. Nothing for what may be cut, and none about an ICMP message.
  */
 static void answer_too_large(struct impair *m, unsigned way, int64_t now, const uint8_t *bytes,
                              uint32_t len)
 {
     struct impair_side *back = &m->side[1 - way];
-    uint8_t packet[IPV4_HEADER_MIN + ICMP_HEADER + IPV4_HEADER_MAX + ICMP_QUOTE_MIN];
-    struct ip_hdr of, ip = {.version = 4, .ttl = ROUTER_TTL, .proto = IP_PROTO_ICMP};
+    uint8_t packet[IPV6_HEADER + ICMP_HEADER + IPV4_HEADER_MAX + ICMP_QUOTE_MIN];
+    struct ip_hdr of, ip = {.ttl = ROUTER_TTL};
     struct slice quote = {.base = bytes};
     struct path_packet *k;
+    uint8_t *at;
     uint32_t n;
 
-    if (ip_parse(bytes, len, &of) != REASON_NONE || !of.df || of.proto == IP_PROTO_ICMP)
+    if (ip_parse(bytes, len, &of) != REASON_NONE || !of.df || of.proto == IP_PROTO_ICMP ||
+        of.proto == IP_PROTO_ICMP6 || of.header_len > IPV4_HEADER_MAX)
         return;
     quote.len = of.header_len + ICMP_QUOTE_MIN;
     if (quote.len > len)
         return;
     ip.src = of.dst;
     ip.dst = of.src;
-    icmp_build(packet + IPV4_HEADER_MIN, ICMP_UNREACHABLE, ICMP_UNREACH_NEEDFRAG,
-               m->side[way].path.cfg.mtu, &quote, 1);
-    memcpy(packet + IPV4_HEADER_MIN + ICMP_HEADER, bytes, quote.len);
+    ip.version = of.version;
+    at = packet + ip_build_len(&ip);
+    if (of.version == 4) {
+        ip.proto = IP_PROTO_ICMP;
+        icmp_build(at, ICMP_UNREACHABLE, ICMP_UNREACH_NEEDFRAG, m->side[way].path.cfg.mtu, &quote,
+                   1);
+    } else {
+        ip.proto = IP_PROTO_ICMP6;
+        icmp6_build(at, &ip.src, &ip.dst, ICMP6_TOO_BIG, 0, m->side[way].path.cfg.mtu, &quote, 1);
+    }
+    memcpy(at + ICMP_HEADER, bytes, quote.len);
     n = (uint32_t)ip_build(packet, &ip, ICMP_HEADER + quote.len) + ICMP_HEADER + quote.len;
     k = inbox_put(&back->inbox, now + time_max(back->path.cfg.delay, back->at_least), packet, n);
     if (k)

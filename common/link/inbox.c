@@ -11,6 +11,7 @@ enum {
     IP_CHECKSUM = 10,
     ECN_BITS = 3,
     ECN_CE = 3,
+    ECN6_SHIFT = 4, /* in byte 1 of an IPv6 header, which has no checksum */
 };
 
 static bool sooner(const struct path_packet *a, const struct path_packet *b)
@@ -135,12 +136,11 @@ void packet_turn_bit(struct path_packet *k, uint32_t bit)
 }
 
 /* The header's checksum is adjusted for the word that changed, as RFC 1624 has it. */
-bool packet_mark(struct path_packet *k)
+static bool mark4(uint8_t *b)
 {
-    uint8_t *b = k->bytes;
     uint32_t was, sum;
 
-    if (k->len < IPV4_HEADER_MIN || b[0] >> 4 != 4 || (b[IP_TOS] & ECN_BITS) == 0)
+    if ((b[IP_TOS] & ECN_BITS) == 0)
         return false;
     was = get16(b);
     b[IP_TOS] |= ECN_CE;
@@ -149,4 +149,19 @@ bool packet_mark(struct path_packet *k)
     sum = (sum & 0xffff) + (sum >> 16);
     put16(b + IP_CHECKSUM, (uint16_t)~sum);
     return true;
+}
+
+static bool mark6(uint8_t *b)
+{
+    if ((b[1] >> ECN6_SHIFT & ECN_BITS) == 0)
+        return false;
+    b[1] |= ECN_CE << ECN6_SHIFT;
+    return true;
+}
+
+bool packet_mark(struct path_packet *k)
+{
+    if (k->len >= IPV4_HEADER_MIN && k->bytes[0] >> 4 == 4)
+        return mark4(k->bytes);
+    return k->len >= IPV6_HEADER && k->bytes[0] >> 4 == 6 && mark6(k->bytes);
 }

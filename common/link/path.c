@@ -4,6 +4,10 @@
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
+enum {
+    FRAGMENT_OFFSET = 0x1fff, /* in the word that has it */
+};
+
 /* One step of the two-state model; true if the burst takes the packet. */
 static bool burst_takes(struct path *p)
 {
@@ -49,13 +53,33 @@ static struct fate fate_draw(struct path *p, uint32_t len)
     return f;
 }
 
+uint32_t packet_tcp_at(const uint8_t *bytes)
+{
+    return bytes[0] >> 4 == 6 ? (uint32_t)IPV6_HEADER : (bytes[0] & 15U) * 4;
+}
+
+/*
+ * Has the header of either version TCP behind it? Extension headers are not passed, nor are
+ * fragments but the first, whose bytes are any.
+ */
+static bool is_tcp(const uint8_t *bytes, uint32_t len)
+{
+    uint32_t at = len >= IPV4_HEADER_MIN ? packet_tcp_at(bytes) : 0;
+
+    if (at >= IPV4_HEADER_MIN && bytes[0] >> 4 != 6 && get16(bytes + 6) & FRAGMENT_OFFSET)
+        return false;
+    return at >= IPV4_HEADER_MIN && len >= at + TCP_HEADER_MIN &&
+           bytes[bytes[0] >> 4 == 6 ? 6 : 9] == IP_PROTO_TCP;
+}
+
 enum packet_kind packet_classify(const uint8_t *bytes, uint32_t len)
 {
-    uint32_t ip_len = len >= IPV4_HEADER_MIN ? (bytes[0] & 15U) * 4 : 0;
+    uint32_t ip_len;
     uint8_t flags;
 
-    if (ip_len < IPV4_HEADER_MIN || len < ip_len + TCP_HEADER_MIN || bytes[9] != IP_PROTO_TCP)
+    if (!is_tcp(bytes, len))
         return PACKET_OTHER;
+    ip_len = packet_tcp_at(bytes);
     flags = bytes[ip_len + 13];
     if (flags & TCP_RST)
         return PACKET_RST;

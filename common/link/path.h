@@ -108,4 +108,7 @@ int64_t path_due(struct path *p, int64_t now, const struct fate *f, unsigned i);
 
 enum packet_kind packet_classify(const uint8_t *bytes, uint32_t len);
 
+/* Where the TCP header of a packet that packet_classify does not call OTHER stands. */
+uint32_t packet_tcp_at(const uint8_t *bytes);
+
 #endif

@@ -11,6 +11,8 @@ enum {
     IPV4_TTL_OFFSET = 8,
     IPV4_CHECKSUM_OFFSET = 10,
     IPV4_HEADER = 20,
+    IPV6_HOPS_OFFSET = 7,
+    IPV6_HEADER_LEN = 40,
 };
 
 /* A packet in the queue. */
@@ -40,6 +42,17 @@ static struct slot *slot_at(const struct wire_side *s, uint32_t i)
     return (struct slot *)(void *)(s->slots + (size_t)(i % s->count) * s->stride);
 }
 
+/* IPv6 has no checksum to adjust. */
+static bool forward6(struct wire_side *to, uint8_t *b)
+{
+    if (b[IPV6_HOPS_OFFSET] <= 1) {
+        to->expired++;
+        return false;
+    }
+    b[IPV6_HOPS_OFFSET]--;
+    return true;
+}
+
 /*
  * What a router does to the packet b[0..len) on its way to `to`. The checksum is adjusted by the
  * difference (RFC 1624 equation 3: HC' = ~(~HC + ~m + m')), so one that was wrong stays wrong; m is
@@ -50,6 +63,8 @@ static bool forward(struct wire_side *to, uint8_t *b, uint32_t len)
 {
     uint32_t sum;
 
+    if (len >= IPV6_HEADER_LEN && b[0] >> 4 == 6)
+        return forward6(to, b);
     if (len < IPV4_HEADER || b[0] >> 4 != 4) {
         to->no_route++;
         return false;

@@ -17,9 +17,16 @@ static const int64_t hint_after = 3 * SEC; /* without an answer to the SYN */
 /* Is this an address of the machine itself? Only to such a one can a socket be bound. */
 static bool is_the_kernels(const struct addr *a)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(addr_v4_value(a))}};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+    struct sockaddr_in to4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
+    bool v4 = addr_is_v4(a), bound;
+    int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memcpy(&to6.sin6_addr, a->b, sizeof(to6.sin6_addr));
+    if (v4)
+        to4.sin_addr.s_addr = htonl(addr_v4_value(a));
+    bound = fd >= 0 && (v4 ? bind(fd, (struct sockaddr *)&to4, sizeof(to4))
+                           : bind(fd, (struct sockaddr *)&to6, sizeof(to6))) == 0;
 
     if (fd >= 0)
         close(fd);
@@ -41,40 +48,41 @@ static void explain_refused(const struct node *n, const char *remote)
         snprintf(port, sizeof(port), "--port %u ", (unsigned)n->opt->port);
     report_error(&n->report,
                  "%s refused: nobody listens on port %u there; start a peer, say: "
-                 "%s %stun1 10.0.1.1/24 %s",
+                 "%s %stun1 %s %s",
                  remote, (unsigned)n->opt->port, self_call("peer", peer), port,
+                 addr_is_v4(&n->local) ? "10.0.1.1/24" : "fd00:1::1/64",
                  addr_format(&n->local, local));
 }
 
 void dial_explain(const struct node *n, enum reason why, bool connected)
 {
     const struct report *r = &n->report;
-    char remote[ADDR_TEXT_MAX], netsetup[SELF_MAX];
-    unsigned port = (unsigned)n->opt->port;
+    char remote[ADDR_TEXT_MAX], end[ADDR_PORT_TEXT_MAX], netsetup[SELF_MAX];
 
     addr_format(&n->opt->remote, remote);
+    addr_port_format(&n->opt->remote, (uint16_t)n->opt->port, end);
     self_call("netsetup", netsetup);
     if (why == REASON_END_REFUSED)
         explain_refused(n, remote);
     else if (why == REASON_END_TIMED_OUT && !connected)
         report_error(r,
-                     "%s:%u did not answer; is a peer running there, and is the network up? "
+                     "%s did not answer; is a peer running there, and is the network up? "
                      "%s status",
-                     remote, port, netsetup);
+                     end, netsetup);
     else if (why == REASON_END_TIMED_OUT || why == REASON_END_KEEPALIVE)
         report_error(r,
-                     "%s:%u stopped answering; is the peer still running, and the network up? "
+                     "%s stopped answering; is the peer still running, and the network up? "
                      "%s status",
-                     remote, port, netsetup);
+                     end, netsetup);
     else if (why == REASON_END_UNREACHABLE)
         report_error(r,
                      "the network says %s is unreachable; are routes and forwarding up? "
                      "%s status",
                      remote, netsetup);
     else if (why == REASON_END_RESET)
-        report_error(r, "%s:%u reset the connection; what was under way is lost", remote, port);
+        report_error(r, "%s reset the connection; what was under way is lost", end);
     else
-        report_error(r, "%s:%u: %s", remote, port, reason_text(why)->sentence);
+        report_error(r, "%s: %s", end, reason_text(why)->sentence);
 }
 
 void dial_explain_open(const struct node *n, int error)
@@ -91,13 +99,13 @@ void dial_explain_open(const struct node *n, int error)
 
 static void hint(struct dial *d)
 {
-    char remote[ADDR_TEXT_MAX], netsetup[SELF_MAX];
+    char remote[ADDR_PORT_TEXT_MAX], netsetup[SELF_MAX];
 
     d->hinted = true;
     report_line(&d->node->report,
-                "no answer from %s:%u yet; is a peer running there, and is the network up "
+                "no answer from %s yet; is a peer running there, and is the network up "
                 "(%s status)? Still trying",
-                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port,
+                addr_port_format(&d->node->opt->remote, (uint16_t)d->node->opt->port, remote),
                 self_call("netsetup", netsetup));
 }
 
@@ -153,15 +161,14 @@ static void dial_watch_input(struct dial *d)
 /* The remote node is done and we are not: whoever types should know what is left to do. */
 static void dial_watch_remote(struct dial *d)
 {
-    char remote[ADDR_TEXT_MAX];
+    char remote[ADDR_PORT_TEXT_MAX];
 
     if (!d->cat.eof || d->cat.input_ended || d->cat.closed || d->remote_told ||
         life_output_pending(&d->life))
         return;
     d->remote_told = true;
-    report_line(&d->node->report,
-                "%s:%u has closed its side: nothing more will come; %s closes ours",
-                addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port,
+    report_line(&d->node->report, "%s has closed its side: nothing more will come; %s closes ours",
+                addr_port_format(&d->node->opt->remote, (uint16_t)d->node->opt->port, remote),
                 isatty(STDIN_FILENO) ? "Ctrl-D" : "the end of our input");
 }
 
@@ -215,11 +222,11 @@ static void explain_end(const struct dial *d, enum reason why, bool connected)
 /* What the end says to whoever called the program. */
 static int dial_verdict(struct dial *d)
 {
-    char remote[ADDR_TEXT_MAX];
+    char remote[ADDR_PORT_TEXT_MAX];
 
     if (d->life.stopping && !d->cat.connected) {
-        report_line(&d->node->report, "stopped before %s:%u had answered",
-                    addr_format(&d->node->opt->remote, remote), (unsigned)d->node->opt->port);
+        report_line(&d->node->report, "stopped before %s had answered",
+                    addr_port_format(&d->node->opt->remote, (uint16_t)d->node->opt->port, remote));
         return EXIT_FAILED;
     }
     if (d->life.loop.output_error || d->life.forced)

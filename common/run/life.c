@@ -119,7 +119,7 @@ static void abort_all(struct stack *st)
 /* Who has to close its side before we can leave; nothing if nobody has. */
 static void life_say_waiting(const struct life *f)
 {
-    char list[WAITING_SHOWN * (ADDR_TEXT_MAX + 16)], remote[ADDR_TEXT_MAX];
+    char list[WAITING_SHOWN * (ADDR_PORT_TEXT_MAX + 8)], remote[ADDR_PORT_TEXT_MAX];
     struct stack_conn_status c;
     struct text names;
     uint32_t cursor = 0;
@@ -130,8 +130,8 @@ static void life_say_waiting(const struct life *f)
         if (!counts_as_open(c.state))
             continue;
         if (n++ < WAITING_SHOWN)
-            text_add(&names, "%s%s:%u", n > 1 ? ", " : "", addr_format(&c.remote, remote),
-                     (unsigned)c.remote_port);
+            text_add(&names, "%s%s", n > 1 ? ", " : "",
+                     addr_port_format(&c.remote, c.remote_port, remote));
     }
     if (n == 0)
         return;

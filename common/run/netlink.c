@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <netlink/netlink.h>
@@ -275,7 +276,8 @@ static int addr_change(struct netlink *nl, int type, int flags, int index,
     struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
 
     if (msg && nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) == 0 &&
-        nla_put(msg, IFA_LOCAL, len, bytes) == 0 && nla_put(msg, IFA_ADDRESS, len, bytes) == 0)
+        nla_put(msg, IFA_LOCAL, len, bytes) == 0 && nla_put(msg, IFA_ADDRESS, len, bytes) == 0 &&
+        (a->flags == 0 || nla_put_u32(msg, IFA_FLAGS, a->flags) == 0))
         built = 0;
     return transact(nl, msg, built, NULL, NULL);
 }
@@ -308,6 +310,7 @@ int netlink_addr_list(struct netlink *nl, int index, struct netlink_addr *out, s
         if (n < max)
             out[n] = (struct netlink_addr){.addr = addr_of_nl(local),
                                            .prefix_len = (uint8_t)rtnl_addr_get_prefixlen(ra),
+                                           .flags = rtnl_addr_get_flags(ra),
                                            .index = rtnl_addr_get_ifindex(ra)};
         n++;
     }
@@ -363,6 +366,97 @@ int netlink_route_list(struct netlink *nl, int index, struct netlink_route *out,
     return 0;
 }
 
+static bool is_mroute(struct rtnl_route *r, int index)
+{
+    return rtnl_route_get_table(r) == RT_TABLE_LOCAL && rtnl_route_get_type(r) == RTN_MULTICAST &&
+           nl_addr_get_prefixlen(rtnl_route_get_dst(r)) == 8 && rtnl_route_get_nnexthops(r) == 1 &&
+           rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(r, 0)) == index;
+}
+
+int netlink_mroute_present(struct netlink *nl, int index)
+{
+    struct nl_cache *cache;
+    int found = 0, r = rtnl_route_alloc_cache(nl->sock, AF_INET6, 0, &cache);
+
+    if (r < 0)
+        return errno_of(r);
+    for (struct nl_object *o = nl_cache_get_first(cache); o && !found; o = nl_cache_get_next(o))
+        found = is_mroute((struct rtnl_route *)o, index);
+    nl_cache_free(cache);
+    return found;
+}
+
+int netlink_mroute_delete(struct netlink *nl, int index)
+{
+    const uint8_t all_multicast[16] = {0xff};
+    struct rtmsg info = {.rtm_family = AF_INET6,
+                         .rtm_dst_len = 8,
+                         .rtm_table = RT_TABLE_LOCAL,
+                         .rtm_type = RTN_MULTICAST};
+    struct nl_msg *msg = nlmsg_alloc_simple(RTM_DELROUTE, NLM_F_REQUEST);
+    int built = -1;
+
+    if (msg && nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) == 0 &&
+        nla_put(msg, RTA_DST, sizeof(all_multicast), all_multicast) == 0 &&
+        nla_put_u32(msg, RTA_OIF, (uint32_t)index) == 0)
+        built = 0;
+    return transact(nl, msg, built, NULL, NULL);
+}
+
+/* ---- what came from a router ---- */
+
+/* Add link `index` to out[max], which holds the first of *count, unless it is there already. */
+static void note_index(int index, int *out, size_t max, size_t *count)
+{
+    for (size_t i = 0; i < *count && i < max; i++)
+        if (out[i] == index)
+            return;
+    if (*count < max)
+        out[*count] = index;
+    (*count)++;
+}
+
+/* An IPv6 address that is not for ever came from a router, or from DHCP on the same link. */
+static void note_addresses(struct nl_cache *cache, int *out, size_t max, size_t *count)
+{
+    for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+        struct rtnl_addr *a = (struct rtnl_addr *)o;
+
+        if (rtnl_addr_get_family(a) == AF_INET6 && !(rtnl_addr_get_flags(a) & IFA_F_PERMANENT))
+            note_index(rtnl_addr_get_ifindex(a), out, max, count);
+    }
+}
+
+static void note_routes(struct nl_cache *cache, int *out, size_t max, size_t *count)
+{
+    for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
+        struct rtnl_route *r = (struct rtnl_route *)o;
+
+        for (int i = 0; rtnl_route_get_protocol(r) == RTPROT_RA && i < rtnl_route_get_nnexthops(r);
+             i++)
+            note_index(rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(r, i)), out, max, count);
+    }
+}
+
+int netlink_advertised_links(struct netlink *nl, int *out, size_t max, size_t *ret_count)
+{
+    struct nl_cache *cache;
+    size_t n = 0;
+    int r = rtnl_addr_alloc_cache(nl->sock, &cache);
+
+    if (r < 0)
+        return errno_of(r);
+    note_addresses(cache, out, max, &n);
+    nl_cache_free(cache);
+    r = rtnl_route_alloc_cache(nl->sock, AF_INET6, 0, &cache);
+    if (r < 0)
+        return errno_of(r);
+    note_routes(cache, out, max, &n);
+    nl_cache_free(cache);
+    *ret_count = n;
+    return 0;
+}
+
 /* ---- in one call ---- */
 
 int netlink_link_exists(const char *name)
@@ -411,7 +505,10 @@ int netlink_addr_present(const char *name, const struct addr *addr, uint8_t pref
 
 int netlink_configure(const char *name, const struct addr *addr, uint8_t prefix_len)
 {
-    struct netlink_addr a = {.addr = *addr, .prefix_len = prefix_len};
+    /* nobody answers on a TUN: an IPv6 address there is unique without asking */
+    struct netlink_addr a = {.addr = *addr,
+                             .prefix_len = prefix_len,
+                             .flags = addr_is_v4(addr) ? 0 : IFA_F_NODAD};
     struct netlink_link link;
     struct netlink *nl;
     int r = netlink_open(&nl);

@@ -41,7 +41,8 @@ struct netlink_link {
 
 struct netlink_addr {
     struct addr addr;
-    uint8_t prefix_len; /* of an IPv4 address: 0 to 32 */
+    uint8_t prefix_len; /* 0 to 32 of an IPv4 address, to 128 of an IPv6 one */
+    uint32_t flags;     /* of linux/if_addr.h: IFA_F_NODAD and others */
     int index;          /* of its link; only said by netlink_addr_list */
 };
 
@@ -77,6 +78,20 @@ int netlink_addr_list(struct netlink *nl, int index, struct netlink_addr *out, s
 /* The routes of the main table, both families, that lead to link `index`; counts as above. */
 int netlink_route_list(struct netlink *nl, int index, struct netlink_route *out, size_t max,
                        size_t *ret_count);
+
+/*
+ * The route ff00::/8 in the local table, which the kernel adds to link `index` with its first IPv6
+ * address and leaves there when the address goes. 1 when it is there, 0 when not, or an error; and
+ * its removal, which is -ESRCH when it is not there.
+ */
+int netlink_mroute_present(struct netlink *nl, int index);
+int netlink_mroute_delete(struct netlink *nl, int index);
+
+/*
+ * The links that have an IPv6 route or address from a router's advertisement; counts as above. A
+ * link stands in out[] once.
+ */
+int netlink_advertised_links(struct netlink *nl, int *out, size_t max, size_t *ret_count);
 
 /* ---- without a handle, for programs that ask once ---- */
 

@@ -1,5 +1,6 @@
 #include "run/node.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 #include "run/node_lab.h"
 #include "run/node_trace.h"
 #include "run/self.h"
+#include "wire/ip.h"
 
 enum {
     PACKET_BUF = 65536, /* bytes: the largest packet of any TUN */
@@ -64,29 +66,67 @@ void node_options_default(struct node_options *opt)
     opt->step = NODE_NO_STEP;
 }
 
-/* The address with `number` in the subnet of *net, or false if that is no free host's address. */
-static bool node_host_number(const struct addr *net, uint8_t prefix_len, uint32_t number,
-                             struct addr *ret)
-{
-    uint32_t mask = ~(uint32_t)0 << (32 - prefix_len);
-    uint32_t base = addr_v4_value(net) & mask;
-
-    if (number >= ~mask || addr_v4_value(net) == base + number)
-        return false;
-    *ret = addr_v4(base + number);
-    return true;
-}
-
 static int node_operands(const struct program *prog, struct node_options *opt, char **operand)
 {
     const char *why;
 
     opt->tun = operand[1];
-    if (parse_cidr4(operand[2], &opt->net, &opt->prefix_len, &why) < 0)
+    if (parse_cidr(operand[2], &opt->net, &why) < 0)
         return usage_error(prog, "the address '%s' %s", operand[2], why);
-    if (parse_addr4(operand[3], &opt->remote) < 0)
-        return usage_error(prog, "the remote node's address '%s' is not an IPv4 address",
-                           operand[3]);
+    if (parse_addr(operand[3], &opt->remote) < 0)
+        return usage_error(prog, "the remote node's address '%s' is not an IP address", operand[3]);
+    return NODE_GO_ON;
+}
+
+static bool has_version_of(const struct cidr_list *list, const struct addr *a)
+{
+    for (unsigned i = 0; i < list->n; i++)
+        if (addr_is_v4(&list->at[i].addr) == addr_is_v4(a))
+            return true;
+    return false;
+}
+
+/* An address given without its prefix length is in the TUN's subnet, or in a usual one. */
+static uint8_t default_prefix(const struct node_options *opt, const struct addr *a)
+{
+    if (addr_is_v4(a) == addr_is_v4(&opt->net.addr))
+        return opt->net.prefix_len;
+    return addr_is_v4(a) ? 24 : 64;
+}
+
+/* Our addresses: complete, and that by which the remote node is reached first. */
+static int node_locals(const struct program *prog, struct node_options *opt, uint32_t host_number)
+{
+    struct cidr_list *l = &opt->locals;
+    struct cidr swap;
+    unsigned first = 0;
+
+    if (!has_version_of(l, &opt->net.addr) && l->n < CIDRS_MAX) {
+        if (!cidr_host_number(&opt->net, host_number, &l->at[l->n].addr))
+            return usage_error(prog, "the subnet has no host number %u to spare; give --local ADDR",
+                               (unsigned)host_number);
+        l->at[l->n++].prefix_len = opt->net.prefix_len;
+    }
+    while (first < l->n && addr_is_v4(&l->at[first].addr) != addr_is_v4(&opt->remote))
+        first++;
+    if (first == l->n)
+        return usage_error(prog, "the remote node has an address of the other version of IP; give "
+                                 "--local ADDR/LEN of that version, too");
+    swap = l->at[first];
+    l->at[first] = l->at[0];
+    l->at[0] = swap;
+    for (unsigned i = 0; i < l->n; i++) {
+        struct cidr *c = &l->at[i];
+
+        if (!c->prefix_len)
+            c->prefix_len = default_prefix(opt, &c->addr);
+        if (addr_eq(&c->addr, &opt->net.addr))
+            return usage_error(prog,
+                               "--local is the kernel's own address on the TUN; take another");
+        if (addr_eq(&c->addr, &opt->remote))
+            return usage_error(prog, "the remote node has this node's own address");
+    }
+    opt->local = l->at[0].addr;
     return NODE_GO_ON;
 }
 
@@ -106,15 +146,11 @@ static int node_words(const struct program *prog, struct node_options *opt)
 static int node_options_check(const struct program *prog, struct node_options *opt,
                               uint32_t host_number)
 {
-    if (addr_is_unspecified(&opt->local)) {
-        if (!node_host_number(&opt->net, opt->prefix_len, host_number, &opt->local))
-            return usage_error(prog, "the subnet has no host number %u to spare; give --local ADDR",
-                               (unsigned)host_number);
-    }
-    if (addr_eq(&opt->local, &opt->net))
-        return usage_error(prog, "--local is the kernel's own address on the TUN; take another");
-    if (addr_eq(&opt->local, &opt->remote))
-        return usage_error(prog, "the remote node has this node's own address");
+    if (node_locals(prog, opt, host_number) != NODE_GO_ON)
+        return EXIT_USAGE;
+    if (!addr_is_unspecified(&opt->via) && !addr_is_v4(&opt->remote))
+        return usage_error(prog, "--via is for IPv4: in IPv6 nobody takes packets with such a "
+                                 "route any more (RFC 5095)");
     if (addr_is_multicast(&opt->via) || addr_is_loopback(&opt->via) ||
         addr_is_limited_broadcast(&opt->via) || addr_eq(&opt->via, &opt->local))
         return usage_error(prog, "--via needs the address of a router on the way");
@@ -237,9 +273,12 @@ static int node_stack(struct node *n, const struct program *prog)
     void *mem;
 
     stack_config_default(&cfg);
-    cfg.local[0] = n->local;
-    cfg.locals = 1;
-    cfg.prefix_len = n->opt->prefix_len;
+    static_assert((int)CIDRS_MAX == (int)STACK_LOCALS_MAX, "as many addresses as a node can have");
+    cfg.locals = n->opt->locals.n;
+    for (unsigned i = 0; i < cfg.locals; i++) {
+        cfg.local[i] = n->opt->locals.at[i].addr;
+        cfg.prefix_len[i] = n->opt->locals.at[i].prefix_len;
+    }
     cfg.mtu = n->dev->mtu;
     cfg.small = &n->small;
     cfg.large = &n->packets;
@@ -254,7 +293,13 @@ static int node_stack(struct node *n, const struct program *prog)
         node_trace_watch(n);
         return NODE_GO_ON;
     }
-    report_error(&n->report, "no address space for the stack; see ulimit -v");
+    if (mem && cfg.mtu < IPV6_MTU_MIN)
+        report_error(&n->report,
+                     "%s takes packets of %u bytes, and IPv6 needs %d; try: ip link "
+                     "set %s mtu 1500",
+                     n->opt->tun, (unsigned)cfg.mtu, (int)IPV6_MTU_MIN, n->opt->tun);
+    else
+        report_error(&n->report, "no address space for the stack; see ulimit -v");
     return EXIT_FAILED;
 }
 
@@ -285,17 +330,17 @@ static int node_configure_tun(struct node *n)
 {
     const struct node_options *opt = n->opt;
     char text[ADDR_TEXT_MAX];
-    int r = netlink_configure(opt->tun, &opt->net, opt->prefix_len);
+    int r = netlink_configure(opt->tun, &opt->net.addr, opt->net.prefix_len);
 
-    addr_format(&opt->net, text);
+    addr_format(&opt->net.addr, text);
     if (r < 0) {
         report_error(&n->report, "%s was created, but giving it %s/%u failed: %s", opt->tun, text,
-                     (unsigned)opt->prefix_len, strerror(-r));
+                     (unsigned)opt->net.prefix_len, strerror(-r));
         device_close(&n->tun.dev);
         return r == -EPERM ? EXIT_PRIVILEGE : EXIT_FAILED;
     }
     report_line(&n->report, "%s did not exist: created it with %s/%u; it goes when this ends",
-                opt->tun, text, (unsigned)opt->prefix_len);
+                opt->tun, text, (unsigned)opt->net.prefix_len);
     return NODE_GO_ON;
 }
 
@@ -315,12 +360,13 @@ static void node_check_tun(struct node *n)
                      opt->tun, opt->tun);
     }
     netlink_close(nl);
-    addr_format(&opt->net, text);
-    if (netlink_addr_present(opt->tun, &opt->net, opt->prefix_len) == 0)
+    addr_format(&opt->net.addr, text);
+    if (netlink_addr_present(opt->tun, &opt->net.addr, opt->net.prefix_len) == 0)
         report_error(&n->report,
                      "%s does not have the address %s/%u, so answers may not find their way; try: "
                      "%s status",
-                     opt->tun, text, (unsigned)opt->prefix_len, self_call("netsetup", netsetup));
+                     opt->tun, text, (unsigned)opt->net.prefix_len,
+                     self_call("netsetup", netsetup));
 }
 
 static int node_attach(struct node *n)

@@ -16,6 +16,7 @@
 #include "link/printer.h"
 #include "link/tun.h"
 #include "link/wire.h"
+#include "run/address.h"
 #include "run/options.h"
 #include "run/report.h"
 #include "run/teller.h"
@@ -34,11 +35,12 @@ enum {
 
 /* What the options and operands say that are common to all nodes; programs put it first. */
 struct node_options {
-    const char *tun;    /* as it begins: the one that --status asks if none is given */
-    struct addr net;    /* the kernel's address on the TUN */
-    uint8_t prefix_len; /* of its subnet */
+    const char *tun; /* as it begins: the one that --status asks if none is given */
+    struct cidr net; /* the kernel's address on the TUN */
     struct addr remote;
-    struct addr local; /* ours; unspecified: the subnet's host number that the program gives */
+    struct addr local;       /* ours, of the remote node's version: the first of ... */
+    struct cidr_list locals; /* ... all of ours; the subnet's host number that the program gives is
+                              * added if none of its version was given */
     uint32_t port;
     const char *pcap, *trace;
     bool trace_join; /* join files of traces, and be no node */
@@ -64,11 +66,12 @@ struct node_options {
 #define NODE_OPTIONS(host_number)                                                                  \
     {.letter = 'l',                                                                                \
      .name = "local",                                                                              \
-     .arg = "ADDR",                                                                                \
-     .kind = OPTION_ADDR4,                                                                         \
-     .offset = NODE_OPTION(local),                                                                 \
+     .arg = "ADDR[/LEN]",                                                                          \
+     .kind = OPTION_CIDRS,                                                                         \
+     .offset = NODE_OPTION(locals),                                                                \
      .help =                                                                                       \
-         "The node's own address. Without it: the TUN's subnet with the host number " host_number  \
+         "The node's own address; more of them with more of these, also of the other version of "  \
+         "IP. Without one of ADDRESS' version: the TUN's subnet with the host number " host_number \
          "."},                                                                                     \
         {.letter = 'p',                                                                            \
          .name = "port",                                                                           \

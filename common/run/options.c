@@ -12,7 +12,6 @@
  */
 #include "run/options.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,10 +19,10 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "run/address.h"
 #include "run/exit.h"
 #include "run/nearest.h"
 #include "run/self.h"
-#include "wire/addr.h"
 
 #ifndef TWINTUN_VERSION
 #define TWINTUN_VERSION "0.1.0"
@@ -286,60 +285,6 @@ static int parse_seconds(const char *text, int64_t *ret)
     return 0;
 }
 
-int parse_addr4(const char *text, struct addr *ret_addr)
-{
-    uint8_t b[4];
-
-    if (inet_pton(AF_INET, text, b) != 1)
-        return -EINVAL;
-    *ret_addr = addr_v4_bytes(b);
-    return 0;
-}
-
-/* NULL, or what is wrong with `v` (host order) as the address of a host in its subnet. */
-static const char *why_not_host(uint32_t v, unsigned prefix_len)
-{
-    uint32_t host = v & (UINT32_MAX >> prefix_len);
-
-    if (v >> 24 == 0 || v >> 24 == 127 || v >> 24 >= 224)
-        return "holds no address that a host can have (0/8, 127/8 and 224/3 are reserved)";
-    if (host == 0)
-        return "names the subnet itself: choose a host in it, as in 10.0.0.1/24";
-    if (host == UINT32_MAX >> prefix_len)
-        return "names the subnet's broadcast address: choose a host in it, as in 10.0.0.1/24";
-    return NULL;
-}
-
-int parse_cidr4(const char *text, struct addr *ret_addr, uint8_t *ret_prefix_len,
-                const char **ret_why)
-{
-    const char *slash = strchr(text, '/');
-    const char *digits = slash ? slash + 1 : text;
-    char address[INET_ADDRSTRLEN];
-    struct addr a;
-    int64_t len = 0;
-
-    *ret_why = "needs a prefix length behind a '/', as in 10.0.0.1/24";
-    if (!slash)
-        return -EINVAL;
-    *ret_why = "does not begin with an IPv4 address, as in 10.0.0.1/24";
-    if ((size_t)(slash - text) >= sizeof(address))
-        return -EINVAL;
-    memcpy(address, text, (size_t)(slash - text));
-    address[slash - text] = '\0';
-    if (parse_addr4(address, &a) < 0)
-        return -EINVAL;
-    *ret_why = "needs a prefix length from 1 to 30, as in 10.0.0.1/24";
-    if (read_digits(&digits, &len) < 0 || *digits || len < 1 || len > 30 || slash[1] == '0')
-        return -EINVAL;
-    *ret_why = why_not_host(addr_v4_value(&a), (unsigned)len);
-    if (*ret_why)
-        return -EINVAL;
-    *ret_addr = a;
-    *ret_prefix_len = (uint8_t)len;
-    return 0;
-}
-
 static int bad_value(const struct program *prog, const struct option_spec *o, const char *value,
                      const char *wanted)
 {
@@ -383,6 +328,21 @@ static int set_seconds(const struct program *prog, const struct option_spec *o, 
     return GO_ON;
 }
 
+/* One more address, with or without the length of its subnet's prefix. */
+static int add_cidr(const struct program *prog, const struct option_spec *o, struct cidr_list *list,
+                    const char *value)
+{
+    struct cidr c = {.prefix_len = 0};
+    const char *why = "is no address, as in 10.0.0.7, 10.0.0.7/24 or fd00::7/64";
+
+    if (list->n == CIDRS_MAX)
+        return usage_error(prog, "--%s: more than %d addresses", o->name, (int)CIDRS_MAX);
+    if (strchr(value, '/') ? parse_cidr(value, &c, &why) < 0 : parse_addr(value, &c.addr) < 0)
+        return usage_error(prog, "--%s: '%s' %s", o->name, value, why);
+    list->at[list->n++] = c;
+    return GO_ON;
+}
+
 static int set_list(const struct program *prog, const struct option_spec *o, const char **field,
                     const char *value)
 {
@@ -420,6 +380,8 @@ static int set_option(const struct program *prog, const struct option_spec *o, v
         if (parse_addr4(value, addr) < 0)
             return bad_value(prog, o, value, "an IPv4 address such as 10.0.0.7");
         return GO_ON;
+    case OPTION_CIDRS:
+        return add_cidr(prog, o, field, value);
     }
     return GO_ON;
 }

@@ -18,6 +18,8 @@ enum option_kind {
     OPTION_U32,     /* uint32_t, between min and max */
     OPTION_SECONDS, /* int64_t, ns: "5", "0.5", "200ms"; between min and max ns */
     OPTION_ADDR4,   /* struct addr: an IPv4 address */
+    OPTION_CIDRS,   /* struct cidr_list: one more address of either version, "fd00::7/64" or
+                     * without the prefix length */
 };
 
 struct option_spec {
@@ -59,15 +61,5 @@ int usage_error_see(const struct program *prog, const char *see, const char *for
 /* A row of --help: "  name   text", with the text from `column` on, in as many lines as it needs.
  */
 void options_row(const char *name, size_t column, const char *text);
-
-/*
- * "10.0.0.1/24": an IPv4 address with a prefix length of 1 to 30. Returns 0, or -EINVAL with
- * *ret_why set to a phrase that completes "ADDRESS/PREFIX ...".
- */
-struct addr;
-int parse_cidr4(const char *text, struct addr *ret_addr, uint8_t *ret_prefix_len,
-                const char **ret_why);
-/* "10.0.1.5". Returns 0 or -EINVAL. */
-int parse_addr4(const char *text, struct addr *ret_addr);
 
 #endif

@@ -165,13 +165,13 @@ void report_ready(const struct report *r, const struct addr *node, const char *t
 
 void report_connected(const struct report *r, const struct stack_conn_status *c, int64_t took)
 {
-    char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX], time[REPORT_DURATION];
+    char local[ADDR_PORT_TEXT_MAX], remote[ADDR_PORT_TEXT_MAX], time[REPORT_DURATION];
     json_t *o;
 
     if (!r->json) {
-        report_line(r, "connected to %s:%u from %s:%u in %s", addr_format(&c->remote, remote),
-                    (unsigned)c->remote_port, addr_format(&c->local, local),
-                    (unsigned)c->local_port, report_duration(took, time));
+        report_line(r, "connected to %s from %s in %s",
+                    addr_port_format(&c->remote, c->remote_port, remote),
+                    addr_port_format(&c->local, c->local_port, local), report_duration(took, time));
         return;
     }
     o = object(r, "connected");
@@ -182,12 +182,12 @@ void report_connected(const struct report *r, const struct stack_conn_status *c,
 
 void report_accepted(const struct report *r, const struct stack_conn_status *c)
 {
-    char remote[ADDR_TEXT_MAX];
+    char remote[ADDR_PORT_TEXT_MAX];
     json_t *o;
 
     if (!r->json) {
-        report_line(r, "%s:%u connected to port %u", addr_format(&c->remote, remote),
-                    (unsigned)c->remote_port, (unsigned)c->local_port);
+        report_line(r, "%s connected to port %u",
+                    addr_port_format(&c->remote, c->remote_port, remote), (unsigned)c->local_port);
         return;
     }
     o = object(r, "connected");
@@ -199,18 +199,17 @@ void report_on_the_way(const struct report *r, const struct stack_conn_status *c
                        const struct stack_event *ev)
 {
     bool urgent = ev->kind == EV_URGENT;
-    char remote[ADDR_TEXT_MAX];
+    char remote[ADDR_PORT_TEXT_MAX];
     json_t *o;
 
-    addr_format(&c->remote, remote);
+    addr_port_format(&c->remote, c->remote_port, remote);
     if (!r->json && urgent) {
-        report_line(r, "%s:%u: urgent data, up to %" PRIu32 " byte%s from here", remote,
-                    (unsigned)c->remote_port, c->receive_urgent, report_s(c->receive_urgent));
+        report_line(r, "%s: urgent data, up to %" PRIu32 " byte%s from here", remote,
+                    c->receive_urgent, report_s(c->receive_urgent));
         return;
     }
     if (!r->json) {
-        report_line(r, "%s:%u: %s", remote, (unsigned)c->remote_port,
-                    reason_text(ev->why)->sentence);
+        report_line(r, "%s: %s", remote, reason_text(ev->why)->sentence);
         return;
     }
     o = object(r, urgent ? "urgent" : "trouble");
@@ -224,16 +223,17 @@ void report_on_the_way(const struct report *r, const struct stack_conn_status *c
 
 static void closed_line(const struct report *r, const struct stack_conn_status *c, enum reason why)
 {
-    char local[ADDR_TEXT_MAX], remote[ADDR_TEXT_MAX], age[REPORT_DURATION], srtt[REPORT_DURATION];
+    char local[ADDR_PORT_TEXT_MAX], remote[ADDR_PORT_TEXT_MAX];
+    char age[REPORT_DURATION], srtt[REPORT_DURATION];
 
     report_line(r,
-                "%s:%u - %s:%u: %s; sent %" PRIu64 " byte%s, received %" PRIu64
-                " byte%s in %s, %" PRIu32 " retransmit%s, srtt %s",
-                addr_format(&c->local, local), (unsigned)c->local_port,
-                addr_format(&c->remote, remote), (unsigned)c->remote_port,
-                reason_text(why)->sentence, c->bytes_acked, report_s(c->bytes_acked),
-                c->bytes_received, report_s(c->bytes_received), report_duration(c->age, age),
-                c->retransmits, report_s(c->retransmits), report_duration(c->srtt, srtt));
+                "%s - %s: %s; sent %" PRIu64 " byte%s, received %" PRIu64 " byte%s in %s, %" PRIu32
+                " retransmit%s, srtt %s",
+                addr_port_format(&c->local, c->local_port, local),
+                addr_port_format(&c->remote, c->remote_port, remote), reason_text(why)->sentence,
+                c->bytes_acked, report_s(c->bytes_acked), c->bytes_received,
+                report_s(c->bytes_received), report_duration(c->age, age), c->retransmits,
+                report_s(c->retransmits), report_duration(c->srtt, srtt));
 }
 
 void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why)

@@ -243,10 +243,10 @@ static void show_counters(struct trace *t, struct trace_conn *c, const struct st
 
 static void name_conn(struct trace_conn *c, const struct stack_conn_status *s)
 {
-    char remote[ADDR_TEXT_MAX];
+    char remote[ADDR_PORT_TEXT_MAX];
 
-    snprintf(c->label, sizeof(c->label), ":%u - %s:%u", (unsigned)s->local_port,
-             addr_format(&s->remote, remote), (unsigned)s->remote_port);
+    snprintf(c->label, sizeof(c->label), ":%u - %s", (unsigned)s->local_port,
+             addr_port_format(&s->remote, s->remote_port, remote));
 }
 
 /* The connection in `slot`; a new one if the old was seen to end. NULL: too many at one time. */

@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 
 enum {
-    HEADERS_MAX = IPV4_HEADER_MAX + TCP_HEADER_MAX,
-    PLACES_MAX = 64, /* bytes of text for the SACK blocks */
+    HEADERS_MAX = IPV4_HEADER_MAX + TCP_HEADER_MAX, /* more than IPv6's and TCP's */
+    PLACES_MAX = 64,                                /* bytes of text for the SACK blocks */
 };
 
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
@@ -19,6 +19,11 @@ static uint64_t mix(uint64_t h, const uint8_t *b, size_t n)
     for (size_t i = 0; i < n; i++)
         h = (h ^ b[i]) * FNV_PRIME;
     return h;
+}
+
+static bool is_icmp(const struct trace_packet *p)
+{
+    return p->ip.proto == IP_PROTO_ICMP || p->ip.proto == IP_PROTO_ICMP6;
 }
 
 /*
@@ -34,10 +39,11 @@ static uint64_t packet_id(const struct trace_packet *p, const uint8_t *l4, size_
 
     put32(len, p->len);
     h = mix(mix(h, len, sizeof(len)), &p->ip.proto, 1);
-    put16(len, p->ip.id);
-    h = mix(h, len, 2);
+    put16(len, (uint16_t)p->ip.id);
+    put16(len + 2, p->ip.frag_off);
+    h = mix(h, len, sizeof(len));
     n = n < have ? n : have;
-    if (p->ip.proto == IP_PROTO_ICMP || n < sum + 2)
+    if (is_icmp(p) || n < sum + 2)
         return mix(h, l4, n);
     return mix(mix(h, l4, sum), l4 + sum + 2, n - sum - 2);
 }
@@ -59,7 +65,7 @@ void trace_packet_read(struct trace_packet *ret, const struct pkt *p, bool out)
         ret->id = packet_id(ret, b + l4, 0);
         return;
     }
-    if (ret->ip.proto != IP_PROTO_ICMP) {
+    if (!is_icmp(ret)) {
         ret->sport = get16(b + l4);
         ret->dport = get16(b + l4 + 2);
     }
@@ -92,6 +98,7 @@ const char *trace_packet_name(const struct trace_packet *p)
         return "recv.other";
     switch ((enum ip_proto)p->ip.proto) {
     case IP_PROTO_ICMP:
+    case IP_PROTO_ICMP6:
         return "recv.icmp";
     case IP_PROTO_UDP:
         return "recv.udp";

@@ -25,6 +25,7 @@
 #include "base/time.h"
 #include "stack/internal.h"
 #include "tcp/cookie.h"
+#include "tcp/mss.h"
 
 enum {
     ERA_SECONDS = 64,
@@ -62,7 +63,7 @@ enum reason cookie_answer(struct stack *st, struct listener *l, const struct ip_
                           const struct tcp_hdr *syn)
 {
     struct tcb scratch;
-    struct tcp_hdr hdr;
+    struct tcp_hdr hdr, asked = *syn;
     struct tcp_memo memo;
     struct ip_out *o = ip_out_push(&st->ip);
 
@@ -73,7 +74,10 @@ enum reason cookie_answer(struct stack *st, struct listener *l, const struct ip_
     if (l->has_settings)
         scratch.set = &l->settings;
     tcp_answer(&st->tcp, &scratch, st->now, syn, &hdr);
-    memo = tcp_memo_keep(syn, &hdr);
+    if (!asked.opt.has_mss)
+        asked.opt.mss = mss_default(&ip->src);
+    asked.opt.has_mss = true;
+    memo = tcp_memo_keep(&asked, &hdr);
     hdr.seq = cookie_of(st, ip, syn, syn->seq, era_of(st->now), memo);
     hdr.sport = syn->dport;
     hdr.dport = syn->sport;
@@ -82,6 +86,7 @@ enum reason cookie_answer(struct stack *st, struct listener *l, const struct ip_
     o->tos = (uint8_t)(scratch.set->dscp << 2); /* MUST-48, MUST-49 */
     o->ttl = scratch.set->ttl;
     o->df = true;
+    o->flow = ip_flow_label(&st->ip, &ip->dst, syn->dport, &ip->src, syn->sport);
     o->why = REASON_SEND_SYN_ACK_COOKIE;
     static_assert(sizeof(o->l4) >= TCP_HEADER_MIN + 20, "MSS, SACK-permitted, timestamps, scale");
     assert(tcp_header_len(&hdr.opt) <= sizeof(o->l4));

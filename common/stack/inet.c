@@ -24,6 +24,7 @@ static void push_reset(struct stack *st, const struct ip_hdr *ip, const struct t
     ip_out_answer(o, ip);
     o->proto = IP_PROTO_TCP;
     o->df = true;
+    o->flow = ip_flow_label(&st->ip, &ip->dst, rst->sport, &ip->src, rst->dport);
     if (c) {
         o->tos = tos_of(c->tcb.set);
         o->ttl = c->tcb.set->ttl;
@@ -117,25 +118,118 @@ static enum reason input_udp(struct stack *st, const struct ip_hdr *ip, struct s
     return why;
 }
 
+/* What the refusal of a packet's headers owes its sender, if it was for us. */
+static void answer_problem(struct stack *st, struct slice packet)
+{
+    struct ip_hdr ip;
+    struct ip_problem owed = ip_problem(packet.base, packet.len, &ip);
+    enum reason why;
+
+    if (!owed.owed)
+        return;
+    why = ip_accept(&st->ip, &ip);
+    if (why == REASON_NONE || (why == REASON_IP_BROADCAST && owed.multicast_too))
+        icmp_send_problem(&st->ip, st->now, &ip, packet, &owed);
+}
+
+/*
+ * A packet that is not for us, for this reason; or for a better one, if it is what a kernel says to
+ * its neighbours by itself.
+ */
+static enum reason why_not_ours(const struct ip_hdr *ip, struct slice packet, enum reason why)
+{
+    enum reason better = REASON_NONE;
+
+    if (ip->proto == IP_PROTO_ICMP6 && ip->version == 6 && ip->total_len > ip->header_len &&
+        !ip_is_fragment(ip))
+        better = icmp6_unasked(packet.base[ip->header_len]);
+    return better ? better : why;
+}
+
+/* A packet that is for us and whole. */
+static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct slice packet,
+                               uint16_t marks)
+{
+    struct slice inner = slice_sub(packet, ip->header_len, ip->total_len - ip->header_len);
+
+    switch ((enum ip_proto)ip->proto) {
+    case IP_PROTO_TCP:
+        return input_tcp(st, ip, inner, marks);
+    case IP_PROTO_UDP:
+        return input_udp(st, ip, packet, inner, marks);
+    case IP_PROTO_ICMP:
+    case IP_PROTO_ICMP6:
+        if ((ip->proto == IP_PROTO_ICMP6) == (ip->version == 6))
+            return input_icmp(st, ip, inner);
+        break;
+    }
+    if (ip->version == 6 && ip->proto == IP6_NONE)
+        return REASON_IP6_NO_NEXT;
+    icmp_send_unreachable(&st->ip, st->now, ip, packet, ICMP_UNREACH_PROTOCOL);
+    return REASON_IP_PROTOCOL;
+}
+
+/*
+ * A fragment; if it was the last that was missing, its packet goes on. TCP copies what it keeps of
+ * it: a gap in its stream could otherwise hold every buffer that what fills the gap would need.
+ */
+static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, struct slice packet)
+{
+    struct ip_hdr header = {0};
+    struct ip_problem owed;
+    struct slice whole;
+    struct buf *held;
+    enum reason why;
+
+    inet_expire(st);
+    why = fragment_input(&st->fragments, st->now, ip, packet, &whole);
+    owed = fragment_problem(ip, why);
+    if (owed.owed)
+        icmp_send_problem(&st->ip, st->now, ip, packet, &owed);
+    if (why || !whole.base)
+        return why;
+    held = whole.buf;
+    why = ip_parse(whole.base, whole.len, &header);
+    if (header.proto == IP_PROTO_TCP)
+        whole.buf = NULL;
+    if (why)
+        answer_problem(st, whole);
+    else /* nobody vouches for what we have put together ourselves */
+        why = input_whole(st, &header, whole, 0);
+    buf_unref(held);
+    return why;
+}
+
 enum reason inet_input(struct stack *st, const struct pkt *p)
 {
-    struct slice packet = p->part[0], inner;
+    struct slice packet = p->part[0];
     struct ip_hdr ip;
     enum reason why = ip_parse(packet.base, packet.len, &ip);
 
-    if (why || (why = ip_accept(&st->ip, &ip)))
+    if (why) {
+        answer_problem(st, packet);
         return why;
-    inner = slice_sub(packet, ip.header_len, (uint32_t)(ip.total_len - ip.header_len));
-    switch ((enum ip_proto)ip.proto) {
-    case IP_PROTO_TCP:
-        return input_tcp(st, &ip, inner, p->marks);
-    case IP_PROTO_UDP:
-        return input_udp(st, &ip, packet, inner, p->marks);
-    case IP_PROTO_ICMP:
-        return input_icmp(st, &ip, inner);
     }
-    icmp_send_unreachable(&st->ip, st->now, &ip, packet, ICMP_UNREACH_PROTOCOL);
-    return REASON_IP_PROTOCOL;
+    why = ip_accept(&st->ip, &ip);
+    if (why)
+        return why_not_ours(&ip, packet, why);
+    if (ip_is_fragment(&ip))
+        return input_fragment(st, &ip, packet);
+    return input_whole(st, &ip, packet, p->marks);
+}
+
+void inet_expire(struct stack *st)
+{
+    struct slice first;
+    struct ip_hdr ip;
+
+    while (fragment_expire(&st->fragments, st->now, &first)) {
+        if (!first.base)
+            continue;
+        if (ip_parse(first.base, first.len, &ip) == REASON_NONE)
+            icmp_send_fragment_timeout(&st->ip, st->now, &ip, first);
+        buf_unref(first.buf);
+    }
 }
 
 /* The next segment of one connection (MUST-45, MAY-4). */
@@ -153,6 +247,7 @@ static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
         return false;
     ip.tos = tos_of(tcb->set) | p->ecn;
     ip.ttl = tcb->set->ttl;
+    ip.flow = ip_flow_label(&st->ip, &tcb->local, tcb->local_port, &tcb->remote, tcb->remote_port);
     hdr.sport = tcb->local_port;
     hdr.dport = tcb->remote_port;
     if (route) {
@@ -162,8 +257,8 @@ static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
         ip.options_len = options.len;
     }
     /* the checksum is over where the segment goes in the end, not over the first hop */
-    len = tcp_build(p->room + IPV4_HEADER_MIN + options.len, &tcb->local, &tcb->remote, &hdr, 0,
-                    p->part + 1, p->parts - 1);
+    len = tcp_build(p->room + ip_header_len(&tcb->local, options.len), &tcb->local, &tcb->remote,
+                    &hdr, 0, p->part + 1, p->parts - 1);
     ip_finish(&st->ip, p, &ip, (uint32_t)len);
     p->conn = conn_slot(st, c) + 1;
     return true;

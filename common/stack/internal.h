@@ -22,6 +22,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "ip/fragment.h"
 #include "ip/icmp.h"
 #include "ip/ip.h"
 #include "ip/udp.h"
@@ -74,6 +75,7 @@ struct stack {
     struct stack_config cfg;
     struct tcp tcp;
     struct ip_node ip;
+    struct fragments fragments;
     struct udp udp;
     struct wheel wheel;
     struct pool cells, flights, ranges;
@@ -191,6 +193,8 @@ void route_take(struct stack *st, struct conn *c, const struct ip_hdr *ip);
 
 enum reason inet_input(struct stack *st, const struct pkt *p);
 bool inet_output(struct stack *st, struct pkt *p);
+/* Give up packets whose fragments did not all come in time. */
+void inet_expire(struct stack *st);
 
 /* ---- accept.c ---- */
 

@@ -17,13 +17,15 @@ enum {
 void stack_config_default(struct stack_config *cfg)
 {
     *cfg = (struct stack_config){
-        .prefix_len = 24,
         .mtu = 1500,
         .max_conns = 16384,
         .max_chunks = 262144,
         .max_ranges = 65536,
+        .max_fragmented = 128,
         .ttl = IP_TTL_DEFAULT,
     };
+    for (unsigned i = 0; i < STACK_LOCALS_MAX; i++)
+        cfg->prefix_len[i] = 24;
     tcp_config_default(&cfg->tcp);
 }
 
@@ -79,26 +81,47 @@ size_t stack_bytes(const struct stack_config *cfg)
 {
     return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
            routes_bytes(cfg) + buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL)) +
-           flights_bytes(cfg) + ranges_bytes(cfg);
+           flights_bytes(cfg) + ranges_bytes(cfg) + fragment_bytes(cfg->max_fragmented);
+}
+
+/* RFC 8200 section 5: every link that carries IPv6 takes packets of 1,280 bytes. */
+static bool addresses_possible(const struct stack_config *cfg)
+{
+    if (cfg->locals == 0 || cfg->locals > STACK_LOCALS_MAX)
+        return false;
+    for (unsigned i = 0; i < cfg->locals; i++) {
+        bool v4 = addr_is_v4(&cfg->local[i]);
+
+        if (cfg->prefix_len[i] > (v4 ? 32 : 128) || (!v4 && cfg->mtu < IPV6_MTU_MIN))
+            return false;
+    }
+    return true;
 }
 
 static bool config_possible(const struct stack_config *cfg)
 {
-    return cfg->locals > 0 && cfg->locals <= STACK_LOCALS_MAX && cfg->mtu >= IPV4_MTU_MIN &&
-           cfg->mtu <= IPV4_PACKET_MAX && cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->small &&
+    return addresses_possible(cfg) && cfg->mtu >= IPV4_MTU_MIN && cfg->mtu <= IPV4_PACKET_MAX &&
+           cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->max_fragmented > 0 && cfg->small &&
            cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc &&
            tcp_settings_valid(&cfg->tcp.conn);
+}
+
+/* What is announced to a remote end, with an IP header of so many bytes. */
+static uint16_t mss_of(const struct stack_config *cfg, uint32_t ip_header)
+{
+    uint32_t mss = cfg->mtu - ip_header - TCP_HEADER_MIN;
+
+    return (uint16_t)(cfg->tcp.mss && cfg->tcp.mss < mss ? cfg->tcp.mss : mss);
 }
 
 static void init_floors(struct stack *st)
 {
     const struct stack_config *cfg = &st->cfg;
-    uint32_t mss = cfg->mtu - IPV4_HEADER_MIN - TCP_HEADER_MIN;
-
     st->ip.locals = cfg->locals;
-    for (unsigned i = 0; i < cfg->locals; i++)
+    for (unsigned i = 0; i < cfg->locals; i++) {
         st->ip.local[i] = cfg->local[i];
-    st->ip.prefix_len = cfg->prefix_len;
+        st->ip.prefix_len[i] = cfg->prefix_len[i];
+    }
     st->ip.ttl = cfg->ttl;
     st->ip.accept_source_routes = cfg->accept_source_routes;
     st->ip.mtu = cfg->mtu;
@@ -107,7 +130,8 @@ static void init_floors(struct stack *st)
     st->ip.small = cfg->small;
     st->ip.counts = st->counts;
     st->tcp.cfg = cfg->tcp;
-    st->tcp.mtu_mss = (uint16_t)(cfg->tcp.mss && cfg->tcp.mss < mss ? cfg->tcp.mss : mss);
+    st->tcp.mtu_mss = mss_of(cfg, IPV4_HEADER_MIN);
+    st->tcp.mtu_mss6 = cfg->mtu < IPV6_MTU_MIN ? 0 : mss_of(cfg, IPV6_HEADER);
     st->tcp.cells = &st->cells;
     st->tcp.flights = &st->flights;
     st->tcp.ranges = &st->ranges;
@@ -141,6 +165,8 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     at += flights_bytes(cfg);
     pool_init(&st->ranges, at, pool_bytes(cfg->max_ranges, sizeof(struct range)),
               sizeof(struct range));
+    at += ranges_bytes(cfg);
+    fragment_init(&st->fragments, at, cfg->max_fragmented, st->counts);
     wheel_init(&st->wheel, 0);
     list_init(&st->output);
     list_init(&st->event);
@@ -284,6 +310,7 @@ void stack_tick(struct stack *st, int64_t now)
         tcp_tick(&st->tcp, &c->tcb, st->now);
         stack_settle(st, c);
     }
+    inet_expire(st);
     wake_starved(st);
 }
 
@@ -291,7 +318,7 @@ int64_t stack_deadline(const struct stack *st)
 {
     if (!list_empty(&st->event) || may_wake_starved(st))
         return st->now; /* there is something to tell: nobody should sleep on it */
-    return wheel_deadline(&st->wheel);
+    return time_min(wheel_deadline(&st->wheel), fragment_deadline(&st->fragments));
 }
 
 uint64_t stack_count(const struct stack *st, enum reason r)

@@ -44,14 +44,16 @@ struct stack_note {
 };
 
 struct stack_config {
-    struct addr local[STACK_LOCALS_MAX];
+    struct addr local[STACK_LOCALS_MAX];  /* of both versions */
+    uint8_t prefix_len[STACK_LOCALS_MAX]; /* of each one's subnet, in bits: /24 is 24 */
     unsigned locals;
-    uint8_t prefix_len;           /* of local[0]'s subnet, in bits of the IPv4 address: /24 is 24 */
     uint32_t mtu;                 /* bytes of an IP packet that the device takes */
     uint32_t max_conns;           /* connections in all states together */
     uint32_t max_chunks;          /* slices queued in all connections together */
     uint32_t max_ranges;          /* pieces in flight in all connections; beyond that they are
                                    * told apart less well (tcp/recovery/board.h) */
+    uint32_t max_fragmented;      /* packets of which some fragments have come, or that came in
+                                   * fragments and wait to be read; 68 KiB each */
     uint8_t ttl;                  /* of what we send */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* where port and identification numbers begin */
@@ -74,8 +76,8 @@ size_t stack_bytes(const struct stack_config *cfg);
 /*
  * Make a stack in mem[mem_size], which must be aligned to 64 bytes and filled with zeros, as mmap
  * gives it; pages that are never needed are never touched. Returns NULL if mem_size is too small or
- * the configuration impossible (no address, MTU under 68 or over 65,535, no connections, settings
- * out of range).
+ * the configuration impossible (no address, MTU under 68 or over 65,535, or under 1,280 with an
+ * IPv6 address, no connections, settings out of range, no place for fragments).
  */
 struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem_size);
 
@@ -134,7 +136,7 @@ bool stack_event(struct stack *st, struct stack_event *ret_event);
 /* ---- User calls: errors are negative errno values ---- */
 
 struct stack_open {
-    const struct addr *local; /* NULL: the node's first address */
+    const struct addr *local; /* NULL: one of the remote end's version, see ip_source_for */
     uint16_t local_port;      /* 0: chosen at random from 49152 to 65535 (RFC 6056) */
     struct addr remote;
     uint16_t remote_port;
@@ -144,7 +146,8 @@ struct stack_open {
 
 /*
  * Active OPEN. EV_CONNECTED or EV_CLOSED follows. -EINVAL: the remote address or port cannot be a
- * connection's end (MUST-46), or a setting is out of its range; -EADDRNOTAVAIL: local is not ours;
+ * connection's end (MUST-46), or a setting is out of its range; -EADDRNOTAVAIL: local is not ours,
+ * or of the other version of IP, or we have none of the remote end's version;
  * -EADDRINUSE: that connection exists, or no port is left; -ENFILE: the table is full.
  */
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn);
@@ -267,7 +270,9 @@ int stack_udp_bind(struct stack *st, uint16_t port, void *user);
 int stack_udp_close(struct stack *st, int udp);
 /* The next datagram; data's reference passes to the caller. 0, or -EAGAIN, or -EBADF. */
 int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram);
-/* On success the reference on data.buf passes to the stack. -EMSGSIZE, -ENOBUFS, -EINVAL, -EBADF.
+/*
+ * On success the reference on data.buf passes to the stack. -EMSGSIZE, -ENOBUFS, -EINVAL,
+ * -EADDRNOTAVAIL: we have no address of the receiver's version; -EBADF.
  */
 int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram);
 

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "stack/internal.h"
 #include "tcp/keepalive.h"
+#include "tcp/mss.h"
 #include "tcp/urgent.h"
 
 enum {
@@ -114,7 +115,7 @@ static void fill_control(const struct stack *st, const struct tcb *t, struct sta
     s->mss = t->snd_mss;
     s->pmtu = st->cfg.mtu;
     s->rcv_mss = t->rcv_mss;
-    s->adv_mss = st->tcp.mtu_mss;
+    s->adv_mss = mss_announce(&st->tcp, t);
 }
 
 static void fill(const struct stack *st, const struct conn *c, struct stack_conn_status *ret_status)

@@ -186,12 +186,9 @@ void status_text_heading(struct text *t)
 
 static void add_end(struct text *t, const struct addr *a, uint16_t port)
 {
-    char addr[ADDR_TEXT_MAX], end[ADDR_TEXT_MAX + 8];
-    struct text e;
+    char end[ADDR_PORT_TEXT_MAX];
 
-    text_init(&e, end, sizeof(end));
-    text_add(&e, "%s:%u", addr_format(a, addr), (unsigned)port);
-    text_add(t, "%*s", COLUMN_END, end);
+    text_add(t, "%*s", COLUMN_END, addr_port_format(a, port, end));
 }
 
 void status_text(struct text *t, const struct stack_conn_status *c)

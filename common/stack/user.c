@@ -14,7 +14,7 @@ static bool settings_valid(const struct stack *st, const struct tcp_settings *s)
 /* The source is known before the SYN leaves (MUST-43, MUST-44, MUST-46). */
 int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *ret_conn)
 {
-    const struct addr *local = how->local ? how->local : &st->ip.local[0];
+    const struct addr *local = how->local ? how->local : ip_source_for(&st->ip, &how->remote);
     uint16_t port = how->local_port;
     struct conn *c;
 
@@ -22,7 +22,7 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
         return -EINVAL;
     if (how->settings && !settings_valid(st, how->settings))
         return -EINVAL;
-    if (!ip_is_local(&st->ip, local))
+    if (!local || !ip_is_local(&st->ip, local) || addr_is_v4(local) != addr_is_v4(&how->remote))
         return -EADDRNOTAVAIL;
     if (!port)
         port = flow_pick_port(st, local, &how->remote, how->remote_port);

@@ -19,6 +19,7 @@
  * those we send. A packet that cannot be made smaller, a SYN, is a hard case. The path may grow
  * again; who wants to probe for that, or to remember sizes for the next connection, begins here.
  */
+#include "base/bytes.h"
 #include "base/seq.h"
 #include "tcp/mss.h"
 
@@ -59,13 +60,14 @@ bool tcp_icmp_hopeless(const struct tcb *c)
 /* MUST-54: the path takes packets of e->mtu bytes. */
 static enum reason too_big(struct tcp *t, struct tcb *c, int64_t now, const struct icmp_error *e)
 {
-    uint32_t mtu;
+    bool v4 = addr_is_v4(&c->remote);
+    uint32_t mtu = v4 ? e->mtu : max32(e->mtu, IPV6_MTU_MIN); /* RFC 8201 section 4 */
 
-    if (!e->df || e->mtu >= e->size)
+    if (!e->df || mtu >= e->size)
         return REASON_ICMP_MTU;
     if (!tcb_synchronized(c) || e->size <= IPV4_MTU_MIN)
         return hard_error(t, c, now, REASON_ICMP_HARD_FRAGMENT);
-    mtu = e->mtu ? e->mtu : plateau_under(e->size);
+    mtu = mtu ? mtu : plateau_under(e->size);
     if (!mss_lower(c, mtu))
         return REASON_ICMP_MTU;
     if (c->flight)

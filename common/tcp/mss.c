@@ -9,34 +9,30 @@
 #include "tcp/option.h"
 
 enum {
-    MSS_FLOOR = 48,   /* bytes: to ask for smaller segments would be an attack on our CPU */
-    IPV6_LONGER = 20, /* bytes: its header than that of IPv4 */
+    MSS_FLOOR = 48, /* bytes: to ask for smaller segments would be an attack on our CPU */
 };
 
 /* What a device with this MTU can take, less the fixed headers (MUST-67). */
 uint16_t mss_announce(const struct tcp *t, const struct tcb *c)
 {
-    bool v6 = !addr_is_v4(&c->remote) && t->mtu_mss > IPV6_LONGER;
-
-    return (uint16_t)(t->mtu_mss - (v6 ? IPV6_LONGER : 0));
+    return addr_is_v4(&c->remote) ? t->mtu_mss : t->mtu_mss6;
 }
 
-/* By the version of IP (MUST-15). */
-static uint32_t default_mss(const struct tcb *c)
+uint16_t mss_default(const struct addr *remote)
 {
-    return addr_is_v4(&c->remote) ? TCP_MSS_DEFAULT4 : TCP_MSS_DEFAULT6;
+    return addr_is_v4(remote) ? TCP_MSS_DEFAULT4 : TCP_MSS_DEFAULT6;
 }
 
 void mss_init(const struct tcp *t, struct tcb *c)
 {
-    c->snd_mss = c->rcv_mss = (uint16_t)min32(default_mss(c), mss_announce(t, c));
+    c->snd_mss = c->rcv_mss = (uint16_t)min32(mss_default(&c->remote), mss_announce(t, c));
 }
 
 /* What leaves on the device is limited by the same MTU as what arrives: MMS_S is MMS_R (MUST-14,
  * MUST-16). */
 void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 {
-    uint32_t said = syn->opt.has_mss ? max32(syn->opt.mss, MSS_FLOOR) : default_mss(c);
+    uint32_t said = syn->opt.has_mss ? max32(syn->opt.mss, MSS_FLOOR) : mss_default(&c->remote);
     uint32_t size = min32(said, mss_announce(t, c)), options = option_always(c) + c->ip_options;
 
     c->snd_mss = (uint16_t)(size > options ? size - options : 1);
@@ -44,7 +40,7 @@ void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 
 bool mss_lower(struct tcb *c, uint32_t mtu)
 {
-    uint32_t header = addr_is_v4(&c->remote) ? IPV4_HEADER_MIN : IPV4_HEADER_MIN + IPV6_LONGER;
+    uint32_t header = addr_is_v4(&c->remote) ? IPV4_HEADER_MIN : IPV6_HEADER;
     uint32_t size = header + TCP_HEADER_MIN + option_always(c) + c->ip_options;
 
     size = max32(mtu > size ? mtu - size : 0, MSS_FLOOR);

@@ -10,6 +10,9 @@
 /* What the MSS option says: bytes of text and TCP options (MUST-67, SHLD-6). */
 uint16_t mss_announce(const struct tcp *t, const struct tcb *c);
 
+/* What is assumed of a remote end that says nothing, by the version of IP (MUST-15). */
+uint16_t mss_default(const struct addr *remote);
+
 /* Before the remote end's SYN is here: snd_mss and rcv_mss by the default (MUST-15). */
 void mss_init(const struct tcp *t, struct tcb *c);
 

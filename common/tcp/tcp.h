@@ -41,7 +41,8 @@
 /* What all connections of one node share. */
 struct tcp {
     struct tcp_config cfg;
-    uint16_t mtu_mss;     /* bytes of payload that the device's MTU leaves */
+    uint16_t mtu_mss;     /* bytes of payload that the device's MTU leaves in IPv4 */
+    uint16_t mtu_mss6;    /* ... and in IPv6 */
     struct pool *cells;   /* of REASM_CELL bytes */
     struct pool *flights; /* of struct flight, one for each connection */
     struct pool *ranges;  /* of struct range */

@@ -68,6 +68,11 @@ bool addr_is_multicast(const struct addr *a)
     return addr_is_v4(a) ? addr_v4_value(a) >> 28 == 0xe : a->b[0] == 0xff;
 }
 
+bool addr_is_link_local6(const struct addr *a)
+{
+    return a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
 bool addr_is_limited_broadcast(const struct addr *a)
 {
     return addr_is_v4(a) && addr_v4_value(a) == 0xffffffff;
@@ -147,6 +152,22 @@ const char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
     char *end = addr_is_v4(a) ? put_v4(out, a->b + V4_AT) : put_v6(out, a);
 
+    *end = '\0';
+    return out;
+}
+
+const char *addr_port_format(const struct addr *a, uint16_t port, char out[ADDR_PORT_TEXT_MAX])
+{
+    bool v6 = !addr_is_v4(a);
+    char *end = out;
+
+    if (v6)
+        *end++ = '[';
+    end = v6 ? put_v6(end, a) : put_v4(end, a->b + V4_AT);
+    if (v6)
+        *end++ = ']';
+    *end++ = ':';
+    end = put_number(end, port, 10);
     *end = '\0';
     return out;
 }

@@ -15,7 +15,8 @@ struct addr {
 };
 
 enum {
-    ADDR_TEXT_MAX = 46, /* bytes for the longest text form, with its final zero */
+    ADDR_TEXT_MAX = 46,      /* bytes for the longest text form, with its final zero */
+    ADDR_PORT_TEXT_MAX = 56, /* the same with a port */
 };
 
 /* The mapped form of an IPv4 address given as a number in host order: 10.0.0.1 is 0x0a000001. */
@@ -40,6 +41,8 @@ bool addr_is_unspecified(const struct addr *a);
 bool addr_is_loopback(const struct addr *a);
 /* 224.0.0.0/4 or ff00::/8 */
 bool addr_is_multicast(const struct addr *a);
+/* fe80::/10: good on one link only; IPv4's 169.254.0.0/16 is no such address to us */
+bool addr_is_link_local6(const struct addr *a);
 /* 255.255.255.255; a directed broadcast needs the subnet's length and is the IP floor's affair */
 bool addr_is_limited_broadcast(const struct addr *a);
 /* 240.0.0.0/4 without the limited broadcast: class E, never a unicast address */
@@ -50,5 +53,8 @@ bool addr_is_class_e(const struct addr *a);
  * Returns out, so that it can stand in an argument list.
  */
 const char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
+
+/* The same with a port behind it: "10.0.0.7:80" or "[fd00::7]:80" (RFC 5952 section 6). */
+const char *addr_port_format(const struct addr *a, uint16_t port, char out[ADDR_PORT_TEXT_MAX]);
 
 #endif

@@ -29,14 +29,14 @@ static bool type_is_error(uint8_t type)
 }
 
 /*
- * Read the quoted packet b[0..len), if it can be used. What lies behind its total length is not of
+ * What lies behind its total length is not of
  * the packet (padding, RFC 4884 extensions) and is left out.
  */
-static void read_quote(const uint8_t *b, size_t len, struct icmp_hdr *icmp)
+void icmp_read_quote(uint8_t version, const uint8_t *b, size_t len, struct icmp_hdr *icmp)
 {
     size_t there, said;
 
-    if (!ip_parse_quote(b, len, &icmp->quote))
+    if (!ip_parse_quote(b, len, &icmp->quote) || icmp->quote.version != version)
         return;
     there = len - icmp->quote.header_len;
     if (there < ICMP_QUOTE_MIN || icmp->quote.frag_off != 0)
@@ -44,7 +44,7 @@ static void read_quote(const uint8_t *b, size_t len, struct icmp_hdr *icmp)
     icmp->has_quote = true;
     icmp->quote_l4 = b + icmp->quote.header_len;
     icmp->quote_l4_len = there;
-    if (icmp->quote.total_len < icmp->quote.header_len + ICMP_QUOTE_MIN)
+    if (icmp->quote.total_len < icmp->quote.header_len + (uint32_t)ICMP_QUOTE_MIN)
         return; /* some routers rewrite it: take what is there */
     said = (size_t)icmp->quote.total_len - icmp->quote.header_len;
     if (said < there)
@@ -64,7 +64,7 @@ enum reason icmp_parse(const uint8_t *b, size_t len, struct icmp_hdr *ret_icmp)
     icmp.rest = get32(b + 4);
     icmp.is_error = type_is_error(icmp.type);
     if (icmp.is_error)
-        read_quote(b + ICMP_HEADER, len - ICMP_HEADER, &icmp);
+        icmp_read_quote(4, b + ICMP_HEADER, len - ICMP_HEADER, &icmp);
     *ret_icmp = icmp;
     return REASON_NONE;
 }

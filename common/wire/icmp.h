@@ -1,4 +1,7 @@
-/* ICMP messages (RFC 792) as values: echo, and the errors with the packet that they quote. */
+/*
+ * ICMP messages (RFC 792, RFC 4443) as values: echo, and the errors with the packet that they
+ * quote. One struct serves both versions; what a type means depends on the version.
+ */
 #ifndef WIRE_ICMP_H
 #define WIRE_ICMP_H
 
@@ -29,7 +32,12 @@ enum icmp_unreachable_code {
     ICMP_UNREACH_PROHIBITED = 13,
 };
 
-/* ICMPv6 (RFC 4443, RFC 4861, RFC 3810) is printed, and the meaning of its errors known. */
+enum icmp_exceeded_code {
+    ICMP_EXCEEDED_TTL = 0,
+    ICMP_EXCEEDED_REASSEMBLY = 1,
+};
+
+/* ICMPv6 (RFC 4443, RFC 2710, RFC 4861, RFC 3810): types under 128 are errors. */
 enum icmp6_type {
     ICMP6_UNREACHABLE = 1,
     ICMP6_TOO_BIG = 2,
@@ -37,16 +45,21 @@ enum icmp6_type {
     ICMP6_PARAM_PROBLEM = 4,
     ICMP6_ECHO = 128,
     ICMP6_ECHO_REPLY = 129,
+    ICMP6_MLD_QUERY = 130,
+    ICMP6_MLD_REPORT = 131,
+    ICMP6_MLD_DONE = 132,
     ICMP6_ROUTER_SOLICITATION = 133,
     ICMP6_ROUTER_ADVERTISEMENT = 134,
     ICMP6_NEIGHBOR_SOLICITATION = 135,
     ICMP6_NEIGHBOR_ADVERTISEMENT = 136,
+    ICMP6_REDIRECT = 137,
     ICMP6_MLD2_REPORT = 143,
 };
 
 enum icmp6_unreachable_code {
     ICMP6_UNREACH_ROUTE = 0,
     ICMP6_UNREACH_PROHIBITED = 1,
+    ICMP6_UNREACH_SCOPE = 2,
     ICMP6_UNREACH_ADDRESS = 3,
     ICMP6_UNREACH_PORT = 4,
 };
@@ -71,7 +84,7 @@ enum {
 
 struct icmp_hdr {
     uint8_t type, code;
-    uint32_t rest; /* bytes 4 to 7: identifier and sequence number, pointer, or next-hop MTU */
+    uint32_t rest; /* bytes 4 to 7: identifier and sequence number, pointer, or MTU */
     bool is_error; /* of the types that quote a packet */
     /* the quoted packet of an error, if its header and 8 bytes of its transport header are whole */
     bool has_quote;
@@ -98,6 +111,28 @@ enum reason icmp_parse(const uint8_t *b, size_t len, struct icmp_hdr *ret_icmp);
 /* Write an 8-byte header whose checksum covers n slices behind it. */
 void icmp_build(uint8_t room[ICMP_HEADER], uint8_t type, uint8_t code, uint32_t rest,
                 const struct slice *payload, unsigned n);
+
+/*
+ * icmp6.c: the same for ICMPv6, whose checksum is over the addresses, too; `marks` are the packet's
+ * enum pkt_marks.
+ */
+enum reason icmp6_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
+                        struct icmp_hdr *ret_icmp);
+void icmp6_build(uint8_t room[ICMP_HEADER], const struct addr *src, const struct addr *dst,
+                 uint8_t type, uint8_t code, uint32_t rest, const struct slice *payload,
+                 unsigned n);
+
+/*
+ * Why a host that is no router and has no neighbours does nothing about this type of message, which
+ * the kernel at the link's other end sends by itself (RFC 4861, RFC 3810); REASON_NONE for others.
+ */
+enum reason icmp6_unasked(uint8_t type);
+
+/*
+ * icmp.c: read the packet b[0..len) of this version that an error quotes, if it can be used, into
+ * *icmp.
+ */
+void icmp_read_quote(uint8_t version, const uint8_t *b, size_t len, struct icmp_hdr *icmp);
 
 /* icmp_meaning.c: what an error of this type and code means, in IPv4 and in IPv6. */
 struct icmp_meaning icmp_meaning(uint8_t type, uint8_t code);

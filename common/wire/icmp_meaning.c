@@ -4,7 +4,8 @@
  * RFC 9293 section 3.9.2.2 sorts them into soft ones, after which a connection goes on, and hard
  * ones, after which there is little hope; RFC 1122 section 4.2.3.9 and RFC 5461 say more about
  * both. Codes that were defined later are taken for soft: a router that refuses today may let pass
- * tomorrow. Codes that nobody has defined are ignored, and so is source quench (RFC 6633).
+ * tomorrow. Codes that nobody has defined are ignored, and so is source quench (RFC 6633); but an
+ * ICMPv6 error of an unknown type is told, as a soft one.
  */
 #include "wire/icmp.h"
 
@@ -102,7 +103,7 @@ struct icmp_meaning icmp6_meaning(uint8_t type, uint8_t code)
         return time_exceeded(code);
     case ICMP6_PARAM_PROBLEM:
         return code <= 2 ? soft(REASON_ICMP_SOFT_PARAMETER) : ignored;
-    default: /* a byte off the wire, not an enum */
-        return ignored;
+    default: /* a byte off the wire, not an enum; RFC 4443 section 2.4 (a) */
+        return type < ICMP6_ECHO ? soft(REASON_ICMP_SOFT_UNKNOWN) : ignored;
     }
 }

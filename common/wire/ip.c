@@ -1,5 +1,5 @@
 /*
- * The IPv4 header: bytes to a legal value and back (RFC 791 section 3.1).
+ * The IP header: bytes to a legal value and back. Here IPv4 (RFC 791 section 3.1).
  *
  * Two readers share one reading of the fields. ip_parse is for a packet that has arrived: it
  * refuses, with a reason, everything that RFC 1122 section 3.2.1 wants discarded, so that nobody
@@ -9,6 +9,8 @@
  *
  * Whether an address may be a source or is ours is not a question of the header; the IP floor asks
  * it.
+ *
+ * IPv6 is in a file of its own, and its functions are called here by the version.
  */
 #include "wire/ip.h"
 
@@ -16,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "wire/checksum.h"
+#include "wire/ip6.h"
 
 enum {
     FLAG_DF = 0x4000,
@@ -54,8 +57,6 @@ static enum reason check_lengths(const uint8_t *b, size_t len)
 
     if (len < IPV4_HEADER_MIN)
         return REASON_IP_EMPTY;
-    if (b[0] >> 4 == 6)
-        return REASON_IP6_IGNORED;
     if (b[0] >> 4 != 4)
         return REASON_IP_VERSION;
     header_len = (size_t)(b[0] & 0x0f) * 4;
@@ -67,7 +68,7 @@ static enum reason check_lengths(const uint8_t *b, size_t len)
     return REASON_NONE;
 }
 
-enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
     enum reason why = check_lengths(b, len);
     struct ip_option_places at;
@@ -88,10 +89,36 @@ enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     return REASON_NONE;
 }
 
+static bool is_v6(const uint8_t *b, size_t len)
+{
+    return len > 0 && b[0] >> 4 == 6;
+}
+
+enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+{
+    struct ip_problem problem;
+
+    return is_v6(b, len) ? ip6_parse(b, len, ret_ip, &problem) : parse4(b, len, ret_ip);
+}
+
+struct ip_problem ip_problem(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+{
+    struct ip_problem problem = {0};
+    struct ip_hdr ip;
+
+    if (is_v6(b, len) && ip6_parse(b, len, &ip, &problem) && problem.owed) {
+        ip6_read_fixed(b, ret_ip);
+        ip6_skip(b, ret_ip->total_len, ret_ip);
+    }
+    return problem;
+}
+
 bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
     size_t header_len;
 
+    if (is_v6(b, len))
+        return ip6_parse_quote(b, len, ret_ip);
     if (len < IPV4_HEADER_MIN || b[0] >> 4 != 4)
         return false;
     header_len = (size_t)(b[0] & 0x0f) * 4;
@@ -102,9 +129,9 @@ bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     return true;
 }
 
-size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
+static size_t build4(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
 {
-    size_t header_len = IPV4_HEADER_MIN + (size_t)ip->options_len;
+    size_t header_len = ip_build_len(ip);
 
     assert(ip->version == 4 && ip->frag_off % IPV4_FRAG_UNIT == 0);
     assert(ip->options_len <= IPV4_OPTIONS_MAX && ip->options_len % 4 == 0);
@@ -112,7 +139,7 @@ size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
     room[0] = (uint8_t)(4 << 4 | header_len / 4);
     room[1] = ip->tos;
     put16(room + 2, (uint16_t)(header_len + payload_len));
-    put16(room + 4, ip->id);
+    put16(room + 4, (uint16_t)ip->id);
     put16(room + 6, (uint16_t)((ip->df ? FLAG_DF : 0) | (ip->mf ? FLAG_MF : 0) |
                                ip->frag_off / IPV4_FRAG_UNIT));
     room[8] = ip->ttl;
@@ -124,6 +151,18 @@ size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
         memcpy(room + IPV4_HEADER_MIN, ip->options, ip->options_len);
     put16(room + 10, checksum_residue(0, room, header_len));
     return header_len;
+}
+
+size_t ip_build_len(const struct ip_hdr *ip)
+{
+    if (ip->version == 6)
+        return IPV6_HEADER + (ip_is_fragment(ip) ? (size_t)IPV6_FRAGMENT_HEADER : 0);
+    return IPV4_HEADER_MIN + (size_t)ip->options_len;
+}
+
+size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
+{
+    return ip->version == 6 ? ip6_build(room, ip, payload_len) : build4(room, ip, payload_len);
 }
 
 /* Its bytes in a packet: the mapped form's prefix does not stand there. */

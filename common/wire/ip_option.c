@@ -31,6 +31,8 @@ enum {
     STAMPS_ASKED_OF = 3, /* addresses are there, times are wanted */
 
     OVERFLOW_MAX = 15,
+
+    COPIED = 0x80, /* in an option's kind */
 };
 
 static const uint32_t not_of_the_day = UINT32_C(1) << 31; /* RFC 791: not milliseconds of the day */
@@ -189,6 +191,16 @@ void ip_options_reflect(struct ip_options *o, const struct ip_hdr *asked, uint32
         record(o, asked->options + asked->at.record - 1, &asked->dst);
     if (asked->at.timestamp)
         stamp(o, asked->options + asked->at.timestamp - 1, &asked->dst, ms);
+}
+
+void ip_options_copied(const struct ip_options *o, struct ip_options *ret_copied)
+{
+    ret_copied->len = 0;
+    for (unsigned i = 0; i < o->len && o->b[i] != IP_OPT_END;
+         i += o->b[i] == IP_OPT_NOP ? 1 : o->b[i + 1])
+        if (o->b[i] & COPIED)
+            append(ret_copied, o->b + i);
+    ip_options_end(ret_copied);
 }
 
 void ip_options_end(struct ip_options *o)

@@ -87,6 +87,12 @@ struct addr ip_options_route(struct ip_options *o, const struct ip_route *r,
  */
 void ip_options_reflect(struct ip_options *o, const struct ip_hdr *asked, uint32_t ms);
 
+/*
+ * Those of the options that go into every fragment of a packet, not only into the first (RFC 791
+ * section 3.1: the copied flag), filled up.
+ */
+void ip_options_copied(const struct ip_options *o, struct ip_options *ret_copied);
+
 /* Fill up to a multiple of 4 bytes with the end of the list. */
 void ip_options_end(struct ip_options *o);
 

@@ -12,13 +12,6 @@
 #include "wire/print_parts.h"
 #include "wire/udp.h"
 
-enum {
-    IPV6_HEADER = 40,
-    IPV6_HOP_BY_HOP = 0,
-    IPV6_ICMP = 58,
-    IPV6_NO_NEXT = 59,
-};
-
 void print_addrs(struct text *t, const struct ip_hdr *ip)
 {
     char src[ADDR_TEXT_MAX], dst[ADDR_TEXT_MAX];
@@ -57,8 +50,8 @@ enum reason print_udp(struct text *t, const struct print_body *body)
 }
 
 /* What stands behind a header of either version. */
-static enum reason print_body(struct text *t, struct print_flows *flows,
-                              const struct print_body *body, uint8_t proto)
+enum reason print_body(struct text *t, struct print_flows *flows, const struct print_body *body,
+                       uint8_t proto)
 {
     if (proto == IP_PROTO_TCP)
         return print_tcp(t, flows, body);
@@ -68,9 +61,9 @@ static enum reason print_body(struct text *t, struct print_flows *flows,
         print_addrs(t, body->ip);
     if (proto == IP_PROTO_ICMP && body->ip->version == 4)
         return print_icmp(t, body);
-    if (proto == IPV6_ICMP && body->ip->version == 6)
-        print_icmp6(t, body);
-    else if (proto == IPV6_NO_NEXT && body->ip->version == 6)
+    if (proto == IP_PROTO_ICMP6 && body->ip->version == 6)
+        return print_icmp6(t, body);
+    if (proto == IP6_NONE && body->ip->version == 6)
         text_add(t, "no next header");
     else
         text_add(t, " ip-proto-%u %zu", proto, body->len);
@@ -109,45 +102,6 @@ static enum reason print_ip4(struct text *t, struct print_flows *flows, const ui
     return why != REASON_NONE ? why : inside;
 }
 
-/*
- * Print an IPv6 packet. A node does not speak it yet, so there is no verdict but on its length; the
- * kernel sends such packets unasked when an interface comes up, and they should be recognisable.
- */
-static enum reason print_ip6(struct text *t, struct print_flows *flows, const uint8_t *b,
-                             size_t len)
-{
-    struct ip_hdr ip = {.version = 6};
-    struct print_body body = {.ip = &ip, .marks = PKT_CSUM_VALID};
-    uint8_t next;
-
-    if (len < IPV6_HEADER) {
-        text_add(t, "IP6, %zu bytes", len);
-        return REASON_IP_EMPTY;
-    }
-    memcpy(ip.src.b, b + 8, sizeof(ip.src.b));
-    memcpy(ip.dst.b, b + 24, sizeof(ip.dst.b));
-    next = b[6];
-    body.b = b + IPV6_HEADER;
-    body.len = get16(b + 4);
-    text_add(t, "IP6 ");
-    if (body.len > len - IPV6_HEADER) {
-        print_addrs(t, &ip);
-        text_add(t, "%zu bytes, %zu said", len, IPV6_HEADER + body.len);
-        return REASON_IP_TOTAL_LENGTH;
-    }
-    if (next == IPV6_HOP_BY_HOP && body.len >= 8 && body.len >= 8 + 8 * (size_t)body.b[1]) {
-        size_t skip = 8 + 8 * (size_t)body.b[1];
-
-        print_addrs(t, &ip);
-        text_add(t, "HBH ");
-        next = body.b[0];
-        body.b += skip;
-        body.len -= skip;
-        body.extended = true;
-    }
-    return print_body(t, flows, &body, next);
-}
-
 size_t print_packet(struct print_flows *flows, const uint8_t *b, size_t len, uint16_t marks,
                     char *out, size_t size)
 {
@@ -156,7 +110,7 @@ size_t print_packet(struct print_flows *flows, const uint8_t *b, size_t len, uin
 
     text_init(&t, out, size);
     if (len > 0 && b[0] >> 4 == 6)
-        why = print_ip6(&t, flows, b, len);
+        why = print_ip6(&t, flows, b, len, marks);
     else
         why = print_ip4(&t, flows, b, len, marks);
     if (why != REASON_NONE)

@@ -1,4 +1,4 @@
-/* ICMP and ICMPv6 messages as text: echo, errors, and what the kernel sends by itself. */
+/* ICMP messages as text: echo and errors. */
 #include "base/bytes.h"
 #include "wire/icmp.h"
 #include "wire/print_parts.h"
@@ -152,42 +152,4 @@ enum reason print_icmp(struct text *t, const struct print_body *body)
     else
         text_add(t, " [|icmp]");
     return body->fragment ? REASON_NONE : icmp_parse(body->b, body->len, &icmp);
-}
-
-/* Neighbour solicitation and advertisement: the address that they are about. */
-static void print_neighbor(struct text *t, const uint8_t *b)
-{
-    bool asks = b[0] == ICMP6_NEIGHBOR_SOLICITATION;
-    char target[ADDR_TEXT_MAX];
-    struct addr a;
-
-    memcpy(a.b, b + 8, sizeof(a.b));
-    text_add(t, "neighbor %s %s", asks ? "solicitation, who has" : "advertisement, tgt is",
-             addr_format(&a, target));
-}
-
-void print_icmp6(struct text *t, const struct print_body *body)
-{
-    const uint8_t *b = body->b;
-
-    text_add(t, "ICMP6, ");
-    if (body->len < ICMP_HEADER) {
-        text_add(t, "%zu bytes", body->len);
-        return;
-    }
-    if (b[0] == ICMP6_ECHO || b[0] == ICMP6_ECHO_REPLY)
-        text_add(t, "echo %s, id %u, seq %u", b[0] == ICMP6_ECHO ? "request" : "reply",
-                 get16(b + 4), get16(b + 6));
-    else if (b[0] == ICMP6_ROUTER_SOLICITATION)
-        text_add(t, "router solicitation");
-    else if (b[0] == ICMP6_ROUTER_ADVERTISEMENT)
-        text_add(t, "router advertisement");
-    else if ((b[0] == ICMP6_NEIGHBOR_SOLICITATION || b[0] == ICMP6_NEIGHBOR_ADVERTISEMENT) &&
-             body->len >= 24)
-        print_neighbor(t, b);
-    else if (b[0] == ICMP6_MLD2_REPORT)
-        text_add(t, "multicast listener report v2, %u group record(s)", get16(b + 6));
-    else
-        text_add(t, "type-#%u", b[0]);
-    text_add(t, ", length %zu", body->len);
 }

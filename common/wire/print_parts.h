@@ -24,7 +24,14 @@ struct print_body {
 enum reason print_tcp(struct text *t, struct print_flows *flows, const struct print_body *body);
 enum reason print_udp(struct text *t, const struct print_body *body);
 enum reason print_icmp(struct text *t, const struct print_body *body);
-void print_icmp6(struct text *t, const struct print_body *body);
+enum reason print_icmp6(struct text *t, const struct print_body *body);
+
+/* print_ip6.c: an IPv6 packet, or as much of one as there is; returns the reason for the drop. */
+enum reason print_ip6(struct text *t, struct print_flows *flows, const uint8_t *b, size_t len,
+                      uint16_t marks);
+/* What stands behind a header of either version, by its protocol. */
+enum reason print_body(struct text *t, struct print_flows *flows, const struct print_body *body,
+                       uint8_t proto);
 
 /* "10.0.0.7 > 10.0.1.5: " */
 void print_addrs(struct text *t, const struct ip_hdr *ip);

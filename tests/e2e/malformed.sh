@@ -34,7 +34,7 @@ compare()
         END {
             for (r in sent) {
                 got = after[r] - before[r]
-                good = r == "drop.ip6.ignored" ? got >= sent[r] : got == sent[r]
+                good = r == "drop.ip6.chain" ? got >= sent[r] : got == sent[r]
                 print (good ? "good" : "bad"), r, got, sent[r]
             }
         }' "$1" "$2" "$3" | sort >"$WORK/compared"

@@ -106,17 +106,24 @@ snapshot() {
         # a link that has been up once keeps its queue; nobody can put that back
         ip -o link | sed 's/qdisc noop/qdisc pfifo_fast/'
         echo "== addresses"
-        ip -o addr
+        ip -o addr | sed -E 's/_lft [0-9]+sec/_lft SEC/g'
         echo "== routes"
-        ip route show table all
-        ip -6 route show table all
+        { ip route show table all; ip -6 route show table all; } | sed -E 's/ expires [0-9]+sec//'
+        echo "== groups"
+        ip -6 maddr
+        awk '{ print $2, $3, $4 }' /proc/net/anycast6
         echo "== sysctls"
         grep -r . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding \
             /proc/sys/net/ipv4/conf/*/accept_redirects
-        for save in iptables-nft-save iptables-legacy-save; do
+        grep -r . "$CONF6"/*/{forwarding,accept_ra,accept_redirects,disable_ipv6,force_forwarding} \
+            2>/dev/null # older kernels have not all of them
+        for save in iptables-nft-save iptables-legacy-save ip6tables-nft-save ip6tables-legacy-save; do
             # asking the legacy variant for a table would create it
-            have $save && { [ $save = iptables-nft-save ] || [ -s /proc/net/ip_tables_names ]; } &&
-                echo "== $save" && $save 2>/dev/null | strip
+            case $save in
+            iptables-legacy-save) [ -s /proc/net/ip_tables_names ] ;;
+            ip6tables-legacy-save) [ -s /proc/net/ip6_tables_names ] ;;
+            *) true ;;
+            esac && have $save && echo "== $save" && $save 2>/dev/null | strip
         done
         if have nft; then
             echo "== nft"
@@ -144,16 +151,28 @@ forward() {
     echo "$1" >/proc/sys/net/ipv4/ip_forward
 }
 
+forward6() {
+    echo "$1" >"$CONF6/all/forwarding"
+}
+
 # ---- what up makes ----
 
 ip link set lo up
 forward 0
+CONF6=/proc/sys/net/ipv6/conf
+ipv6=yes
+if [ -d $CONF6 ] && [ "$(cat $CONF6/default/disable_ipv6)" = 0 ]; then
+    forward6 0
+else
+    ipv6=
+fi
 
 case_up() {
     exits "status before up is 3" 3 "$NETSETUP" status
     snapshot "$TMP/clean"
     "$NETSETUP" plan >"$TMP/plan"
-    check "plan is made of nine lines" test "$(wc -l <"$TMP/plan")" = 9
+    check "plan has a line for each change" test "$(wc -l <"$TMP/plan")" = $((9 + ${ipv6:+5}))
+    check "five of them for IPv6" test "$(grep -c 6 "$TMP/plan")" = $((0 + ${ipv6:+5}))
     snapshot "$TMP/planned"
     same "plan and status change nothing" "$TMP/clean" "$TMP/planned"
     says "up counts the lines of the plan" 0 "up: $(wc -l <"$TMP/plan") changes" "$NETSETUP" up
@@ -164,6 +183,15 @@ case_up() {
     check "tun1 is up" grep -q '<.*UP.*>' <(ip link show tun1)
     check "the connected route is there" grep -q '10.0.1.0/24 dev tun1' <(ip route)
     check "ip_forward is 1" grep -q 1 /proc/sys/net/ipv4/ip_forward
+    if [ $ipv6 ]; then
+        check "tun0 has its IPv6 address" grep -q 'fd00::1/64 .*nodad' <(ip addr show tun0)
+        check "tun1 has its IPv6 address" grep -q fd00:1::1/64 <(ip addr show tun1)
+        check "neither waits for anything" test -z "$(ip -6 addr show tentative)"
+        check "so is IPv6's connected route" grep -q 'fd00:1::/64 dev tun1' <(ip -6 route)
+        check "and its forwarding" grep -q 1 $CONF6/all/forwarding
+        check "its rules, too" test "$(ip6tables -t raw -S PREROUTING | grep -c twintun)" = 2
+        check "status shows both" grep -q '^forwarding6 1, set by netsetup' <("$NETSETUP" status)
+    fi
     exits "status is 0" 0 "$NETSETUP" status
     snapshot "$TMP/up"
     says "up again has nothing to do" 0 "nothing to do" "$NETSETUP" up
@@ -182,16 +210,19 @@ case_plan() {
     have iptables || return 0
     bash -e "$TMP/plan" >"$TMP/out" 2>&1 || not_ok "the plan's lines run" "$(cat "$TMP/out")"
     snapshot "$TMP/pasted"
-    sed -E -e 's/^[0-9]+: //' -e 's/\\.*//' "$TMP/pasted" | sort >"$TMP/a"
-    sed -E -e 's/^[0-9]+: //' -e 's/\\.*//' "$TMP/up" | sort >"$TMP/b"
+    sed -E -e 's/^[0-9]+:[ \t]//' -e 's/\\.*//' "$TMP/pasted" | sort >"$TMP/a"
+    sed -E -e 's/^[0-9]+:[ \t]//' -e 's/\\.*//' "$TMP/up" | sort >"$TMP/b"
     same "the plan's lines do what up does" "$TMP/a" "$TMP/b"
     says "what was pasted is not taken down" 0 "nothing to undo" "$NETSETUP" -o rules down
     for r in tun0 tun1; do
         iptables -w -t raw -D PREROUTING -i $r -m comment --comment twintun -j NOTRACK
+        ip6tables -w -t raw -D PREROUTING -i $r -m comment --comment twintun -j NOTRACK
         ip link delete $r
     done
     have nft && nft delete table ip raw 2>/dev/null
+    have nft && nft delete table ip6 raw 2>/dev/null
     forward 0
+    forward6 0
 }
 
 # ---- down never touches what is someone else's ----
@@ -216,10 +247,23 @@ case_forwarding() {
     check "it stays off" grep -q 0 /proc/sys/net/ipv4/ip_forward
 }
 
-# rules_with IPTABLES: foreign rules in the raw table, one of them ours but for the comment
+# family_of TOOL: as nft calls it
+family_of() {
+    case $1 in
+    ip6*) echo ip6 ;;
+    *) echo ip ;;
+    esac
+}
+
+# usable TOOL: it is there, and so is what it is for
+usable() {
+    have "$1" && { [ "$(family_of "$1")" = ip ] || [ $ipv6 ]; }
+}
+
+# case_foreign_rules TOOL: foreign rules in the raw table, one of them ours but for the comment
 case_foreign_rules() {
     local ipt=$1
-    have "$ipt" || return 0
+    usable "$ipt" || return 0
     $ipt -w -t raw -A PREROUTING -i eth9 -j DROP
     $ipt -w -t raw -A PREROUTING -i tun0 -j NOTRACK
     $ipt -w -t raw -A PREROUTING -i tun0 -m comment --comment other -j NOTRACK
@@ -243,53 +287,58 @@ case_foreign_rules() {
     check "$ipt: down leaves the rest" test "$(grep -c '^-A' "$TMP/rules")" = 5
     $ipt -w -t raw -F
     $ipt -w -t filter -F
-    if [ "$ipt" = iptables-nft ] && have nft; then
-        nft delete table ip raw
-        nft delete table ip filter
-    fi
+    case $ipt in
+    *-nft)
+        have nft && nft delete table "$(family_of "$ipt")" raw
+        have nft && nft delete table "$(family_of "$ipt")" filter
+        ;;
+    esac
 }
 
 # whoever uses the raw table after us keeps it
 case_raw_table() {
-    have nft && iptables --version | grep -q nf_tables || return 0
+    local ipt=$1 fam
+    fam=$(family_of "$ipt")
+    usable "$ipt" && have nft && $ipt --version | grep -q nf_tables || return 0
     "$NETSETUP" -q up
-    iptables -w -t raw -A PREROUTING -i eth9 -j DROP
+    $ipt -w -t raw -A PREROUTING -i eth9 -j DROP
     "$NETSETUP" -q down
-    check "a rule that came later keeps the chain" grep -q eth9 <(nft list chain ip raw PREROUTING)
-    nft delete table ip raw
+    check "$ipt: a rule that came later keeps the chain" grep -q eth9 <(nft list chain $fam raw PREROUTING)
+    nft delete table $fam raw
     "$NETSETUP" -q up
-    iptables -w -t raw -A OUTPUT -o eth9 -j DROP
+    $ipt -w -t raw -A OUTPUT -o eth9 -j DROP
     "$NETSETUP" -q down
-    check "a chain that came later keeps the table" grep -q eth9 <(nft list table ip raw)
-    check "our chain goes all the same" test -z "$(nft list chain ip raw PREROUTING 2>/dev/null)"
-    nft delete table ip raw
-    nft add table ip raw
-    round_trip "an empty raw table was there"
-    nft delete table ip raw
+    check "$ipt: a chain that came later keeps the table" grep -q eth9 <(nft list table $fam raw)
+    check "$ipt: our chain goes all the same" test -z "$(nft list chain $fam raw PREROUTING 2>/dev/null)"
+    nft delete table $fam raw
+    nft add table $fam raw
+    round_trip "$ipt: an empty raw table was there"
+    nft delete table $fam raw
     "$NETSETUP" -q up
-    iptables -w -t raw -P PREROUTING DROP
+    $ipt -w -t raw -P PREROUTING DROP
     "$NETSETUP" -q down
-    check "a policy that came later keeps the chain" \
-        grep -q 'policy drop' <(nft list chain ip raw PREROUTING)
-    nft delete table ip raw
+    check "$ipt: a policy that came later keeps the chain" \
+        grep -q 'policy drop' <(nft list chain $fam raw PREROUTING)
+    nft delete table $fam raw
 }
 
 # a FORWARD chain that drops by default, as Docker leaves it; tables of the other variant do not matter
 case_forward_policy() {
-    local ipt=$1 advice
-    have "$ipt" && $ipt -w -S FORWARD >/dev/null 2>&1 || return 0
+    local ipt=$1 advice tool=iptables
+    [ "$(family_of "$ipt")" = ip ] || tool=ip6tables
+    usable "$ipt" && $ipt -w -S FORWARD >/dev/null 2>&1 || return 0
     check "$ipt: nothing to warn of" test -z "$("$NETSETUP" status | grep '^warning')"
     $ipt -w -P FORWARD DROP
     snapshot "$TMP/before"
     "$NETSETUP" up >"$TMP/out" 2>&1
-    check "$ipt: up says that FORWARD drops" grep -q 'FORWARD drops by default' "$TMP/out"
+    check "$ipt: up says that FORWARD drops" grep -q "$tool FORWARD drops by default" "$TMP/out"
     check "$ipt: status, too" "$NETSETUP" status
     advice=$("$NETSETUP" status | sed -n 's/^warning .*both ways: //p')
     check "$ipt: with what to do about it" test -n "$advice"
     "$NETSETUP" down >/dev/null 2>&1
     snapshot "$TMP/after"
     same "$ipt: nothing was changed about it" "$TMP/before" "$TMP/after"
-    eval "${advice//iptables/$ipt -w}"
+    eval "${advice//$tool/$ipt -w}"
     "$NETSETUP" up >"$TMP/out" 2>&1
     check "$ipt: done as advised, there is no warning" \
         test -z "$({ cat "$TMP/out"; "$NETSETUP" status; } | grep FORWARD)"
@@ -320,6 +369,17 @@ case_foreign_device() {
     ip addr add 10.0.1.77/16 dev eth7
     says "a subnet in use elsewhere is refused" 5 "eth7 has an address" "$NETSETUP" up
     ip link delete eth7
+    if [ $ipv6 ]; then
+        ip tuntap add dev eth7 mode tap
+        ip addr add fd00:1::77/48 dev eth7
+        says "so is an IPv6 subnet" 5 "eth7 has an address in tun1's subnet, fd00:1::1/64" "$NETSETUP" up
+        ip link delete eth7
+        ip tuntap add dev tun0 mode tun
+        ip addr add fd77::1/64 dev tun0
+        says "and a tun0 with another IPv6 address" 5 "someone else's, with the address fd77::1/64" \
+            "$NETSETUP" up
+        ip link delete tun0
+    fi
     ip tuntap add dev tun0 mode tun user 4321 2>/dev/null || return 0 # no such user in here
     says "another user's TUN is refused" 5 "tun0 belongs to user id 4321" "$NETSETUP" up
     ip link delete tun0
@@ -331,7 +391,14 @@ case_adopted_device() {
     round_trip "a bare tun0 was there"
     ip addr add 10.0.0.1/24 dev tun0
     ip link set tun0 up
-    round_trip "tun0 was there, complete"
+    round_trip "tun0 was there, with IPv4"
+    if [ $ipv6 ]; then
+        ip addr add fd00::1/64 dev tun0
+        round_trip "tun0 was there, complete"
+        ip link set tun0 down # which takes its IPv6 address
+        ip addr add fd00::1/64 dev tun0
+        round_trip "tun0 was there, with addresses, but down"
+    fi
     ip link delete tun0
 }
 
@@ -434,27 +501,30 @@ shim() {
 
 case_legacy() {
     have iptables-legacy || { echo "# no iptables-legacy here"; return 0; }
-    shim iptables=iptables-legacy
+    shim iptables=iptables-legacy ip6tables=ip6tables-legacy
     local PATH=$TMP/shim:$PATH
     # root of a namespace only cannot open the machine's lock; netsetup must see that by itself
     [ -w /run/xtables.lock ] || [ -w /run ] || export XTABLES_LOCKFILE=/dev/null
     # the kernel keeps its legacy table, once there, until the namespace ends
     iptables -w -t raw -S >/dev/null 2>&1 || { echo "# this kernel has no legacy tables"; return 0; }
+    [ ! $ipv6 ] || ip6tables -w -t raw -S >/dev/null 2>&1 ||
+        { echo "# this kernel has no legacy tables of IPv6"; return 0; }
     round_trip "legacy variant"
     env -u XTABLES_LOCKFILE "$NETSETUP" -q up
     check "legacy variant: the rules are in the legacy table" \
-        test "$(grep -c twintun <(iptables-legacy -t raw -S))" = 2
-    rm "$TMP/shim/iptables"
+        test "$(grep -c twintun <(iptables-legacy -t raw -S; ip6tables-legacy -t raw -S))" = \
+        $((2 + ${ipv6:+2}))
+    rm "$TMP/shim/"*
     "$NETSETUP" -q down
     check "the variant that added a rule removes it" \
-        test "$(grep -c twintun <(iptables-legacy -t raw -S))" = 0
-    case_foreign_rules_legacy
-    case_forward_policy iptables-legacy
-}
-
-case_foreign_rules_legacy() {
-    shim iptables=iptables-legacy
+        test "$(grep -c twintun <(iptables-legacy -t raw -S; ip6tables-legacy -t raw -S))" = 0
+    shim iptables=iptables-legacy ip6tables=ip6tables-legacy
     case_foreign_rules iptables-legacy
+    case_foreign_rules ip6tables-legacy
+    case_forward_policy iptables-legacy
+    case_forward_policy ip6tables-legacy
+    shim iptables=iptables-legacy
+    round_trip "each family its own variant"
 }
 
 case_failing_iptables() {
@@ -463,6 +533,7 @@ case_failing_iptables() {
         'for a; do [ "$a" = -C ] && exit 1; done; echo "no raw table in this kernel" >&2; exit 3' \
         >"$TMP/shim/iptables"
     chmod +x "$TMP/shim/iptables"
+    cp "$TMP/shim/iptables" "$TMP/shim/ip6tables"
     local PATH=$TMP/shim:$PATH
     snapshot "$TMP/before"
     "$NETSETUP" up >"$TMP/out" 2>&1
@@ -472,7 +543,7 @@ case_failing_iptables() {
     says "but rules alone fail" 1 "no raw table in this kernel" "$NETSETUP" up --only rules
     snapshot "$TMP/after"
     same "nothing is left of the failed rules" "$TMP/before" "$TMP/after"
-    shim iptables=false
+    shim iptables=false ip6tables=false
     "$NETSETUP" up >"$TMP/out" 2>&1
     check "without iptables the lab comes up" "$NETSETUP" status
     check "and says what that means" grep -q 'not installed.*connection tracking' "$TMP/out"
@@ -480,6 +551,158 @@ case_failing_iptables() {
     says "but rules alone fail without it" 1 "make deps" "$NETSETUP" up --only rules
     snapshot "$TMP/after"
     same "nothing is left" "$TMP/before" "$TMP/after"
+    [ $ipv6 ] && have iptables || return 0
+    shim ip6tables=false
+    round_trip "without ip6tables"
+    says "up says what that means" 0 "no IPv6 NOTRACK rules: ip6tables is not installed" eval \
+        '"$NETSETUP" up --only rules 2> >(grep -v "2 changes" >&2)'
+    check "IPv4 has its rules" test "$(iptables -w -t raw -S | grep -c twintun)" = 2
+    "$NETSETUP" -q down
+}
+
+# ---- IPv6 ----
+
+case_ipv6_forwarding() {
+    [ $ipv6 ] || return 0
+    forward6 1
+    round_trip "IPv6 forwarding was on"
+    check "IPv6 forwarding still is" grep -q 1 $CONF6/all/forwarding
+    forward6 0
+    ip tuntap add dev eth7 mode tap
+    echo 1 >$CONF6/lo/forwarding
+    echo 1 >$CONF6/default/forwarding
+    [ ! -e $CONF6/eth7/force_forwarding ] || echo 1 >$CONF6/eth7/force_forwarding
+    round_trip "single switches of IPv6 were set otherwise"
+    check "one is on, as before" grep -q 1 $CONF6/lo/forwarding
+    "$NETSETUP" -q up
+    ip link delete eth7
+    "$NETSETUP" -q down
+    check "also if one is gone by then" test "$(cat $CONF6/{all,lo,default}/forwarding | tr -d '\n')" = 011
+    echo 0 >$CONF6/lo/forwarding
+    echo 0 >$CONF6/default/forwarding
+    "$NETSETUP" -q up
+    forward6 0
+    check "status says that somebody has turned IPv6's off" \
+        grep -q '^forwarding6 0, turned off since netsetup set it to 1$' <("$NETSETUP" status)
+    exits "down with it turned off meanwhile" 0 eval '"$NETSETUP" down 2>"$TMP/err"'
+    check "that does not count as undone" grep -q "down: 13 of 14 changes" "$TMP/err"
+}
+
+# ipv4_only NAME TEXT: the lab comes up with IPv4 alone, and says why
+ipv4_only() {
+    round_trip "$1"
+    check "$1: up says so" grep -q "IPv6 is off here, .*$2" <("$NETSETUP" up 2>&1)
+    check "$1: status, too" grep -q "^IPv6  *off: .*${2/default/tun0}" <("$NETSETUP" status)
+    check "$1: nothing of it is made" test -z "$(ip -6 addr show to fd00::/16; ip6tables -t raw -S 2>&1 |
+        grep twintun)$(grep -s 1 $CONF6/all/forwarding)"
+    "$NETSETUP" -q down
+}
+
+case_ipv6_off() {
+    [ $ipv6 ] || return 0
+    echo 1 >$CONF6/default/disable_ipv6
+    ipv4_only "IPv6 off by default" "net.ipv6.conf.default.disable_ipv6 is 1"
+    echo 0 >$CONF6/default/disable_ipv6
+    ip tuntap add dev tun1 mode tun
+    echo 1 >$CONF6/tun1/disable_ipv6
+    ipv4_only "IPv6 off on tun1" "net.ipv6.conf.tun1.disable_ipv6 is 1"
+    echo 0 >$CONF6/tun1/disable_ipv6
+    ip link set tun1 mtu 1279
+    ipv4_only "an MTU too small for IPv6" "the MTU of tun1 is 1279"
+    ip link set tun1 mtu 1280
+    ip link set tun1 up
+    round_trip "tun1 was there, up, with an MTU of 1280"
+    # IPv6 goes from a TUN that stays, while the lab is up
+    snapshot "$TMP/before"
+    "$NETSETUP" -q up
+    echo 1 >$CONF6/tun1/disable_ipv6
+    check "status tells of IPv6 turned off since" grep -q "tun1.disable_ipv6 is 1" <("$NETSETUP" status)
+    exits "down without IPv6" 0 "$NETSETUP" down
+    echo 0 >$CONF6/tun1/disable_ipv6
+    snapshot "$TMP/after"
+    same "down with IPv6 turned off since" "$TMP/before" "$TMP/after"
+    "$NETSETUP" -q up
+    ip link set tun1 mtu 1000
+    exits "down with the MTU lowered since" 0 "$NETSETUP" down
+    ip link set tun1 mtu 1280
+    snapshot "$TMP/after"
+    same "nothing is left of that either" "$TMP/before" "$TMP/after"
+    ip link delete tun1
+    if mount --bind $CONF6/all/forwarding $CONF6/all/forwarding 2>/dev/null &&
+        mount -o remount,ro,bind $CONF6/all/forwarding; then
+        ipv4_only "IPv6 forwarding that nobody may write" "/proc/sys is read-only"
+        umount $CONF6/all/forwarding
+    fi
+    if mount -t tmpfs tmpfs ${CONF6%/conf} 2>/dev/null; then
+        ipv4_only "a kernel without IPv6" "this kernel has none"
+        umount ${CONF6%/conf}
+    fi
+}
+
+# advertise DEVICE: a router's advertisement leaves it: a default route, and a prefix for addresses
+advertise() {
+    python3 - "$1" <<'PYTHON'
+import socket, struct, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+prefix = struct.pack("!BBBBIII16s", 3, 4, 64, 0xC0, 86400, 14400, 0,
+                     socket.inet_pton(socket.AF_INET6, "2001:db8:5::"))
+s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix,
+         ("ff02::1", 0, 0, socket.if_nametoindex(sys.argv[1])))
+PYTHON
+}
+
+# routed: within a moment there is a default route from the router
+routed() {
+    for _ in $(seq 50); do
+        ip -6 route show default | grep -q 'dev eth7 proto ra' &&
+            [ -z "$(ip -6 addr show dev eth7 tentative)" ] && return
+        sleep 0.1
+    done
+    return 1
+}
+
+# The machine has its IPv6 from a router; forwarding would make it deaf, and lose the default route.
+case_ipv6_router() {
+    [ $ipv6 ] && have python3 || { echo "# no python3 to advertise with"; return 0; }
+    ip link add eth7 type veth peer name router7 2>/dev/null || { echo "# no veth here"; return 0; }
+    for d in eth7 router7; do
+        echo 0 >$CONF6/$d/dad_transmits
+        echo 0 >$CONF6/$d/router_solicitations
+    done
+    echo 0 >$CONF6/router7/accept_ra
+    echo 1 >$CONF6/eth7/accept_ra_from_local
+    ip link set eth7 up
+    ip link set router7 up
+    for _ in $(seq 50); do
+        [ -n "$(ip -6 addr show router7 -tentative)" ] && [ -n "$(ip -6 addr show eth7 -tentative)" ] && break
+        sleep 0.1
+    done
+    advertise router7
+    check "a router's default route is there" routed
+    round_trip "with a router"
+    "$NETSETUP" -q up
+    check "its route stays while we forward" routed
+    check "accept_ra is 2 meanwhile" grep -q 2 $CONF6/eth7/accept_ra
+    ip -6 route delete default dev eth7
+    advertise router7
+    check "and the router is still heard" routed
+    "$NETSETUP" -q down
+    check "accept_ra is 1 afterwards" grep -q 1 $CONF6/eth7/accept_ra
+    check "and the route still there" routed
+    "$NETSETUP" -q up
+    echo 0 >$CONF6/eth7/accept_ra
+    "$NETSETUP" -q down
+    check "an accept_ra that somebody has changed since stays" grep -q 0 $CONF6/eth7/accept_ra
+    echo 1 >$CONF6/eth7/accept_ra
+    "$NETSETUP" -q up
+    ip link delete eth7
+    ip tuntap add dev eth7 mode tap
+    echo 2 >$CONF6/eth7/accept_ra
+    exits "down when the interface is another" 0 "$NETSETUP" down
+    check "whose accept_ra is not ours" grep -q 2 $CONF6/eth7/accept_ra
+    ip link delete eth7
+    says "nothing is left to undo then" 0 "nothing to undo" "$NETSETUP" down
 }
 
 # ---- words and codes ----
@@ -526,8 +749,18 @@ assert all(d["ours"] and d["up"] and not d["attached"] for d in s["devices"])
 assert s["devices"][0]["addresses"][0] == "10.0.0.1/24"
 assert {"to": "10.0.1.0/24"} in s["devices"][1]["routes"]
 assert s["ip_forward"] == {"value": 1, "ours": True, "before": 0}
-if s["firewall"] != "none":
-    assert all(r["present"] and r["ours"] and r["packets"] == 0 for r in s["rules"])
+assert s["warnings"] == []
+tools = {f["family"]: f["tool"] for f in s["firewalls"]}
+for r in s["rules"]:
+    if tools[r["family"]] != "none":
+        assert r["present"] and r["ours"] and r["packets"] == 0
+if s["ipv6"]:
+    assert set(tools) == {"ipv4", "ipv6"} and len(s["rules"]) == 4
+    assert "fd00:1::1/64" in s["devices"][1]["addresses"]
+    assert {"to": "fd00::/64"} in s["devices"][0]["routes"]
+    assert s["ipv6_forwarding"] == {"value": 1, "ours": True, "before": 0}
+else:
+    assert s["ipv6_off"] and set(tools) == {"ipv4"}
 PYTHON
     "$NETSETUP" down --json >"$TMP/json" 2>/dev/null
     check "down --json too" python3 -c \
@@ -553,8 +786,7 @@ killed() {
 # netsetup dies by SIGKILL: at each call of iptables, before and after it took effect, and at
 # moments spread over its whole run
 case_killed() {
-    local real n when bad=0
-    real=$(type -P iptables) || return 0
+    local n bad=0 tool
     snapshot "$TMP/before"
     for n in 3 6 9 13 17 22 28 35 45; do
         n=$(printf '0.%03d' "$n")
@@ -563,9 +795,17 @@ case_killed() {
         killed "down killed after $n s" timeout -s KILL "$n" "$NETSETUP" -q down || bad=1
     done
     [ $bad = 0 ] && ok "killed at any moment, the next down restores everything"
-    bad=0
+    for tool in iptables ${ipv6:+ip6tables}; do
+        killed_around "$tool"
+    done
+}
+
+# netsetup dies while TOOL runs: before and after the rule is added, and removed
+killed_around() {
+    local real bad=0
+    real=$(type -P "$1") || return 0
     shim
-    cat >"$TMP/shim/iptables" <<SHIM
+    cat >"$TMP/shim/$1" <<SHIM
 #!/bin/sh
 verb=none
 for a; do case \$a in -A|-D) verb=\$a; esac; done
@@ -574,15 +814,15 @@ $real "\$@"; code=\$?
 [ "\$KILL" = after\$verb ] && kill -9 \$PPID
 exit \$code
 SHIM
-    chmod +x "$TMP/shim/iptables"
+    chmod +x "$TMP/shim/$1"
     for when in before after; do
-        killed "up killed $when iptables -A" \
+        killed "up killed $when $1 -A" \
             env KILL=$when-A PATH="$TMP/shim:$PATH" "$NETSETUP" -q up || bad=1
         "$NETSETUP" -q up
-        killed "down killed $when iptables -D" \
+        killed "down killed $when $1 -D" \
             env KILL=$when-D PATH="$TMP/shim:$PATH" "$NETSETUP" -q down || bad=1
     done
-    [ $bad = 0 ] && ok "killed while iptables runs, the next down restores everything"
+    [ $bad = 0 ] && ok "killed while $1 runs, the next down restores everything"
 }
 
 # a journal about a namespace that is gone, with our inode, must not be believed
@@ -595,7 +835,7 @@ case_stale_journal() {
     sed -E 's/"cookie": "[^"]*"/"cookie": "0123"/' "$TMP/journal" >"$file"
     says "a journal of another namespace is not believed" 0 "" "$NETSETUP" -q down -o rules
     check "and nothing of it is undone" ip link show tun0
-    echo '{"version": 2}' >"$file"
+    echo '{"version": 3}' >"$file"
     says "a journal that is not understood stops down" 1 "cannot be understood" "$NETSETUP" down
     cp "$TMP/journal" "$file"
     exits "with the right one, down works" 0 "$NETSETUP" down
@@ -606,15 +846,22 @@ case_up
 case_plan
 case_forwarding
 case_foreign_rules iptables-nft
-case_raw_table
+case_foreign_rules ip6tables-nft
+case_raw_table iptables
+case_raw_table ip6tables
 case_forward_policy iptables
+case_forward_policy ip6tables
 have nft && nft delete table ip filter 2>/dev/null
+have nft && nft delete table ip6 filter 2>/dev/null
 case_foreign_device
 case_adopted_device
 case_busy_device
 case_attached
 case_parts
 case_failing_iptables
+case_ipv6_forwarding
+case_ipv6_off
+case_ipv6_router
 case_usage
 case_json
 case_stale_journal

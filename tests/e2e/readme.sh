@@ -9,7 +9,7 @@ need_tcpdump
 need nc ping curl
 need_tun
 net_up
-peer_start
+peer_start --local fd00:1::5
 
 # The lines of the ```sh blocks between "## Recipes" and the next heading.
 awk '/^## /        { inside = $0 == "## Recipes" }

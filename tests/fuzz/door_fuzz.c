@@ -77,7 +77,7 @@ static void op_next(struct script *s)
     give_segment(flow, &t);
     d.route_len = 0;
     if ((t.data & 7) == 5) { /* a router has marked it */
-        d.f.b[1] = ECN_CE;
+        d.f.b[1] = (uint8_t)(d.f.v6 ? ECN_CE << 4 : ECN_CE);
         forge_end(&d.f);
     }
     give(0);
@@ -146,7 +146,8 @@ static void op_damaged(struct script *s)
     for (unsigned i = 0; i < (how & 3) + 1; i++)
         d.f.b[script_8(s) % (d.f.len < 80 ? d.f.len : 80)] ^= script_8(s);
     if (how & 4) {
-        d.f.l4 = (d.f.b[0] & 15) * 4 < (int)d.f.len ? (d.f.b[0] & 15u) * 4 : 20;
+        if (!d.f.v6)
+            d.f.l4 = (d.f.b[0] & 15) * 4 < (int)d.f.len ? (d.f.b[0] & 15u) * 4 : 20;
         forge_end(&d.f);
         d.app.forged = true;
     }
@@ -187,11 +188,16 @@ static void op_icmp_error(struct script *s)
     if (!sent)
         return;
     memcpy(quote, sent, len);
-    len = min32(len, how & 8 ? 28 : how & 16 ? script_8(s) : len);
+    len = min32(len, how & 8 ? (d.f.v6 ? 48 : 28) : how & 16 ? script_8(s) : len);
     if (how & 32 && len > 0)
         quote[script_8(s) % len] ^= script_8(s);
-    forge_ip(&d.f, remote_addr(how >> 6), remote_local_addr(&d.remote, 0), IP_PROTO_ICMP);
-    if (type & 128) {
+    forge_ip(&d.f, remote_addr(how >> 6), remote_local_addr(&d.remote, 0),
+             d.f.v6 ? IP_PROTO_ICMP6 : IP_PROTO_ICMP);
+    if (type & 128 && d.f.v6) {
+        type = 1 + (type & 3);
+        code &= 7;
+        rest &= 0x7ff;
+    } else if (type & 128) {
         type = ICMP_UNREACHABLE;
         code &= 7;
         rest &= 0x7ff;
@@ -212,13 +218,15 @@ static void op_echoed(struct script *s)
         return;
     d.f.len = 0;
     forge_bytes(&d.f, sent, len);
-    d.f.l4 = (d.f.b[0] & 15u) * 4;
+    d.f.l4 = d.f.v6 ? 40 : (d.f.b[0] & 15u) * 4;
+    d.f.proto = d.f.b[6];
     if (how & 8) { /* to a listener of ours, from the address where it was sent */
-        uint8_t end[4];
+        uint32_t n = d.f.v6 ? 16 : 4, src = d.f.v6 ? 8 : 12;
+        uint8_t end[16];
 
-        memcpy(end, d.f.b + 12, 4);
-        memcpy(d.f.b + 12, d.f.b + 16, 4);
-        memcpy(d.f.b + 16, end, 4);
+        memcpy(end, d.f.b + src, n);
+        memcpy(d.f.b + src, d.f.b + src + n, n);
+        memcpy(d.f.b + src + n, end, n);
         if (how & 16) {
             memcpy(end, d.f.b + d.f.l4, 2);
             memcpy(d.f.b + d.f.l4, d.f.b + d.f.l4 + 2, 2);
@@ -229,6 +237,23 @@ static void op_echoed(struct script *s)
     give(0);
 }
 
+/* The packet in two fragments, in any order, of which one may not come. */
+static void give_pieces(struct script *s)
+{
+    unsigned how = script_8(s);
+    uint32_t data = d.f.len - d.f.l4, cut = min32((1 + (how >> 4)) * 8, data / 8 * 8);
+    struct forge whole = d.f;
+
+    for (unsigned i = 0; i < 2; i++) {
+        bool second = (i ^ how) & 1;
+
+        if (how & (second ? 2 : 4))
+            continue;
+        forge_piece(&d.f, &whole, second ? cut : 0, second ? data - cut : cut, how >> 3 & 1);
+        give(0);
+    }
+}
+
 static void op_other(struct script *s)
 {
     unsigned how = script_8(s);
@@ -236,16 +261,21 @@ static void op_other(struct script *s)
     const uint8_t *b = script_bytes(s, script_8(s), &len);
 
     forge_ip(&d.f, remote_addr(how & 1), remote_local_addr(&d.remote, 0),
-             how & 2 ? IP_PROTO_ICMP : IP_PROTO_UDP);
+             how & 2 ? (d.f.v6 ? IP_PROTO_ICMP6 : IP_PROTO_ICMP) : IP_PROTO_UDP);
     if (how & 4)
         forge_ip_options(&d.f, b, len < FORGE_OPTIONS_MAX ? len : FORGE_OPTIONS_MAX);
     if (how & 2)
-        forge_icmp(&d.f, how & 8 ? 8 : (uint8_t)(how >> 4), 0, 1, b, len);
+        forge_icmp(&d.f,
+                   how & 8 ? (d.f.v6 ? 128 : 8) : (uint8_t)(d.f.v6 ? 122 + (how >> 4) : how >> 4),
+                   0, 1, b, len);
     else
         forge_udp(&d.f, (uint16_t)(1000 + how), (uint16_t)(CALLER_UDP_PORT + (how >> 3 & 3)), b,
                   len);
     forge_end(&d.f);
-    give(0);
+    if (how & 0x80 && (!(how & 2) || how & 8))
+        give_pieces(s);
+    else
+        give(0);
 }
 
 /* ---- time, output, user calls ---- */
@@ -291,7 +321,7 @@ static void op_output(unsigned most)
 
 static void active_open(unsigned flow)
 {
-    struct addr remote = addr_v4(remote_addr(flow));
+    struct addr remote = subject_addr(d.n.v6, remote_addr(flow));
 
     caller_open(&d.app, remote_to_port(flow), &remote, remote_port(flow));
 }
@@ -378,7 +408,7 @@ static void call_connection(struct script *s)
 static void call_node(struct script *s)
 {
     unsigned how = script_8(s);
-    struct addr to = addr_v4(remote_addr(how & 7));
+    struct addr to = subject_addr(d.n.v6, remote_addr(how & 7));
 
     switch (how & 7) {
     case 0:
@@ -476,6 +506,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     d.now = how & 2 ? 0 : INT64_C(1) << 40;
     d.abort_at_end = how & 1;
+    d.n.v6 = d.f.v6 = (how & 12) == 12;
     subject_start(&d.n, 0, 0, &s);
     caller_start(&d.app, &d.n);
     outlook_start(&d.out, &d.n);

@@ -28,8 +28,24 @@ void forge_bytes(struct forge *f, const uint8_t *data, size_t len)
     f->len += (uint32_t)n;
 }
 
+static void forge_ip6(struct forge *f, uint32_t src, uint32_t dst, uint8_t proto)
+{
+    memset(f->b, 0, 40);
+    f->b[0] = 0x60;
+    f->b[6] = f->proto = proto;
+    f->b[7] = 64;
+    f->b[8] = f->b[24] = 0xfd;
+    put32(f->b + 20, src);
+    put32(f->b + 36, dst);
+    f->len = f->l4 = 40;
+}
+
 void forge_ip(struct forge *f, uint32_t src, uint32_t dst, uint8_t proto)
 {
+    if (f->v6) {
+        forge_ip6(f, src, dst, proto);
+        return;
+    }
     memset(f->b, 0, 20);
     f->b[0] = 0x45;
     f->b[8] = 64;
@@ -39,12 +55,28 @@ void forge_ip(struct forge *f, uint32_t src, uint32_t dst, uint8_t proto)
     f->len = f->l4 = 20;
 }
 
+static void forge_ip6_options(struct forge *f, const uint8_t *opt, size_t len)
+{
+    static const uint8_t zeros[7];
+    const uint8_t begin[2] = {f->proto, (uint8_t)((len + 2 + 7) / 8 - 1)};
+
+    f->b[6] = 60;
+    forge_bytes(f, begin, sizeof(begin));
+    forge_bytes(f, opt, len);
+    forge_bytes(f, zeros, (8 - (len + 2) % 8) % 8);
+    f->l4 = f->len;
+}
+
 void forge_ip_options(struct forge *f, const uint8_t *opt, size_t len)
 {
     static const uint8_t zeros[3];
 
     if (len > FORGE_OPTIONS_MAX)
         len = FORGE_OPTIONS_MAX;
+    if (f->v6) {
+        forge_ip6_options(f, opt, len);
+        return;
+    }
     forge_bytes(f, opt, len);
     forge_bytes(f, zeros, (4 - len % 4) % 4);
     f->l4 = f->len;
@@ -97,12 +129,13 @@ void forge_icmp(struct forge *f, uint8_t type, uint8_t code, uint32_t rest, cons
 /* Where the checksum stands behind the IP header, or 0: there is none. */
 static uint32_t sum_at(const struct forge *f)
 {
-    switch (f->b[9]) {
+    switch (f->v6 ? f->proto : f->b[9]) {
     case IP_PROTO_TCP:
         return FORGE_TCP_SUM;
     case IP_PROTO_UDP:
         return FORGE_UDP_SUM;
     case IP_PROTO_ICMP:
+    case IP_PROTO_ICMP6:
         return FORGE_ICMP_SUM;
     default: /* a byte of the script */
         return 0;
@@ -115,16 +148,38 @@ void forge_sum(struct forge *f)
 
     if (at == 0 || len < at + 2)
         return;
-    if (f->b[9] != IP_PROTO_ICMP)
+    if (f->v6)
+        sum = sum_bytes(f->proto + len, f->b + 8, 32);
+    else if (f->b[9] != IP_PROTO_ICMP)
         sum = sum_bytes(f->b[9] + len, f->b + 12, 8);
     put16(f->b + f->l4 + at, 0);
     put16(f->b + f->l4 + at, sum_end(sum_bytes(sum, f->b + f->l4, len)));
 }
 
-void forge_end(struct forge *f)
+void forge_piece(struct forge *f, const struct forge *whole, uint32_t off, uint32_t len,
+                 uint16_t id)
 {
+    bool more = whole->l4 + off + len < whole->len;
+
+    f->l4 = whole->l4;
+    f->len = f->l4 + len;
+    memcpy(f->b, whole->b, f->l4);
+    memcpy(f->b + f->l4, whole->b + f->l4 + off, len);
     put16(f->b + 2, (uint16_t)f->len);
+    put16(f->b + 4, id);
+    put16(f->b + 6, (uint16_t)((more ? 0x2000 : 0) | off / 8));
     put16(f->b + 10, 0);
     put16(f->b + 10, sum_end(sum_bytes(0, f->b, f->l4)));
+}
+
+void forge_end(struct forge *f)
+{
+    if (f->v6) {
+        put16(f->b + 4, (uint16_t)(f->len - 40));
+    } else {
+        put16(f->b + 2, (uint16_t)f->len);
+        put16(f->b + 10, 0);
+        put16(f->b + 10, sum_end(sum_bytes(0, f->b, f->l4)));
+    }
     forge_sum(f);
 }

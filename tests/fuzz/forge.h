@@ -5,6 +5,7 @@
 #ifndef FUZZ_FORGE_H
 #define FUZZ_FORGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,9 @@ enum {
 struct forge {
     uint8_t b[FORGE_MAX];
     uint32_t len;
-    uint32_t l4; /* where the IP header ends */
+    uint32_t l4;   /* where the IP header ends */
+    bool v6;       /* packets are of IPv6 */
+    uint8_t proto; /* IPv6: behind all its headers */
 };
 
 struct forge_tcp {
@@ -32,9 +35,9 @@ struct forge_tcp {
     uint32_t data;    /* bytes that stand at their sequence numbers (subject_byte) */
 };
 
-/* Begin with an IP header; addresses as numbers in host order. */
+/* Begin with an IP header; addresses as numbers, see subject_addr. */
 void forge_ip(struct forge *f, uint32_t src, uint32_t dst, uint8_t proto);
-/* Options for the IP header that was just begun. */
+/* Options for the IP header that was just begun; in IPv6 destination options. */
 void forge_ip_options(struct forge *f, const uint8_t *opt, size_t len);
 void forge_tcp(struct forge *f, const struct forge_tcp *t);
 /* A UDP header and `len` bytes behind it. */
@@ -43,6 +46,13 @@ void forge_udp(struct forge *f, uint16_t sport, uint16_t dport, const uint8_t *d
 void forge_icmp(struct forge *f, uint8_t type, uint8_t code, uint32_t rest, const uint8_t *data,
                 size_t len);
 void forge_bytes(struct forge *f, const uint8_t *data, size_t len);
+
+/*
+ * The fragment with the bytes off .. off + len - 1 behind the IP header of `whole`, which was
+ * ended; off is a multiple of 8.
+ */
+void forge_piece(struct forge *f, const struct forge *whole, uint32_t off, uint32_t len,
+                 uint16_t id);
 
 /* Lengths and checksums, as far as the protocol has some; the last step. */
 void forge_end(struct forge *f);

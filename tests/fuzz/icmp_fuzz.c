@@ -17,15 +17,25 @@ static void check_quote(const struct icmp_hdr *icmp, const uint8_t *b, size_t le
     FUZZ_CHECK(ICMP_HEADER + q->header_len + icmp->quote_l4_len <= len, "a quote beyond the end");
 }
 
-static void check_rebuilt(const struct icmp_hdr *icmp, const uint8_t *b, size_t len)
+static enum reason parse(const struct ip_hdr *ip, const uint8_t *b, size_t len,
+                         struct icmp_hdr *ret_icmp)
+{
+    return ip->version == 6 ? icmp6_parse(ip, b, len, 0, ret_icmp) : icmp_parse(b, len, ret_icmp);
+}
+
+static void check_rebuilt(const struct ip_hdr *ip, const struct icmp_hdr *icmp, const uint8_t *b,
+                          size_t len)
 {
     uint8_t *again = wire_copy(b, len);
     struct slice inside = {NULL, b + ICMP_HEADER, (uint32_t)(len - ICMP_HEADER)};
     struct icmp_hdr back;
     enum reason why;
 
-    icmp_build(again, icmp->type, icmp->code, icmp->rest, &inside, 1);
-    why = icmp_parse(again, len, &back);
+    if (ip->version == 6)
+        icmp6_build(again, &ip->src, &ip->dst, icmp->type, icmp->code, icmp->rest, &inside, 1);
+    else
+        icmp_build(again, icmp->type, icmp->code, icmp->rest, &inside, 1);
+    why = parse(ip, again, len, &back);
     FUZZ_CHECK(why == REASON_NONE, "what was built is refused: %s", reason_text(why)->sentence);
     FUZZ_CHECK(back.type == icmp->type && back.code == icmp->code && back.rest == icmp->rest,
                "another header");
@@ -40,18 +50,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct script s = {data, size};
     unsigned repair = script_8(&s);
     uint8_t *b = wire_copy(s.b, s.len);
+    bool v6 = repair & REPAIR_IPV6;
+    struct ip_hdr ip = wire_ends(v6 ? IP_PROTO_ICMP6 : IP_PROTO_ICMP, repair);
     struct icmp_hdr icmp;
     enum reason why;
 
     if (repair & REPAIR_LENGTHS && s.len > ICMP_HEADER)
         wire_repair_ip(b + ICMP_HEADER, s.len - ICMP_HEADER, repair);
     if (repair & REPAIR_CHECKSUM)
-        wire_repair_sum(b, s.len, 2, 0);
-    why = icmp_parse(b, s.len, &icmp);
+        wire_repair_sum(b, s.len, 2,
+                        v6 ? ip_pseudo_sum(&ip.src, &ip.dst, ip.proto, (uint32_t)s.len) : 0);
+    why = parse(&ip, b, s.len, &icmp);
     if (why == REASON_NONE) {
         if (icmp.has_quote)
             check_quote(&icmp, b, s.len);
-        check_rebuilt(&icmp, b, s.len);
+        check_rebuilt(&ip, &icmp, b, s.len);
     } else {
         wire_check_refusal(why);
     }

@@ -29,20 +29,31 @@ void outlook_start(struct outlook *o, struct subject *n)
     o->may_reset = o->may_error = false;
 }
 
+/* An ICMPv6 error, or what may be the beginning of one. */
+static bool is_error6(const struct ip_hdr *ip, const uint8_t *b)
+{
+    return ip->proto == IP_PROTO_ICMP6 &&
+           (ip->total_len <= ip->header_len || b[ip->header_len] < 128);
+}
+
 void outlook_input(struct outlook *o, const uint8_t *b, uint32_t len)
 {
     struct ip_hdr ip;
     struct tcp_hdr tcp;
 
     tell(o, '>', b, len, 0);
-    if (ip_parse(b, len, &ip) != REASON_NONE)
+    if (ip_parse(b, len, &ip) != REASON_NONE) {
+        o->may_error |= len > 0 && b[0] >> 4 == 6; /* what is wrong with its headers is told */
         return;
-    if (ip.proto != IP_PROTO_ICMP)
+    }
+    if (ip.version == 4 ? ip.proto != IP_PROTO_ICMP : !is_error6(&ip, b))
         o->may_error = true;
-    if (ip.proto == IP_PROTO_TCP &&
-        tcp_parse(&ip, b + ip.header_len, (size_t)(ip.total_len - ip.header_len), PKT_CSUM_VALID,
-                  &tcp) == REASON_NONE &&
-        !(tcp.flags & TCP_RST))
+    if (ip.proto == IP_PROTO_TCP && ip_is_fragment(&ip))
+        o->may_reset = true; /* whatever it becomes with others */
+    else if (ip.proto == IP_PROTO_TCP &&
+             tcp_parse(&ip, b + ip.header_len, (size_t)(ip.total_len - ip.header_len),
+                       PKT_CSUM_VALID, &tcp) == REASON_NONE &&
+             !(tcp.flags & TCP_RST))
         o->may_reset = true;
 }
 
@@ -112,14 +123,23 @@ static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len
     FUZZ_CHECK(p->why < REASON_COUNT && reason_text(p->why)->kind == REASON_KIND_SEND,
                "a packet leaves without a reason: %u", p->why);
     FUZZ_CHECK(ip_is_local(&o->n->st->ip, &ip.src), "a packet from somebody else's address");
-    FUZZ_CHECK(ip_valid_remote(&o->n->st->ip, &ip.dst), "a packet to nobody");
-    FUZZ_CHECK(p->why != REASON_SEND_UNREACHABLE || o->may_error, "an error about an error");
+    FUZZ_CHECK(ip_valid_remote(&o->n->st->ip, &ip.dst) ||
+                   (ip.proto == IP_PROTO_ICMP6 && addr_is_link_local6(&ip.dst)),
+               "a packet to nobody");
+    FUZZ_CHECK((p->why != REASON_SEND_UNREACHABLE && p->why != REASON_SEND_PARAM_PROBLEM) ||
+                   o->may_error,
+               "an error about an error");
     ip.dst = ip_route_end(&ip); /* that the checksum is for */
-    if (ip.proto == IP_PROTO_TCP) {
+    if (ip_is_fragment(&ip)) {
+        FUZZ_CHECK(ip.proto != IP_PROTO_TCP && l4 > 0 && !(ip.mf && l4 % 8), "a bad fragment");
+    } else if (ip.proto == IP_PROTO_TCP) {
         check_segment(o, &ip, b + ip.header_len, l4, p);
     } else if (ip.proto == IP_PROTO_ICMP) {
         r = icmp_parse(b + ip.header_len, l4, &icmp);
         FUZZ_CHECK(r == REASON_NONE, "a bad ICMP message: %s", reason_text(r)->sentence);
+    } else if (ip.proto == IP_PROTO_ICMP6) {
+        r = icmp6_parse(&ip, b + ip.header_len, l4, 0, &icmp);
+        FUZZ_CHECK(r == REASON_NONE, "a bad ICMPv6 message: %s", reason_text(r)->sentence);
     }
 }
 

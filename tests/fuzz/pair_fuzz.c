@@ -96,6 +96,8 @@ static void damage(struct node *x, struct script *s)
     if (x->in.head == x->in.tail)
         return;
     at %= x->in.len[i] * 8;
+    if (x->n.v6 && (at / 8 < 4 || at / 8 == 6 || at / 8 == 7))
+        at += 40 * 8; /* no checksum covers those of an IPv6 header */
     x->in.packet[i][at / 8] ^= (uint8_t)(1U << at % 8);
     why = deliver(x);
     FUZZ_CHECK(why != REASON_NONE, "a packet is taken with bit %u turned", at);
@@ -112,7 +114,9 @@ static void forge(struct node *x, struct script *s)
         return;
     f.len = 0;
     forge_bytes(&f, x->in.packet[i], x->in.len[i]);
-    f.l4 = (f.b[0] & 15u) * 4;
+    f.v6 = x->n.v6;
+    f.proto = f.b[6];
+    f.l4 = f.v6 ? 40 : (f.b[0] & 15u) * 4;
     while (n-- > 0)
         f.b[f.l4 + script_8(s) % (f.len - f.l4)] ^= script_8(s);
     forge_end(&f);
@@ -363,11 +367,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct script s = {data, size};
 
-    now = began = script_8(&s) & 1 ? INT64_C(1) << 40 : 0;
+    unsigned how = script_8(&s);
+
+    now = began = how & 1 ? INT64_C(1) << 40 : 0;
     forged = false;
     for (unsigned i = 0; i < NODES; i++) {
         struct node *x = &node[i];
 
+        x->n.v6 = (how & 12) == 12;
         subject_start(&x->n, i, i ? node[0].n.cfg.mtu : 0, &s);
         caller_start(&x->app, &x->n);
         outlook_start(&x->out, &x->n);

@@ -27,7 +27,7 @@ uint16_t remote_port(unsigned flow)
 
 uint32_t remote_local_addr(const struct remote *r, unsigned flow)
 {
-    return addr_v4_value(&r->n->cfg.local[flow == 3]);
+    return subject_number(&r->n->cfg.local[flow == 3]);
 }
 
 /* Some wrap soon. */
@@ -41,7 +41,8 @@ uint32_t remote_isn(unsigned flow)
 
 const struct tcb *remote_tcb(const struct remote *r, unsigned flow)
 {
-    struct addr local = addr_v4(remote_local_addr(r, flow)), remote = addr_v4(remote_addr(flow));
+    struct addr local = subject_addr(r->n->v6, remote_local_addr(r, flow));
+    struct addr remote = subject_addr(r->n->v6, remote_addr(flow));
     struct conn *c = flow_find(r->n->st, &local, remote_to_port(flow), &remote, remote_port(flow));
 
     return c ? &c->tcb : NULL;

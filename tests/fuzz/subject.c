@@ -35,6 +35,19 @@ bool subject_matches(const uint8_t *b, uint32_t seq, uint32_t len)
     return true;
 }
 
+struct addr subject_addr(bool v6, uint32_t number)
+{
+    struct addr a = {.b = {0xfd}};
+
+    put32(a.b + 12, number);
+    return v6 ? a : addr_v4(number);
+}
+
+uint32_t subject_number(const struct addr *a)
+{
+    return get32(a->b + 12);
+}
+
 /* ---- making one ---- */
 
 static uint32_t choose(const uint32_t *of, unsigned i)
@@ -54,10 +67,12 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     unsigned c = script_16(s), off = script_16(s);
 
     stack_config_default(cfg);
-    cfg->local[0] = addr_v4(number ? 0x0a000105 : 0x0a000007);
-    cfg->local[1] = addr_v4(number ? 0x0a010105 : 0x0a010007);
+    cfg->local[0] = subject_addr(n->v6, number ? 0x0a000105 : 0x0a000007);
+    cfg->local[1] = subject_addr(n->v6, number ? 0x0a010105 : 0x0a010007);
     cfg->locals = 2;
     cfg->mtu = mtu_said ? mtu_said : choose(mtu, c);
+    if (n->v6)
+        cfg->mtu = max32(cfg->mtu, IPV6_MTU_MIN);
     cfg->tcp.mss = (uint16_t)choose(mss, c >> 2);
     cfg->tcp.rcv_buf = choose(rcv, c >> 4);
     cfg->tcp.snd_buf = choose(snd, c >> 6);
@@ -65,6 +80,7 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->max_chunks = choose(chunks, c >> 10);
     cfg->tcp.syn_queue = choose(syn_queue, c >> 12);
     cfg->max_ranges = choose(ranges, c >> 14);
+    cfg->max_fragmented = SUBJECT_FRAGMENTED;
     cfg->tcp.wscale = !(off & 0x100);
     cfg->tcp.conn.nagle = !(off & 0x200);
     cfg->tcp.delayed_ack = !(off & 0x400);
@@ -94,7 +110,7 @@ static void clear(struct subject *n, uint8_t *memory, size_t bytes)
     memset(memory, 0, udp);
     if (n->used_udp)
         memset(memory + udp, 0, behind - udp);
-    memset(memory + behind, 0, bytes - behind);
+    memset(memory + behind, 0, bytes - fragment_bytes(n->cfg.max_fragmented) - behind);
     n->used_udp = false;
 }
 
@@ -199,6 +215,8 @@ static void found_slice(struct refs *r, const struct slice *s)
     FUZZ_CHECK(b->refs > 0, "a slice of a buffer that was given back");
     FUZZ_CHECK(s->base >= b->data && s->base + s->len <= b->data + b->size,
                "a slice beyond its buffer");
+    if (b->pool == &n->st->fragments.bufs)
+        return; /* the node's own, which holds it while it waits for the rest, too */
     if (b->pool == &n->rx) {
         i = index_in(&n->rx, b);
     } else if (b->pool == &n->tx) {
@@ -469,6 +487,9 @@ void subject_check_over(const struct subject *n)
                st->flights.in_use, st->ranges.in_use);
     FUZZ_CHECK(n->rx.in_use == 0 && n->tx.in_use == 0 && n->small.in_use == 0,
                "%u, %u and %u buffers are left", n->rx.in_use, n->tx.in_use, n->small.in_use);
+    FUZZ_CHECK(st->fragments.partials.in_use == 0 && st->fragments.bufs.in_use == 0,
+               "%u packets in fragments and %u buffers for them are left",
+               st->fragments.partials.in_use, st->fragments.bufs.in_use);
     for (unsigned i = 0; i < STACK_LISTENERS_MAX; i++)
         FUZZ_CHECK(!st->listener[i].in_use, "listener %u still listens", i);
 }

@@ -25,7 +25,8 @@ enum {
     SUBJECT_RX_SIZE = 2048, /* bytes */
     SUBJECT_TX_SIZE = 4096,
     SUBJECT_SMALL_SIZE = 512,
-    SUBJECT_STACK = 768 * 1024, /* bytes that hold the stack */
+    SUBJECT_FRAGMENTED = 3,      /* packets in fragments */
+    SUBJECT_STACK = 1024 * 1024, /* bytes that hold the stack */
 };
 
 /* What a slot's connection was at the last look; numbers only go forward. */
@@ -41,6 +42,7 @@ struct subject {
     struct stack *st;
     struct buf_pool rx, tx, small;
     struct subject_look look[SUBJECT_CONNS];
+    bool v6;       /* it speaks IPv6; to be said before subject_start */
     bool used_udp; /* its sockets' memory is not all zeros any more */
     uint8_t *stack_memory;
 };
@@ -50,6 +52,10 @@ struct subject {
  * buffers, switches, how many connections and cells there are.
  */
 void subject_start(struct subject *n, unsigned number, uint32_t mtu, struct script *s);
+
+/* An address by a number: of IPv4, or fd00:: with the number behind it. And back. */
+struct addr subject_addr(bool v6, uint32_t number);
+uint32_t subject_number(const struct addr *a);
 
 /* Did it ever find a pool empty? */
 bool subject_starved(const struct subject *n);

@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct script s = {data, size};
     unsigned how = script_8(&s);
     uint8_t *b = wire_copy(s.b, s.len);
-    struct ip_hdr ip = wire_ends(IP_PROTO_TCP);
+    struct ip_hdr ip = wire_ends(IP_PROTO_TCP, how);
     struct tcp_hdr tcp;
     enum reason why;
 

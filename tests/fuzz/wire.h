@@ -17,6 +17,7 @@ enum wire_repair {
     REPAIR_CHECKSUM = 1,
     REPAIR_LENGTHS = 2,
     WIRE_MARKS_SHIFT = 2, /* two bits of enum pkt_marks */
+    REPAIR_IPV6 = 16,     /* the packet is made one of IPv6 */
 };
 
 /*
@@ -33,11 +34,18 @@ static inline uint8_t *wire_copy(const uint8_t *b, size_t len)
     return copy;
 }
 
-/* Make version, lengths and checksum of an IPv4 header right, as far as they are there. */
+/* Make version, lengths and checksum of an IP header right, as far as they are there. */
 static inline void wire_repair_ip(uint8_t *b, size_t len, unsigned repair)
 {
     size_t header;
 
+    if (repair & REPAIR_IPV6 && len >= IPV6_HEADER) {
+        b[0] = (uint8_t)(0x60 | (b[0] & 15));
+        if (repair & REPAIR_LENGTHS)
+            put16(b + 4, (uint16_t)(len - IPV6_HEADER < IPV6_PAYLOAD_MAX ? len - IPV6_HEADER
+                                                                         : IPV6_PAYLOAD_MAX));
+        return;
+    }
     if (len < IPV4_HEADER_MIN)
         return;
     if (repair & REPAIR_LENGTHS) {
@@ -86,8 +94,13 @@ static inline void wire_check_refusal(enum reason why)
 }
 
 /* The packet's two ends, where a fuzzer needs them for a pseudo-header. */
-static inline struct ip_hdr wire_ends(uint8_t proto)
+static inline struct ip_hdr wire_ends(uint8_t proto, unsigned repair)
 {
+    if (repair & REPAIR_IPV6)
+        return (struct ip_hdr){.src = {.b = {0xfd, [7] = 1, [15] = 5}},
+                               .dst = {.b = {0xfd, [15] = 7}},
+                               .version = 6,
+                               .proto = proto};
     return (struct ip_hdr){.src = addr_v4(0x0a000105),
                            .dst = addr_v4(0x0a000007),
                            .version = 4,

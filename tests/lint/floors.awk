@@ -15,7 +15,7 @@ BEGIN {
     split("base wire stack link app run tcp", list, " ")
     for (i in list)
         node_may[list[i]] = 1
-    split("exit options netlink self", list, " ")
+    split("address exit options netlink self", list, " ")
     for (i in list)
         netsetup_may["run/" list[i] ".h"] = 1
     netsetup_may["base"] = netsetup_may["wire"] = 1

@@ -29,6 +29,7 @@ void lab_init(struct lab *lab, uint64_t rate, int64_t rtt, uint32_t queue)
     lab->until = TIME_NEVER;
     lab->done_at = TIME_NEVER;
     scenario_draw(SEED, sc);
+    sc->v6 = false;
     sc->name = "lab";
     sc->nodes = 2;
     sc->conns = 0;

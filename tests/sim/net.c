@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "wire/ip.h"
+
 /* ---- Lists of faults ---- */
 
 void faults_add(struct faults *l, const struct fault *f)
@@ -75,6 +77,18 @@ void net_inbox_free(struct inbox *in)
 
 /* ---- Lanes ---- */
 
+/*
+ * No checksum covers an IPv6 header's traffic class, flow label, next header and hop limit, and no
+ * node can tell whether they are damaged: then another bit is.
+ */
+static uint32_t protected_bit(const uint8_t *bytes, uint32_t bit)
+{
+    bool v6 = bytes[0] >> 4 == 6;
+    uint32_t at = bit / 8;
+
+    return v6 && (at < 4 || at == 6 || at == 7) ? bit + 8 * (uint32_t)IPV6_HEADER : bit;
+}
+
 enum lane_verdict lane_send(struct lane *l, int64_t now, const uint8_t *bytes, uint32_t len)
 {
     struct fate f;
@@ -94,7 +108,7 @@ enum lane_verdict lane_send(struct lane *l, int64_t now, const uint8_t *bytes, u
         if (f.marked)
             packet_mark(k);
         if (f.corrupt)
-            packet_turn_bit(k, f.bit);
+            packet_turn_bit(k, protected_bit(bytes, f.bit));
     }
     return LANE_TAKEN;
 }

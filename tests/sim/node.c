@@ -64,6 +64,7 @@ void node_init(struct node *n, unsigned number, const struct node_config *cfg,
 void node_free(struct node *n)
 {
     net_inbox_free(&n->inbox);
+    pieces_free(&n->pieces);
     munmap(n->memory, n->memory_size);
 }
 
@@ -99,10 +100,33 @@ static enum reason take(struct node *n, int64_t now, const uint8_t *bytes, uint3
     return said;
 }
 
+/* A fragment: the checker is told of the packet when it is whole. */
+static void node_fragment(struct node *n, int64_t now, const struct path_packet *k, struct check *c)
+{
+    static uint8_t whole[IPV4_PACKET_MAX];
+    uint32_t len = 0;
+    enum pieces_verdict v =
+        pieces_arrive(&n->pieces, now, n->cfg.stack.max_fragmented, k->bytes, k->len, whole, &len);
+    enum reason said;
+
+    c->arrival = (struct arrival){0};
+    if (v == PIECES_WHOLE)
+        check_before(c, n->number, whole, len, false);
+    said = take(n, now, k->bytes, k->len);
+    check_after(c, n->number, false, said);
+    if (v != PIECES_WHOLE && said != (v == PIECES_AGAIN ? REASON_FRAGMENT_DUPLICATE : REASON_NONE))
+        check_fail(c, "a fragment that is %s: %s", v == PIECES_AGAIN ? "there" : "new",
+                   reason_text(said)->name);
+}
+
 static void node_input(struct node *n, int64_t now, const struct path_packet *k, struct check *c)
 {
     enum reason said;
 
+    if (!k->corrupted && pieces_is_fragment(k->bytes, k->len)) {
+        node_fragment(n, now, k, c);
+        return;
+    }
     check_before(c, n->number, k->bytes, k->len, k->corrupted);
     said = take(n, now, k->bytes, k->len);
     check_after(c, n->number, k->corrupted, said);
@@ -140,6 +164,9 @@ void node_verify(const struct node *n, struct check *c)
                    n->tx.in_use, n->small.in_use);
     if (n->st->cells.in_use > 0)
         check_fail(c, "node %u keeps %u cells", n->number, n->st->cells.in_use);
+    if (n->st->fragments.bufs.in_use > n->st->fragments.partials.in_use)
+        check_fail(c, "node %u keeps %u buffers for %u packets in fragments", n->number,
+                   n->st->fragments.bufs.in_use, n->st->fragments.partials.in_use);
     if (n->st->flights.in_use + n->st->ranges.in_use > 0)
         check_fail(c, "node %u keeps %u flights with %u ranges", n->number, n->st->flights.in_use,
                    n->st->ranges.in_use);

@@ -16,6 +16,7 @@
 #include "stack/stack.h"
 #include "tests/sim/check.h"
 #include "tests/sim/net.h"
+#include "tests/sim/pieces.h"
 
 struct world;
 
@@ -33,6 +34,7 @@ struct node {
     struct stack *st;
     struct inbox inbox;
     struct buf_pool rx, tx, small; /* what the device reads, what applications send, copies */
+    struct pieces pieces;          /* what should have come of packets in fragments */
     void *memory;
     size_t memory_size;
     int64_t woken;       /* ns: when it last ran */

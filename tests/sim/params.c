@@ -31,13 +31,15 @@ struct param {
 static const struct param of_scenario[] = {
     OF_SCENARIO(vanish, 0),       OF_SCENARIO(vanish_at, 0),    OF_SCENARIO(strikes, 0),
     OF_SCENARIO(strike_gap, SEC), OF_SCENARIO(calm_after, SEC), OF_SCENARIO(wrap, 0),
-    OF_SCENARIO(backlog, 64),     OF_SCENARIO(listed, 0),
+    OF_SCENARIO(backlog, 64),     OF_SCENARIO(cut, 0),          OF_SCENARIO(listed, 0),
+    OF_SCENARIO(v6, 0),
 };
 
 static const struct param of_node[] = {
     OF_STACK(mtu, 1500),
     OF_STACK(max_conns, CHECK_CONNS + 8),
     OF_STACK(max_chunks, 16384),
+    OF_STACK(max_fragmented, PIECES_WAITING),
     OF_TCP(snd_buf, 65536),
     OF_TCP(rcv_buf, 65536),
     OF_TCP(wscale, 1),

@@ -256,17 +256,13 @@ static void draw_tcp(struct dice *d, const struct kind *k, struct tcp_config *t)
     t->msl_ns = (int64_t)(loses(k) ? dice_range(d, 30, 60) : dice_range(d, 1, 30)) * SEC;
 }
 
-static void draw_node(struct dice *d, const struct kind *k, unsigned number,
-                      struct node_config *ret_node)
+static void draw_node(struct dice *d, const struct kind *k, struct node_config *ret_node)
 {
     static const uint32_t mtus[] = {1500, 1500, 1500, 576, 296, 1280, 9000, 4000};
     struct stack_config *sc = &ret_node->stack;
 
     memset(ret_node, 0, sizeof(*ret_node));
     stack_config_default(sc);
-    sc->local[0] = addr_v4(0x0a000007U + number * 0xfeU); /* 10.0.0.7, 10.0.1.5, 10.0.2.3, ... */
-    sc->locals = 1;
-    sc->prefix_len = 24;
     sc->mtu = mtus[dice_below(d, sizeof(mtus) / sizeof(mtus[0]))];
     sc->max_conns = CHECK_CONNS + 8;
     sc->max_chunks = k->cramped ? (uint32_t)dice_spread(d, 64, 4000) : 16384;
@@ -340,6 +336,23 @@ static void crowd_the_listener(struct dice *d, struct scenario *sc)
             sc->path[i][j].duplicate = 0;
 }
 
+/*
+ * A router that makes fragments, and how many packets in fragments each node has room for. Where
+ * packets are damaged there is none: which damaged fragment is taken would be anybody's guess; nor
+ * where fragments are forged, which take places. With
+ * far fewer places than packets fly, reordering would leave hardly any of them whole.
+ */
+static void draw_cut(const struct kind *k, struct scenario *sc)
+{
+    struct dice d = dice_for(sc->seed, 4);
+
+    if (k->corrupt || k->strikes || !dice_chance(&d, 150000))
+        return;
+    sc->cut = (uint32_t)dice_spread(&d, 100, 1400);
+    for (unsigned i = 0; i < sc->nodes; i++)
+        sc->node[i].stack.max_fragmented = (uint32_t)dice_spread(&d, 16, PIECES_WAITING);
+}
+
 void scenario_draw(uint64_t seed, struct scenario *ret_sc)
 {
     struct dice d = dice_for(seed, 1);
@@ -351,7 +364,7 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     sc->name = k->name;
     sc->nodes = k->nodes_max ? (uint32_t)dice_range(&d, 2, k->nodes_max) : 2;
     for (unsigned i = 0; i < sc->nodes; i++) {
-        draw_node(&d, k, i, &sc->node[i]);
+        draw_node(&d, k, &sc->node[i]);
         for (unsigned j = 0; j < sc->nodes; j++)
             draw_path(&d, k, &sc->path[i][j]);
     }
@@ -374,4 +387,32 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     }
     for (unsigned i = 0; i < sc->conns; i++)
         draw_conn(&d, k, sc, &sc->conn[i]);
+    draw_cut(k, sc);
+    d = dice_for(seed, 5); /* so that all else is as if there were no choice */
+    sc->v6 = dice_chance(&d, 400000);
+    scenario_settle(sc);
+}
+
+/* 10.0.0.7, 10.0.1.5, 10.0.2.3, ...; or fd00::7, fd00:1::5, fd00:2::3, ... */
+static struct addr address_of(unsigned node, bool v6)
+{
+    struct addr a = {.b = {0xfd, [3] = (uint8_t)node, [15] = (uint8_t)(7 - 2 * (int)node)}};
+
+    return v6 ? a : addr_v4(0x0a000007U + node * 0xfeU);
+}
+
+void scenario_settle(struct scenario *sc)
+{
+    for (unsigned i = 0; i < sc->nodes; i++) {
+        struct stack_config *st = &sc->node[i].stack;
+
+        st->local[0] = address_of(i, sc->v6);
+        st->prefix_len[0] = sc->v6 ? 64 : 24;
+        st->locals = 1;
+        if (sc->v6 && st->mtu < IPV6_MTU_MIN)
+            st->mtu = IPV6_MTU_MIN;
+        for (unsigned j = 0; j < sc->nodes; j++)
+            if (sc->v6 && sc->path[i][j].mtu && sc->path[i][j].mtu < IPV6_MTU_MIN)
+                sc->path[i][j].mtu = IPV6_MTU_MIN;
+    }
 }

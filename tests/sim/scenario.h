@@ -47,11 +47,16 @@ struct scenario {
     uint32_t strikes;   /* forged packets for live connections (strike.c) ... */
     int64_t strike_gap; /* ns between two of them */
     bool funnel;        /* all packets to B take the path from A, with its rate and its queue */
+    bool v6;            /* the nodes speak IPv6 */
+    uint32_t cut;       /* bytes: a router makes fragments of what is larger; 0: none does */
     bool listed;        /* the network's faults are those of a list; no dice */
 };
 
 /* What a seed stands for. */
 void scenario_draw(uint64_t seed, struct scenario *ret_sc);
+
+/* The addresses, and no MTU under the least that the version of IP allows. */
+void scenario_settle(struct scenario *sc);
 
 /* ---- Values by name ---- */
 

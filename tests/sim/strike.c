@@ -26,6 +26,7 @@ enum strike_kind {
     STRIKE_DATA_STALE,  /* its timestamp is old */
     STRIKE_UNREACHABLE, /* ICMP, about a segment that is not in flight */
     STRIKE_TOO_LARGE,
+    STRIKE_FRAGMENT, /* of a reset that would be believed if all of it came */
     STRIKE_KINDS,
 };
 
@@ -122,6 +123,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
         break;
     case STRIKE_UNREACHABLE:
     case STRIKE_TOO_LARGE:
+    case STRIKE_FRAGMENT:
     case STRIKE_KINDS:
         return false;
     }
@@ -132,7 +134,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
 static uint32_t forge_segment(struct world *w, const struct tcb *t, enum strike_kind kind,
                               uint8_t *out)
 {
-    struct ip_hdr ip = {.version = 4,
+    struct ip_hdr ip = {.version = addr_is_v4(&t->local) ? 4 : 6,
                         .ttl = ROUTER_TTL,
                         .proto = IP_PROTO_TCP,
                         .df = true,
@@ -141,33 +143,42 @@ static uint32_t forge_segment(struct world *w, const struct tcb *t, enum strike_
     uint8_t text[TEXT_MAX];
     struct slice payload = {NULL, text, 0};
     struct tcp_hdr h;
-    size_t ip_len, tcp_len;
+    size_t ip_len = ip_build_len(&ip), tcp_len;
 
     if (!forge(w, t, kind, &h, &payload.len))
         return 0;
     memset(text, 0x55, sizeof(text));
-    tcp_len = tcp_build(out + IPV4_HEADER_MIN, &ip.src, &ip.dst, &h, 0, &payload, 1);
-    memcpy(out + IPV4_HEADER_MIN + tcp_len, text, payload.len);
-    ip_len = ip_build(out, &ip, tcp_len + payload.len);
+    tcp_len = tcp_build(out + ip_len, &ip.src, &ip.dst, &h, 0, &payload, 1);
+    memcpy(out + ip_len + tcp_len, text, payload.len);
+    ip_build(out, &ip, tcp_len + payload.len);
     return (uint32_t)(ip_len + tcp_len + payload.len);
 }
 
-/* An ICMP error of a router that quotes the beginning of the packet at `quote`. */
-static uint32_t build_error(const struct addr *to, uint8_t code, uint16_t mtu, const uint8_t *quote,
-                            uint8_t *out)
+/*
+ * An ICMP error of a router, at 10.0.255.1 or fd00:ff::1, that quotes the beginning of the packet
+ * at `quote`: too big for `mtu`, or, with 0, for nobody at that port.
+ */
+static uint32_t build_error(const struct addr *to, uint16_t mtu, const uint8_t *quote, uint8_t *out)
 {
+    bool v4 = addr_is_v4(to);
     struct ip_hdr ip = {
-        .version = 4,
+        .version = v4 ? 4 : 6,
         .ttl = ROUTER_TTL,
-        .proto = IP_PROTO_ICMP,
-        .src = addr_v4(0x0a00ff01), /* 10.0.255.1 */
+        .proto = v4 ? IP_PROTO_ICMP : IP_PROTO_ICMP6,
+        .src = v4 ? addr_v4(0x0a00ff01) : (struct addr){.b = {0xfd, [3] = 0xff, [15] = 1}},
         .dst = *to,
     };
-    struct slice quoted = {NULL, quote, IPV4_HEADER_MIN + ICMP_QUOTE_MIN};
+    uint32_t header = (uint32_t)ip_build_len(&ip);
+    struct slice quoted = {NULL, quote, header + ICMP_QUOTE_MIN};
     uint32_t len = ICMP_HEADER + quoted.len;
 
-    icmp_build(out + IPV4_HEADER_MIN, ICMP_UNREACHABLE, code, mtu, &quoted, 1);
-    memcpy(out + IPV4_HEADER_MIN + ICMP_HEADER, quote, quoted.len);
+    if (v4)
+        icmp_build(out + header, ICMP_UNREACHABLE, mtu ? ICMP_UNREACH_NEEDFRAG : ICMP_UNREACH_PORT,
+                   mtu, &quoted, 1);
+    else
+        icmp6_build(out + header, &ip.src, to, mtu ? ICMP6_TOO_BIG : ICMP6_UNREACHABLE,
+                    mtu ? 0 : ICMP6_UNREACH_PORT, mtu, &quoted, 1);
+    memcpy(out + header + ICMP_HEADER, quote, quoted.len);
     return (uint32_t)ip_build(out, &ip, len) + len;
 }
 
@@ -175,7 +186,7 @@ static uint32_t build_error(const struct addr *to, uint8_t code, uint16_t mtu, c
 static uint32_t forge_error(struct world *w, const struct tcb *t, enum strike_kind kind,
                             uint8_t *out)
 {
-    struct ip_hdr ip = {.version = 4,
+    struct ip_hdr ip = {.version = addr_is_v4(&t->local) ? 4 : 6,
                         .ttl = ROUTER_TTL,
                         .proto = IP_PROTO_TCP,
                         .df = true,
@@ -187,20 +198,55 @@ static uint32_t forge_error(struct world *w, const struct tcb *t, enum strike_ki
         .seq = below(w, 2) ? t->snd_nxt + beside(w) : t->snd_una - 1 - beside(w),
         .flags = TCP_ACK,
     };
-    uint8_t quote[IPV4_HEADER_MIN + TCP_HEADER_MIN];
+    uint8_t quote[IPV6_HEADER + TCP_HEADER_MIN];
 
-    tcp_build(quote + IPV4_HEADER_MIN, &ip.src, &ip.dst, &h, 0, NULL, 0);
+    tcp_build(quote + ip_build_len(&ip), &ip.src, &ip.dst, &h, 0, NULL, 0);
     ip_build(quote, &ip, 1000);
-    if (kind == STRIKE_TOO_LARGE)
-        return build_error(&t->local, ICMP_UNREACH_NEEDFRAG, 300, quote, out);
-    return build_error(&t->local, ICMP_UNREACH_PORT, 0, quote, out);
+    return build_error(&t->local, kind == STRIKE_TOO_LARGE ? 300 : 0, quote, out);
+}
+
+/*
+ * Fragments of a reset with the right number; they meet those of strikes before, in every way, and
+ * never hold the bytes from 24 to 31.
+ */
+static uint32_t forge_fragment(struct world *w, const struct tcb *t, uint8_t *out)
+{
+    static const struct {
+        uint16_t off, len;
+        bool more;
+    } parts[] = {{0, 24, true},   {0, 16, true},   {0, 8, true},   {8, 16, true},
+                 {32, 28, false}, {32, 8, true},   {32, 24, true}, {40, 16, true},
+                 {40, 20, false}, {32, 20, false}, {56, 4, false}, {65528, 4, false},
+                 {32, 7, true},   {0, 24, false},  {16, 8, true}};
+    size_t k = dice_below(&w->strike_dice, sizeof(parts) / sizeof(parts[0]));
+    struct ip_hdr ip = {.version = addr_is_v4(&t->local) ? 4 : 6,
+                        .ttl = ROUTER_TTL,
+                        .proto = IP_PROTO_TCP,
+                        .id = (uint16_t)(65000 + below(w, 4)),
+                        .mf = parts[k].more,
+                        .frag_off = parts[k].off,
+                        .src = t->remote,
+                        .dst = t->local};
+    struct tcp_hdr h = {.sport = t->remote_port,
+                        .dport = t->local_port,
+                        .seq = t->rcv_nxt,
+                        .flags = TCP_RST};
+    uint8_t whole[TCP_HEADER_MIN + 40] = {0};
+    struct slice text = {NULL, whole + TCP_HEADER_MIN, 40};
+    size_t header;
+
+    tcp_build(whole, &ip.src, &ip.dst, &h, 0, &text, 1);
+    header = ip_build(out, &ip, parts[k].len);
+    if (parts[k].off < sizeof(whole))
+        memcpy(out + header, whole + parts[k].off, parts[k].len);
+    return (uint32_t)header + parts[k].len;
 }
 
 void strike(struct world *w, unsigned node)
 {
     enum strike_kind kind = (enum strike_kind)dice_below(&w->strike_dice, STRIKE_KINDS);
     const struct conn *conn = pick(w, node);
-    uint8_t packet[256];
+    uint8_t packet[256] = {0};
     struct tcb before;
     uint32_t len;
     enum reason said;
@@ -210,6 +256,8 @@ void strike(struct world *w, unsigned node)
     before = conn->tcb;
     if (kind == STRIKE_UNREACHABLE || kind == STRIKE_TOO_LARGE)
         len = forge_error(w, &before, kind, packet);
+    else if (kind == STRIKE_FRAGMENT)
+        len = forge_fragment(w, &before, packet);
     else
         len = forge_segment(w, &before, kind, packet);
     if (len == 0)
@@ -217,7 +265,7 @@ void strike(struct world *w, unsigned node)
     said = node_struck(&w->node[node], w->now, packet, len, &w->check);
     world_say(w, node, "is struck by forgery %d: %s", (int)kind, reason_text(said)->name);
     world_hash(w, (uint64_t)said);
-    if (said == REASON_NONE)
+    if (said == REASON_NONE && kind != STRIKE_FRAGMENT)
         check_fail(&w->check, "a forged packet of kind %d was believed", (int)kind);
     if (conn->tcb.state != before.state || conn->tcb.snd_una != before.snd_una ||
         conn->tcb.rcv_nxt != before.rcv_nxt || conn->tcb.snd_mss != before.snd_mss ||
@@ -233,8 +281,7 @@ void strike_too_large(struct world *w, const struct lane *l, const uint8_t *b, u
     uint32_t n;
 
     (void)len;
-    n = build_error(&w->sc.node[l->from].stack.local[0], ICMP_UNREACH_NEEDFRAG,
-                    (uint16_t)l->path.cfg.mtu, b, packet);
+    n = build_error(&w->sc.node[l->from].stack.local[0], (uint16_t)l->path.cfg.mtu, b, packet);
     k = inbox_put(&w->node[l->from].inbox, w->now + l->path.cfg.delay, packet, n);
     k->from = l->to;
 }

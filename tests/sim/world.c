@@ -132,11 +132,12 @@ static void world_init(struct world *w, const struct scenario *sc, const struct 
 
     memset(w, 0, sizeof(*w));
     w->sc = *sc;
+    scenario_settle(&w->sc);
     w->how = *how;
     check_init(&w->check);
     w->origin = (int64_t)dice_below(&d, UINT64_C(1) << 50);
     if (sc->wrap)
-        w->origin += open_shift_to_wrap(sc, w->origin, &d);
+        w->origin += open_shift_to_wrap(&w->sc, w->origin, &d);
     w->now = w->origin;
     for (unsigned i = 0; i < sc->nodes; i++) {
         node_init(&w->node[i], i, &sc->node[i], note, &w->node[i]);
@@ -159,10 +160,29 @@ static void world_init(struct world *w, const struct scenario *sc, const struct 
 
 static unsigned node_at(const struct world *w, const uint8_t *b)
 {
-    for (unsigned i = 0; i < w->sc.nodes; i++)
-        if (memcmp(w->sc.node[i].stack.local[0].b + 12, b + 16, 4) == 0)
+    bool v6 = b[0] >> 4 == 6;
+
+    for (unsigned i = 0; i < w->sc.nodes; i++) {
+        const uint8_t *local = w->sc.node[i].stack.local[0].b;
+
+        if (v6 ? memcmp(local, b + 24, 16) == 0 : memcmp(local + 12, b + 16, 4) == 0)
             return i;
+    }
     return NET_NODES;
+}
+
+/* In fragments; what does not fit even so does not go on. */
+static enum lane_verdict send_cut(struct world *w, struct lane *lane, const uint8_t *b,
+                                  uint32_t len)
+{
+    struct cutter c = {.b = b, .len = len, .size = w->sc.cut, .id = ++w->cuts};
+    uint8_t piece[IPV4_PACKET_MAX];
+    uint32_t n;
+
+    while ((n = pieces_cut(&c, piece)) > 0)
+        if (lane_send(lane, w->now, piece, n) == LANE_TOO_LARGE)
+            return LANE_TOO_LARGE;
+    return LANE_TAKEN;
 }
 
 void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, enum reason why)
@@ -188,7 +208,9 @@ void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, 
         !w->how.watch->leaves(w->how.watch->arg, w, from, b, len, why))
         return;
     lane = &w->lane[w->sc.funnel && to == 1 ? 0 : from][to];
-    if (lane_send(lane, w->now, b, len) == LANE_TOO_LARGE)
+    if ((w->sc.cut && pieces_can_cut(b, len, w->sc.cut)
+             ? send_cut(w, lane, b, len)
+             : lane_send(lane, w->now, b, len)) == LANE_TOO_LARGE)
         strike_too_large(w, lane, b, len);
 }
 

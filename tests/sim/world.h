@@ -48,6 +48,7 @@ struct world {
     uint32_t strikes_left;
     unsigned gone; /* number + 1 of the node that has vanished, or 0 */
     struct dice strike_dice;
+    uint16_t cuts; /* packets that were cut into fragments: the last identification */
     struct check check;
     uint64_t hash; /* over every packet's bytes and instant, and every event */
     uint64_t packets, steps;

@@ -25,9 +25,9 @@
 #include "base/rng.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "run/address.h"
 #include "run/clock.h"
 #include "run/exit.h"
-#include "run/options.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "run/address.h"
 #include "run/exit.h"
-#include "run/options.h"
 #include "wire/checksum.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
@@ -62,7 +62,7 @@ static const struct bad {
     {"version 0", REASON_IP_VERSION, IP_TCP, WHOLE, IP, {{0, 1, 0x05}}},
     {"version 5", REASON_IP_VERSION, IP_TCP, WHOLE, IP, {{0, 1, 0x55}}},
     {"version 15", REASON_IP_VERSION, IP_TCP, WHOLE, IP, {{0, 1, 0xf5}}},
-    {"version 6", REASON_IP6_IGNORED, IP_TCP, WHOLE, IP, {{0, 1, 0x65}}},
+    {"version 6", REASON_IP6_CHAIN, IP_TCP, WHOLE, IP, {{0, 1, 0x65}}},
     {"header of 4 words", REASON_IP_HEADER_LENGTH, IP_TCP, WHOLE, IP, {{0, 1, 0x44}}},
     {"header of 0 words", REASON_IP_HEADER_LENGTH, IP_TCP, WHOLE, IP, {{0, 1, 0x40}}},
     {"header beyond the packet", REASON_IP_HEADER_LENGTH, IP_TCP, WHOLE, IP, {{0, 1, 0x4f}}},
@@ -119,9 +119,10 @@ static const struct bad {
      IP | L4,
      {{16, 4, 0x0a0001ff}}},
     {"to multicast", REASON_IP_BROADCAST, IP_TCP, WHOLE, IP | L4, {{16, 4, 0xe0000001}}},
-    {"first fragment", REASON_IP_FRAGMENT, IP_TCP, WHOLE, IP, {{6, 2, 0x2000}}},
-    {"later fragment", REASON_IP_FRAGMENT, IP_TCP, WHOLE, IP, {{6, 2, 0x0001}}},
-    {"last fragment beyond 65,535", REASON_IP_FRAGMENT, IP_TCP, WHOLE, IP, {{6, 2, 0x1fff}}},
+    {"20 bytes of many", REASON_FRAGMENT_LENGTH, IP_TCP, WHOLE, IP, {{6, 2, 0x2000}}},
+    {"first, tiny", REASON_FRAGMENT_TINY, IP_TCP, 36, IP, {{2, 2, 36}, {6, 2, 0x2000}}},
+    {"second, in the header", REASON_FRAGMENT_TINY, IP_TCP, WHOLE, IP, {{6, 2, 0x0001}}},
+    {"last beyond 65,535", REASON_FRAGMENT_TOO_LARGE, IP_TCP, WHOLE, IP, {{6, 2, 0x1fff}}},
     {"IP in IP", REASON_IP_PROTOCOL, IP_TCP, WHOLE, IP, {{9, 1, 4}}},
 
     {"ICMP of 0 bytes", REASON_ICMP_SHORT, IP_ICMP, 20, IP, {{2, 2, 20}}},

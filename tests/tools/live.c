@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "run/address.h"
 #include "run/exit.h"
-#include "run/options.h"
 #include "wire/checksum.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"

@@ -24,9 +24,9 @@
 
 #include "base/rng.h"
 #include "base/time.h"
+#include "run/address.h"
 #include "run/clock.h"
 #include "run/exit.h"
-#include "run/options.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 

@@ -4,7 +4,8 @@
  *
  *   whole      1, or 0 where the file ends in the middle
  *   events     in the file; said: as it says itself; lost: as it says itself (-1: it does not)
- *   sent       slices of packets that were sent; received: of those that came and are IPv4
+ *   sent       slices of packets that were sent; received: of those that came, but for the
+ *              kernel's own
  *   arrows     that arrive at these; joined: of these, that have left somewhere
  *   states, timers   slices; open: of these, that do not end; instants; counters: their values
  *   unshown    counters that a connection has and that are not there

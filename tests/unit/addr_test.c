@@ -152,6 +152,37 @@ static void test_random_addresses_read_as_inet_ntop_writes_them(void **state)
     }
 }
 
+/* [RFC 5952 6] */
+static void rfc5952_6_a_port_behind_it(void **state)
+{
+    char out[ADDR_PORT_TEXT_MAX];
+    struct addr a = {.b = {0xfd, [15] = 7}}, longest;
+
+    (void)state;
+    assert_string_equal(addr_port_format(&a, 80, out), "[fd00::7]:80");
+    memset(longest.b, 0xff, sizeof(longest.b));
+    assert_string_equal(addr_port_format(&longest, 65535, out),
+                        "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
+    a = addr_v4(0x0a000007);
+    assert_string_equal(addr_port_format(&a, 0, out), "10.0.0.7:0");
+}
+
+static void test_link_local(void **state)
+{
+    static const struct {
+        uint8_t first, second;
+        bool is;
+    } cases[] = {{0xfe, 0x80, true},  {0xfe, 0xbf, true},  {0xfe, 0x7f, false},
+                 {0xfe, 0xc0, false}, {0xff, 0x80, false}, {0, 0, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct addr a = {.b = {cases[i].first, cases[i].second}};
+
+        assert_int_equal(addr_is_link_local6(&a), cases[i].is);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +190,8 @@ int main(void)
         cmocka_unit_test(test_number_and_bytes_agree),
         cmocka_unit_test(test_text_forms),
         cmocka_unit_test(test_random_addresses_read_as_inet_ntop_writes_them),
+        cmocka_unit_test(rfc5952_6_a_port_behind_it),
+        cmocka_unit_test(test_link_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

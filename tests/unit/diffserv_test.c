@@ -23,7 +23,8 @@ static void rig_marked(uint8_t dscp, uint8_t ttl)
 
 #define marked(dscp, ttl) AT(rig_marked(dscp, ttl))
 
-/* MUST-48, MUST-49, SHLD-22: what the open says stands in every segment, whatever it is for. */
+/* MUST-48, MUST-49, SHLD-22: what the open says stands in every segment, whatever it is for.
+ * RFC 1122 3.2.1.6-a, 3.2.1.7-c. */
 static void from_the_first_segment_to_the_last(void **state)
 {
     struct stack_open how = {.remote = REMOTE_ADDR, .remote_port = REMOTE_PORT};
@@ -116,7 +117,8 @@ static void a_change_acts_at_once(void **state)
     end();
 }
 
-/* MUST-49: without a TTL of its own a connection has the node's, which is configured. */
+/* MUST-49: without a TTL of its own a connection has the node's, which is configured.
+ * RFC 1122 3.2.1.7-a, 3.2.1.7-d. */
 static void the_nodes_ttl(void **state)
 {
     (void)state;
@@ -167,7 +169,8 @@ static unsigned told(void)
 }
 
 /* MAY-9: the field of the last segment that was taken can be asked for; that of a forged one, which
- * was dropped, is not told. */
+ * was dropped, is not told.
+ * RFC 1122 3.2.1.6-b. */
 static void what_was_received_last(void **state)
 {
     (void)state;

@@ -138,7 +138,8 @@ static void tiny_path_mtus(void **state)
 }
 
 /* BAD: an error about an error, or about any ICMP message of ours, is neither believed nor
- * answered. */
+ * answered.
+ * RFC 1122 3.2.2-f. */
 static void errors_about_errors(void **state)
 {
     (void)state;
@@ -157,7 +158,8 @@ static void errors_about_errors(void **state)
     end();
 }
 
-/* BAD: an echo to a broadcast or multicast address has no answer, as an amplifier would give. */
+/* BAD: an echo to a broadcast or multicast address has no answer, as an amplifier would give.
+ * RFC 1122 3.2.2.6-c, 3.2.2-g. */
 static void echo_to_everybody(void **state)
 {
     static const uint32_t to[] = {0xffffffff, 0x0a0001ff, 0x0a000100, 0xe0000001, 0xefffffff};

@@ -40,7 +40,8 @@ static void cut_everywhere(void **state)
     end();
 }
 
-/* BAD: every version, every header length, total lengths under the header, behind the packet. */
+/* BAD: every version, every header length, total lengths under the header, behind the packet.
+ * RFC 1122 3.2.1.1-a. */
 static void impossible_headers(void **state)
 {
     (void)state;
@@ -53,7 +54,7 @@ static void impossible_headers(void **state)
         if (version == 4 && words >= 5 && words <= 10)
             continue; /* that may be */
         kit_ip4_fix(&p);
-        strike(&p, version == 6   ? REASON_IP6_IGNORED
+        strike(&p, version == 6   ? REASON_IP_TOTAL_LENGTH
                    : version != 4 ? REASON_IP_VERSION
                                   : REASON_IP_HEADER_LENGTH);
     }
@@ -88,7 +89,8 @@ static void bytes_behind_the_packet(void **state)
     end();
 }
 
-/* BAD: a wrong header checksum, with each single bit of the header wrong; a TTL of 0. */
+/* BAD: a wrong header checksum, with each single bit of the header wrong; a TTL of 0.
+ * RFC 1122 3.1-c, 3.2.1.2-a. */
 static void damaged_headers(void **state)
 {
     (void)state;
@@ -205,7 +207,8 @@ static void tunnels(void **state)
 
 /* ---- addresses ---- */
 
-/* BAD: from ourselves, from no single host, to somebody else: no kind of packet gets an answer. */
+/* BAD: from ourselves, from no single host, to somebody else: no kind of packet gets an answer.
+ * RFC 1122 3.2.1.3-c, 3.2.1.3-d, 3.2.2-j, 4.1.3.6-a. */
 static void impossible_addresses(void **state)
 {
     static const struct {

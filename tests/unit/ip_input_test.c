@@ -32,7 +32,10 @@ static struct kit_packet icmp_to_us(uint8_t type, uint8_t code, uint32_t rest, c
 
 /* ---- addresses ---- */
 
-/* Who may speak to us, and to whom we listen (RFC 1122 3.2.1.3), asked with an echo request. */
+/*
+ * RFC 1122 3.2.1.3-c, 3.2.1.3-d, 3.2.1.3-f, 3.2.2.6-c, 3.3.6-a, 3.3.6-b: who may speak to us, and
+ * to whom we listen (RFC 1122 3.2.1.3), asked with an echo request.
+ */
 static void martians(void **state)
 {
     static const struct {
@@ -86,7 +89,7 @@ static void martians(void **state)
     end();
 }
 
-/* With prefixes of 31 and 32 bits there is no broadcast address (RFC 3021). */
+/* RFC 1122 3.2.1.3-a: with prefixes of 31 and 32 bits there is no broadcast address (RFC 3021). */
 static void short_subnets(void **state)
 {
     (void)state;
@@ -94,7 +97,7 @@ static void short_subnets(void **state)
         struct kit_packet p = icmp_to_us(ICMP_ECHO, 0, 1, NULL, 0);
 
         defaults();
-        rig.cfg.prefix_len = len;
+        rig.cfg.prefix_len[0] = len;
         rig.cfg.local[0] = addr_v4(0x0a000104);
         begin();
         put32(p.b + 12, 0x0a000107);
@@ -107,7 +110,10 @@ static void short_subnets(void **state)
     }
 }
 
-/* Each of several addresses is ours, and answers as itself. */
+/*
+ * RFC 1122 3.2.1.3-b, 3.2.2.6-d, 3.3.4.2-a: each of several addresses is ours, and answers as
+ * itself.
+ */
 static void several_addresses(void **state)
 {
     struct kit_packet p = icmp_to_us(ICMP_ECHO, 0, 1, NULL, 0);
@@ -130,6 +136,7 @@ static void several_addresses(void **state)
 
 /* ---- headers ---- */
 
+/* RFC 1122 3.2.1.1-a, 3.2.1.2-a. */
 static void headers(void **state)
 {
     struct kit_packet good = icmp_to_us(ICMP_ECHO, 0, 1, NULL, 8), p;
@@ -160,16 +167,16 @@ static void headers(void **state)
     rig_reason("TTL 0", rig_packet(&p), REASON_IP_TTL);
     p = good;
     p.b[0] = 0x65;
-    rig_reason("version 6", rig_packet(&p), REASON_IP6_IGNORED);
+    rig_reason("version 6", rig_packet(&p), REASON_IP_EMPTY);
     p.b[0] = 0x55;
     rig_reason("version 5", rig_packet(&p), REASON_IP_VERSION);
     p = good;
     put16(p.b + 6, 0x2000); /* MF */
     kit_ip4_fix(&p);
-    rig_reason("a first fragment", rig_packet(&p), REASON_IP_FRAGMENT);
+    rig_reason("a first fragment", rig_packet(&p), REASON_NONE);
     put16(p.b + 6, 1);
     kit_ip4_fix(&p);
-    rig_reason("a last fragment", rig_packet(&p), REASON_IP_FRAGMENT);
+    rig_reason("a last fragment", rig_packet(&p), REASON_FRAGMENT_OVERLAP);
     put16(p.b + 6, 0x4000); /* DF is no fragment */
     kit_ip4_fix(&p);
     rig_reason("DF", rig_packet(&p), REASON_NONE);
@@ -179,6 +186,7 @@ static void headers(void **state)
 
 /* ---- echo (RFC 1122 3.2.2.6) ---- */
 
+/* RFC 1122 3.1-a, 3.2.2.6-a, 3.2.2.6-e. */
 static void echo_of_every_size(void **state)
 {
     uint8_t data[1472];
@@ -246,7 +254,10 @@ static void more_answers_than_the_ring_holds(void **state)
     end();
 }
 
-/* ICMP that is broken, or that a host has no use for, is dropped in silence. */
+/*
+ * RFC 1122 3.2.2-a, 3.2.2.7-a, 3.2.2.9-b: ICMP that is broken, or that a host has no use for, is
+ * dropped in silence.
+ */
 static void icmp_that_is_ignored(void **state)
 {
     static const uint8_t types[] = {ICMP_ECHO_REPLY, ICMP_REDIRECT, 9, 10, 13, 15, 17, 40, 255};
@@ -287,14 +298,18 @@ static void rig_unreachable(const struct kit_packet *p, uint8_t code, uint32_t q
     assert_memory_equal(rig.data + 8, p->b, quoted);
     assert_int_equal(addr_v4_value(&rig.ip.src), KIT_PEER);
     assert_int_equal(addr_v4_value(&rig.ip.dst), KIT_HOST);
+    assert_int_equal(rig.ip.tos & 0x1f, 0); /* TOS as RFC 1122 has it: without the precedence */
 }
 
+/* RFC 1122 3.2.2-c, 3.2.2-e, 3.2.2.1-a, 3.3.8-a, 3.4-c, 4.1.3.1-a. */
 static void unreachable(void **state)
 {
     struct kit_packet udp = kit_udp(5000, 6000, "hello, world", 12), other, empty;
 
     (void)state;
     begin_node();
+    udp.b[1] = 46 << 2; /* what it is about may be urgent, the error is not */
+    kit_ip4_fix(&udp);
     rig_reason("the verdict", rig_packet(&udp), REASON_UDP_NO_SOCKET);
     rig_unreachable(&udp, ICMP_UNREACH_PORT, 28);
     empty = kit_udp(5000, 6000, NULL, 0);
@@ -311,7 +326,10 @@ static void unreachable(void **state)
     end();
 }
 
-/* Never about ICMP, broadcasts, fragments, packets that are broken: RFC 1122 3.2.2. */
+/*
+ * RFC 1122 3.2.2-f, 3.2.2-g, 3.2.2-i, 3.2.2-j: never about ICMP, broadcasts, fragments, packets
+ * that are broken: RFC 1122 3.2.2.
+ */
 static void no_errors_about(void **state)
 {
     struct kit_packet p = kit_udp(5000, 6000, "hello", 5), quote = p;
@@ -328,7 +346,7 @@ static void no_errors_about(void **state)
     p = quote;
     put16(p.b + 6, 2);
     kit_ip4_fix(&p);
-    rig_reason("a fragment", rig_packet(&p), REASON_IP_FRAGMENT);
+    rig_reason("a fragment", rig_packet(&p), REASON_NONE);
     p = quote;
     p.b[26] ^= 1;
     rig_reason("a bad checksum", rig_packet(&p), REASON_UDP_CHECKSUM);
@@ -481,6 +499,7 @@ static void udp_queue_full(void **state)
     end();
 }
 
+/* RFC 1122 4.1.3.4-a, 4.1.3.4-d. */
 static void sending_datagrams(void **state)
 {
     struct stack_datagram d = {.addr = addr_v4(KIT_HOST), .port = 5000};
@@ -502,7 +521,7 @@ static void sending_datagrams(void **state)
         assert_int_equal(hdr.len, 8 + len);
         assert_int_not_equal(get16(rig.data + 6), 0);
     }
-    d.data = (struct slice){NULL, big, 1473};
+    d.data = (struct slice){NULL, big, 65508};
     assert_int_equal(stack_udp_send(rig.st, udp, &d), -EMSGSIZE);
     d.data.len = 1;
     d.port = 0;

@@ -95,7 +95,10 @@ static void put_route(uint8_t b[16], uint8_t kind, uint8_t hops, uint8_t pointer
     put32(b + 11, h2);
 }
 
-/* The way back is the way that was recorded, from its end (RFC 1122 3.2.1.8c). */
+/*
+ * RFC 1122 3.2.1.8c-c: the way back is the way that was recorded, from its end (RFC 1122
+ * 3.2.1.8c).
+ */
 static void test_the_way_back(void **state)
 {
     struct ip_route back = {.hops = 5};
@@ -132,7 +135,10 @@ static void test_the_way_back(void **state)
     assert_int_equal(get32(ip_route_end(&ip).b + 12), DST);
 }
 
-/* What is sent is what the parser reads, for every number of hops; the end is the last entry. */
+/*
+ * RFC 1122 3.2.1.8c-d: what is sent is what the parser reads, for every number of hops; the end is
+ * the last entry.
+ */
 static void test_routes_are_built(void **state)
 {
     struct addr end = addr_v4(DST), first;

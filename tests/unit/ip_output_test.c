@@ -54,14 +54,17 @@ static void datagrams_have_an_identification(void **state)
         assert_false(rig.ip.df);
         again += seen[rig.ip.id]++;
         counted_up += (uint16_t)(rig.ip.id - last) < 256;
-        last = rig.ip.id;
+        last = (uint16_t)rig.ip.id;
     }
     assert_true(again < 10);
     assert_true(counted_up < 20);
     end();
 }
 
-/* An answer comes from the address that was asked, and what is no answer from the first. */
+/*
+ * RFC 1122 3.3.4.2-b, 4.1.3.5-b, 4.1.3.6-b: an answer comes from the address that was asked, and
+ * what is no answer from the first.
+ */
 static void an_answer_says_who_was_asked(void **state)
 {
     struct udp_dgram d = {.remote = REMOTE_ADDR, .remote_port = 5000};
@@ -83,7 +86,8 @@ static void an_answer_says_who_was_asked(void **state)
     end();
 }
 
-/* RFC 1122 3.2.2: no error about an ICMP message, whoever asks for one. */
+/* RFC 1122 3.2.2: no error about an ICMP message, whoever asks for one.
+ * RFC 1122 3.2.2-f. */
 static void no_error_about_icmp(void **state)
 {
     struct kit_packet p = kit_ip4(KIT_HOST, KIT_PEER, IP_PROTO_ICMP, "01234567", 8);

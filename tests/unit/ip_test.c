@@ -82,7 +82,7 @@ static void test_each_field_at_its_edges(void **state)
         {"version 0", 0, 0x05, REASON_IP_VERSION},
         {"version 3", 0, 0x35, REASON_IP_VERSION},
         {"version 5", 0, 0x55, REASON_IP_VERSION},
-        {"version 6", 0, 0x60, REASON_IP6_IGNORED},
+        {"version 6", 0, 0x60, REASON_IP_TOTAL_LENGTH},
         {"version 7", 0, 0x75, REASON_IP_VERSION},
         {"version 15", 0, 0xf5, REASON_IP_VERSION},
         {"header of 0 words", 0, 0x40, REASON_IP_HEADER_LENGTH},
@@ -132,6 +132,7 @@ static void test_header_beyond_the_packet(void **state)
                   REASON_IP_TOTAL_LENGTH);
 }
 
+/* RFC 1122 3.2.1.2-a. */
 static void test_any_flipped_bit_is_noticed(void **state)
 {
     (void)state;
@@ -305,7 +306,7 @@ static void test_a_quote_is_read_leniently(void **state)
         assert_false(ip_parse_quote(exact_copy(b, len), len, &ip));
     b[0] = 0x44;
     assert_false(ip_parse_quote(exact_copy(b, 60), 60, &ip));
-    b[0] = 0x65;
+    b[0] = 0x55;
     assert_false(ip_parse_quote(exact_copy(b, 60), 60, &ip));
     b[0] = 0x4f;
     assert_false(ip_parse_quote(exact_copy(b, 59), 59, &ip));
@@ -313,6 +314,7 @@ static void test_a_quote_is_read_leniently(void **state)
     assert_true(ip_parse_quote(exact_copy(b, 60), 60, &ip));
 }
 
+/* RFC 8200 8.1-a. */
 static void test_pseudo_header(void **state)
 {
     struct addr a4 = addr_v4(0x0a000007), b4 = addr_v4(0x0a000105);

@@ -73,6 +73,18 @@ static const struct op every_kind[] = {
      .saved = {{"net/ipv4/ip_forward", "0"}, {"net/ipv4/conf/eth0.5/forwarding", "1"}},
      .saved_count = 2,
      .undoing = true},
+    {.kind = OP_ADDRESS, .ifname = "tun0", .index = 7, .addr = {.prefix_len = 128}, .mroute = true},
+    {.kind = OP_CHAIN, .family = FAMILY_IPV6},
+    {.kind = OP_RULE,
+     .ifname = "tun0",
+     .family = FAMILY_IPV6,
+     .firewall = FIREWALL_IPTABLES_LEGACY},
+    {.kind = OP_SYSCTL,
+     .ifname = "eth0.5",
+     .index = 3,
+     .want = {"net/ipv6/conf/eth0.5/accept_ra", "2"},
+     .saved = {{"net/ipv6/conf/eth0.5/accept_ra", "1"}},
+     .saved_count = 1},
 };
 
 enum {
@@ -81,13 +93,16 @@ enum {
 
 static void every_kind_survives(void **state)
 {
+    const struct addr v6 = {.b = {0xfd, [3] = 1, [15] = 7}};
     struct journal *j = open_journal();
 
     (void)state;
     for (unsigned i = 0; i < KINDS; i++) {
         struct op op = every_kind[i];
 
-        if (op.kind == OP_ADDRESS)
+        if (op.kind == OP_ADDRESS && op.addr.prefix_len == 128)
+            op.addr.addr = v6;
+        else if (op.kind == OP_ADDRESS)
             op.addr = (struct netlink_addr){.addr = addr_v4(0x0a000001), .prefix_len = 24};
         assert_int_equal(journal_put(j, &op), 0);
     }
@@ -105,6 +120,8 @@ static void every_kind_survives(void **state)
         assert_int_equal(a->owner, b->owner);
         assert_int_equal(a->table_too, b->table_too);
         assert_int_equal(a->undoing, b->undoing);
+        assert_int_equal(a->family, b->family);
+        assert_int_equal(a->mroute, b->mroute);
         if (a->kind == OP_RULE)
             assert_int_equal(a->firewall, b->firewall);
         assert_int_equal(a->saved_count, b->saved_count);
@@ -113,6 +130,8 @@ static void every_kind_survives(void **state)
     }
     assert_int_equal(addr_v4_value(&j->op[1].addr.addr), 0x0a000001);
     assert_int_equal(j->op[1].addr.prefix_len, 24);
+    assert_true(addr_eq(&j->op[KINDS - 4].addr.addr, &v6));
+    assert_int_equal(j->op[KINDS - 4].addr.prefix_len, 128);
     assert_true(journal_made_device(j, "tun0", 7));
     assert_false(journal_made_device(j, "tun0", 8));
     assert_false(journal_made_device(j, "tun1", 7));
@@ -289,7 +308,8 @@ static void damage_is_not_guessed_at(void **state)
         "{",
         "[]",
         "{}",
-        "{\"version\": 2, \"changes\": []}",
+        "{\"version\": 3, \"changes\": []}",
+        "{\"version\": 0, \"changes\": []}",
         HEAD "\"changes\": 5}",
         HEAD "\"changes\": [5]}",
         HEAD "\"changes\": [{}]}",
@@ -304,7 +324,18 @@ static void damage_is_not_guessed_at(void **state)
              "\"address\": \"10.0.0\", \"prefix\": 24}]}",
         HEAD "\"changes\": [{\"op\": \"address\", \"ifname\": \"tun0\", \"index\": 2, "
              "\"address\": \"10.0.0.1\", \"prefix\": 33}]}",
+        HEAD "\"changes\": [{\"op\": \"address\", \"ifname\": \"tun0\", \"index\": 2, "
+             "\"address\": \"fd00::1\", \"prefix\": 129}]}",
+        HEAD "\"changes\": [{\"op\": \"address\", \"ifname\": \"tun0\", \"index\": 2, "
+             "\"address\": \"::ffff:10.0.0.1\", \"prefix\": 24}]}",
         HEAD "\"changes\": [{\"op\": \"rule\", \"ifname\": \"tun0\", \"firewall\": \"pf\"}]}",
+        HEAD "\"changes\": [{\"op\": \"rule\", \"ifname\": \"tun0\", \"firewall\": \"nft\", "
+             "\"family\": \"ipx\"}]}",
+        HEAD "\"changes\": [{\"op\": \"chain\", \"family\": 6}]}",
+        HEAD "\"changes\": [{\"op\": \"sysctl\", \"name\": \"net/ipv6/conf/eth0/accept_ra\", "
+             "\"value\": \"2\", \"saved\": [], \"ifname\": \"eth0\"}]}",
+        HEAD "\"changes\": [{\"op\": \"sysctl\", \"name\": \"net/ipv6/conf/eth0/accept_ra\", "
+             "\"value\": \"2\", \"saved\": [], \"ifname\": 5, \"index\": 1}]}",
         HEAD "\"changes\": [{\"op\": \"sysctl\", \"name\": \"net/ipv4/ip_forward\"}]}",
         HEAD "\"changes\": [{\"op\": \"sysctl\", \"name\": \"kernel/core_pattern\", \"value\": "
              "\"1\", \"saved\": []}]}",
@@ -332,6 +363,22 @@ static void damage_is_not_guessed_at(void **state)
     write_text(HEAD "\"changes\": []}");
     j = open_journal();
     assert_int_equal(j->ops, 0);
+    journal_close(j);
+}
+
+/* One that was written before there was IPv6 is undone all the same, as IPv4's. */
+static void an_earlier_version(void **state)
+{
+    struct journal *j;
+
+    (void)state;
+    write_text(HEAD "\"changes\": [{\"op\": \"chain\", \"table\": true}, "
+                    "{\"op\": \"rule\", \"ifname\": \"tun0\", \"firewall\": \"nft\"}]}");
+    j = open_journal();
+    assert_int_equal(j->ops, 2);
+    assert_int_equal(j->op[1].kind, OP_RULE);
+    assert_int_equal(j->op[1].family, FAMILY_IPV4);
+    j->ops = 0;
     journal_close(j);
 }
 
@@ -401,6 +448,7 @@ int main(void)
         TEST(what_was_being_written),
         TEST(a_link_to_write_through),
         TEST(damage_is_not_guessed_at),
+        TEST(an_earlier_version),
         TEST(a_folder_that_others_can_write_to),
         TEST(one_at_a_time),
     };

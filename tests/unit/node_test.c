@@ -50,10 +50,10 @@ static void the_nodes_own_address_is_its_number_in_the_subnet(void **state)
     (void)state;
     assert_int_equal(parse(&opt, 7, "tun0", "10.0.0.1/24", "10.0.1.5", NULL), NODE_GO_ON);
     assert_int_equal(addr_v4_value(&opt.local), 0x0a000007);
-    assert_int_equal(addr_v4_value(&opt.net), 0x0a000001);
+    assert_int_equal(addr_v4_value(&opt.net.addr), 0x0a000001);
     assert_int_equal(addr_v4_value(&opt.remote), 0x0a000105);
     assert_string_equal(opt.tun, "tun0");
-    assert_int_equal(opt.prefix_len, 24);
+    assert_int_equal(opt.net.prefix_len, 24);
     assert_int_equal(opt.port, 8000);
     assert_int_equal(parse(&opt, 5, "tun1", "172.16.5.9/20", "10.0.1.5", NULL), NODE_GO_ON);
     assert_int_equal(addr_v4_value(&opt.local), 0xac100005);
@@ -82,6 +82,49 @@ static void an_address_of_ones_own_may_be_given(void **state)
                      EXIT_USAGE);
     assert_int_equal(parse(&opt, 7, "tun0", "10.0.0.1/24", "10.0.1.5", "--local=10.0.1.5"),
                      EXIT_USAGE);
+}
+
+static bool is(const struct addr *a, const char *text)
+{
+    char got[ADDR_TEXT_MAX];
+
+    return strcmp(addr_format(a, got), text) == 0;
+}
+
+static void a_node_of_ipv6(void **state)
+{
+    struct node_options opt;
+
+    (void)state;
+    assert_int_equal(parse(&opt, 7, "tun0", "fd00::1/64", "fd00:1::5", NULL), NODE_GO_ON);
+    assert_true(is(&opt.local, "fd00::7") && is(&opt.remote, "fd00:1::5"));
+    assert_int_equal(opt.locals.n, 1);
+    assert_int_equal(opt.locals.at[0].prefix_len, 64);
+    assert_int_equal(parse(&opt, 7, "tun0", "fd00::7/64", "fd00:1::5", NULL), EXIT_USAGE);
+    assert_int_equal(parse(&opt, 7, "tun0", "fd00::1/64", "fd00::7", NULL), EXIT_USAGE);
+    assert_int_equal(parse(&opt, 7, "tun0", "fd00::1/64", "10.0.1.5", NULL), EXIT_USAGE);
+    assert_int_equal(parse(&opt, 7, "tun0", "fd00::1/64", "fd00:1::5", "--via=10.0.0.1"),
+                     EXIT_USAGE);
+}
+
+/* Of both versions; the one by which the remote node is reached is the node's own. */
+static void a_node_of_both_versions(void **state)
+{
+    struct node_options opt;
+
+    (void)state;
+    assert_int_equal(parse(&opt, 7, "tun0", "10.0.0.1/16", "fd00:1::5", "--local=fd00::9"),
+                     NODE_GO_ON);
+    assert_int_equal(opt.locals.n, 2);
+    assert_true(is(&opt.local, "fd00::9") && is(&opt.locals.at[0].addr, "fd00::9"));
+    assert_true(is(&opt.locals.at[1].addr, "10.0.0.7"));
+    assert_int_equal(opt.locals.at[0].prefix_len, 64);
+    assert_int_equal(opt.locals.at[1].prefix_len, 16);
+    assert_int_equal(parse(&opt, 7, "tun0", "fd00::1/56", "10.0.1.5", "--local=10.0.0.9/20"),
+                     NODE_GO_ON);
+    assert_true(is(&opt.local, "10.0.0.9") && is(&opt.locals.at[1].addr, "fd00::7"));
+    assert_int_equal(opt.locals.at[0].prefix_len, 20);
+    assert_int_equal(opt.locals.at[1].prefix_len, 56);
 }
 
 static void operands_are_three(void **state)
@@ -128,6 +171,8 @@ int main(void)
         cmocka_unit_test(the_nodes_own_address_is_its_number_in_the_subnet),
         cmocka_unit_test(a_small_subnet_has_room_up_to_its_broadcast_address),
         cmocka_unit_test(an_address_of_ones_own_may_be_given),
+        cmocka_unit_test(a_node_of_ipv6),
+        cmocka_unit_test(a_node_of_both_versions),
         cmocka_unit_test(operands_are_three),
         cmocka_unit_test(durations_are_for_people),
         cmocka_unit_test(sessions_have_names),

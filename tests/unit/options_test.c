@@ -1,4 +1,5 @@
 /* The command line: every kind of value, every way to write it, every way to get it wrong. */
+#include "run/address.h"
 #include "run/options.h"
 
 #include <errno.h>
@@ -299,50 +300,6 @@ static void help_and_version(void **state)
     assert_int_equal(parse(&o, "--help=x", NULL), EXIT_USAGE);
 }
 
-static void cidr(void **state)
-{
-    static const struct {
-        const char *text, *why;
-    } bad[] = {
-        {"", "needs a prefix length behind"},
-        {"10.0.0.1", "needs a prefix length behind"},
-        {"/24", "does not begin with an IPv4 address"},
-        {"10.0.0/24", "does not begin with an IPv4 address"},
-        {"10.0.0.256/24", "does not begin with an IPv4 address"},
-        {"10.0.0.1.10.0.0.1.10.0.0.1/24", "does not begin with an IPv4 address"},
-        {"10.0.0.1/", "prefix length from 1 to 30"},
-        {"10.0.0.1/0", "prefix length from 1 to 30"},
-        {"10.0.0.1/31", "prefix length from 1 to 30"},
-        {"10.0.0.1/024", "prefix length from 1 to 30"},
-        {"10.0.0.1/24x", "prefix length from 1 to 30"},
-        {"10.0.0.1/-1", "prefix length from 1 to 30"},
-        {"10.0.0.0/24", "names the subnet itself"},
-        {"10.0.0.255/24", "broadcast"},
-        {"0.0.0.0/8", "reserved"},
-        {"127.0.0.1/8", "reserved"},
-        {"224.0.0.1/24", "reserved"},
-        {"255.255.255.255/24", "reserved"},
-    };
-    struct addr a, want = addr_v4(0x0a000001);
-    const char *why;
-    uint8_t len;
-
-    (void)state;
-    assert_int_equal(parse_cidr4("10.0.0.1/24", &a, &len, &why), 0);
-    assert_true(addr_eq(&a, &want));
-    assert_int_equal(len, 24);
-    assert_int_equal(parse_cidr4("10.0.0.1/1", &a, &len, &why), 0);
-    assert_int_equal(parse_cidr4("10.0.0.1/30", &a, &len, &why), 0);
-    assert_int_equal(len, 30);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        len = 99;
-        assert_int_equal(parse_cidr4(bad[i].text, &a, &len, &why), -EINVAL);
-        if (!strstr(why, bad[i].why))
-            fail_msg("%s: expected \"%s\", got \"%s\"", bad[i].text, bad[i].why, why);
-        assert_int_equal(len, 99);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,7 +314,6 @@ int main(void)
         cmocka_unit_test(it_calls_itself_as_it_was_typed),
         cmocka_unit_test(help_is_at_most_79_columns_wide),
         cmocka_unit_test(help_and_version),
-        cmocka_unit_test(cidr),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

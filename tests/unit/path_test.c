@@ -274,6 +274,10 @@ static void test_kinds(void **state)
     assert_int_equal(packet_classify(udp.b, udp.len), PACKET_OTHER);
     assert_int_equal(packet_classify(tcp.b, 39), PACKET_OTHER);
     assert_int_equal(packet_classify(tcp.b, 0), PACKET_OTHER);
+    put16(tcp.b + 6, 0x2000); /* a first fragment has the header, a later one does not */
+    assert_int_equal(packet_classify(tcp.b, tcp.len), PACKET_SYN);
+    put16(tcp.b + 6, 0x2001);
+    assert_int_equal(packet_classify(tcp.b, tcp.len), PACKET_OTHER);
 }
 
 static void test_a_mask_names_by_kind_and_number(void **state)

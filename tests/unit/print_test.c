@@ -2,119 +2,7 @@
  * Packet lines: against stored lines that tcpdump -n printed, and, where tcpdump is installed,
  * against what it prints now. Malformed packets have lines of our own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "tests/unit/packet_kit.h"
-#include "wire/print.h"
-#include "wire/tcp.h"
-
-enum {
-    RECORDS_MAX = 64,
-};
-
-#define OPT(bytes) .opt = (bytes), .opt_len = sizeof(bytes) - 1
-
-/* The packets of one test, all seen by one observer, for tcpdump to see as well. */
-static struct print_flows flows;
-static struct kit_packet record[RECORDS_MAX];
-static const char *record_line[RECORDS_MAX];
-static unsigned records;
-
-static int begin(void **state)
-{
-    (void)state;
-    memset(&flows, 0, sizeof(flows));
-    records = 0;
-    return 0;
-}
-
-/* A line that is ours alone. The packet is printed from memory that ends where it ends. */
-static void expect_ours(struct kit_packet p, const char *line)
-{
-    uint8_t *exact = malloc(p.len + 1);
-    char got[PRINT_LINE_MAX];
-    size_t n;
-
-    assert_non_null(exact);
-    memcpy(exact + 1, p.b, p.len);
-    n = print_packet(&flows, exact + 1, p.len, 0, got, sizeof(got));
-    free(exact);
-    assert_string_equal(got, line);
-    assert_int_equal(n, strlen(line));
-}
-
-/* A line that tcpdump prints, too. */
-static void expect(struct kit_packet p, const char *line)
-{
-    expect_ours(p, line);
-    assert_true(records < RECORDS_MAX);
-    record[records] = p;
-    record_line[records++] = line;
-}
-
-static void put_u32(FILE *f, uint32_t v)
-{
-    fwrite(&v, sizeof(v), 1, f);
-}
-
-/* A capture in the classic format, which is simple enough to be written down here. */
-static void write_records(const char *path)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    put_u32(f, 0xa1b2c3d4); /* in this machine's byte order */
-    put_u32(f, 4 << 16 | 2);
-    put_u32(f, 0);
-    put_u32(f, 0);
-    put_u32(f, 65535);
-    put_u32(f, 101); /* raw IP */
-    for (unsigned i = 0; i < records; i++) {
-        put_u32(f, 1);
-        put_u32(f, 0);
-        put_u32(f, record[i].len);
-        put_u32(f, record[i].len);
-        fwrite(record[i].b, record[i].len, 1, f);
-    }
-    assert_int_equal(fclose(f), 0);
-}
-
-/* Does the tcpdump that is installed here print what is stored? */
-static int end(void **state)
-{
-    char path[] = "/tmp/print_test.XXXXXX", command[128], line[PRINT_LINE_MAX];
-    int fd = mkstemp(path);
-    unsigned seen = 0;
-    FILE *out;
-
-    (void)state;
-    if (fd < 0 || records == 0 || system("tcpdump --version >/dev/null 2>&1") != 0) {
-        if (records)
-            print_message("[  note  ] no tcpdump here: stored lines only\n");
-        return 0;
-    }
-    close(fd);
-    write_records(path);
-    snprintf(command, sizeof(command), "tcpdump -t -n -r %s 2>/dev/null", path);
-    out = popen(command, "r");
-    while (out && fgets(line, sizeof(line), out)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (seen < records && strcmp(line, record_line[seen]) != 0) {
-            print_error("tcpdump: %s\nstored:  %s\n", line, record_line[seen]);
-            return -1;
-        }
-        seen++;
-    }
-    unlink(path);
-    return !out || pclose(out) != 0 || seen != records ? -1 : 0;
-}
+#include "print_kit.h"
 
 /* ---- TCP ---- */
 
@@ -313,48 +201,6 @@ static void test_icmp_cut_quotes(void **state)
     expect(kit_icmp(5, 1, 0, NULL, 0), "IP 10.0.1.5 > 10.0.0.7:  [|icmp]");
 }
 
-/* An IPv6 packet out of its upper header's bytes, with a hop-by-hop header where asked. */
-static struct kit_packet ip6(const char *src, const char *dst, uint8_t next, bool hop_by_hop,
-                             const char *body, uint32_t len)
-{
-    static const char router_alert[] = "\x3a\0\5\2\0\0\1\0";
-    struct kit_packet p = {.len = 40 + (hop_by_hop ? 8U : 0U) + len};
-
-    p.b[0] = 0x60;
-    put16(p.b + 4, (uint16_t)(p.len - 40));
-    p.b[6] = hop_by_hop ? 0 : next;
-    p.b[7] = 255;
-    memcpy(p.b + 8, src, 16);
-    memcpy(p.b + 24, dst, 16);
-    if (hop_by_hop)
-        memcpy(p.b + 40, router_alert, 8);
-    memcpy(p.b + p.len - len, body, len);
-    return p;
-}
-
-/* What the kernel sends by itself when an interface comes up. */
-static void test_ip6(void **state)
-{
-    static const char link_local[16] = "\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\1";
-    static const char any[16] = "";
-    static const char routers[16] = "\xff\2\0\0\0\0\0\0\0\0\0\0\0\0\0\2";
-    static const char reports[16] = "\xff\2\0\0\0\0\0\0\0\0\0\0\0\0\0\x16";
-
-    (void)state;
-    expect(ip6(link_local, routers, 58, false, "\x85\0\0\0\0\0\0\0\1\1\0\0\0\0\0\0", 16),
-           "IP6 fe80::1 > ff02::2: ICMP6, router solicitation, length 16");
-    expect(ip6(any, reports, 58, true,
-               "\x8f\0\0\0\0\0\0\1\4\0\0\0\xff\2\0\0\0\0\0\0\0\0\0\1\xff\0\0\1", 28),
-           "IP6 :: > ff02::16: HBH ICMP6, multicast listener report v2, 1 group record(s), "
-           "length 28");
-    expect(ip6(any, routers, 58, false, "\x87\0\0\0\0\0\0\0\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\1",
-               24),
-           "IP6 :: > ff02::2: ICMP6, neighbor solicitation, who has fe80::1, length 24");
-    expect(ip6(link_local, routers, 17, false, "\x13\x89\0\x09\0\x0c\0\1abcd", 12),
-           "IP6 fe80::1.5001 > ff02::2.9: UDP, length 4");
-    expect(ip6(link_local, routers, 59, false, "", 0), "IP6 fe80::1 > ff02::2: no next header");
-}
-
 /* ---- what is wrong ---- */
 
 static void test_malformed_ip(void **state)
@@ -482,8 +328,6 @@ static void test_hex(void **state)
     assert_int_equal(print_hex(b, 0, 0, row), 0);
 }
 
-#define LINES(f) cmocka_unit_test_setup_teardown(f, begin, end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,7 +339,6 @@ int main(void)
         LINES(test_udp),
         LINES(test_icmp),
         LINES(test_icmp_cut_quotes),
-        LINES(test_ip6),
         LINES(test_malformed_ip),
         LINES(test_malformed_inside),
         LINES(test_marks),

@@ -8,11 +8,14 @@ static const struct {
     enum reason_kind kind;
     const char *prefix;
 } prefixes[] = {
-    {REASON_KIND_NONE, "none"},    {REASON_KIND_DROP, "drop."},    {REASON_KIND_SEND, "send."},
-    {REASON_KIND_EVENT, "state"},  {REASON_KIND_EVENT, "timer."},  {REASON_KIND_EVENT, "recovery."},
-    {REASON_KIND_EVENT, "rtt"},    {REASON_KIND_EVENT, "icmp."},   {REASON_KIND_EVENT, "end."},
-    {REASON_KIND_EVENT, "urgent"}, {REASON_KIND_EVENT, "report."}, {REASON_KIND_EVENT, "advice."},
-    {REASON_KIND_EVENT, "room."},  {REASON_KIND_EVENT, "user."},   {REASON_KIND_EVENT, "ecn."},
+    {REASON_KIND_NONE, "none"},     {REASON_KIND_DROP, "drop."},
+    {REASON_KIND_SEND, "send."},    {REASON_KIND_EVENT, "state"},
+    {REASON_KIND_EVENT, "timer."},  {REASON_KIND_EVENT, "recovery."},
+    {REASON_KIND_EVENT, "rtt"},     {REASON_KIND_EVENT, "icmp."},
+    {REASON_KIND_EVENT, "end."},    {REASON_KIND_EVENT, "urgent"},
+    {REASON_KIND_EVENT, "report."}, {REASON_KIND_EVENT, "advice."},
+    {REASON_KIND_EVENT, "room."},   {REASON_KIND_EVENT, "user."},
+    {REASON_KIND_EVENT, "ecn."},    {REASON_KIND_EVENT, "fragment."},
     {REASON_KIND_PATH, "impair."},
 };
 

@@ -113,7 +113,8 @@ static void an_open_beside_a_listener(void **state)
 }
 
 /* MUST-43, MUST-44, MUST-45: the address that an open asks for, or else IP's choice; and that one
- * in each segment of the connection. */
+ * in each segment of the connection.
+ * RFC 1122 3.2.1.3-b, 3.3.4.2-b. */
 static void the_address_of_an_open(void **state)
 {
     (void)state;

@@ -97,7 +97,7 @@ static void unlisten(void **state)
 
 /* ---- active opens: addresses and ports (MUST-44 to MUST-46) ---- */
 
-/* MUST-46. */
+/* MUST-46. RFC 1122 3.2.1.3-f. */
 static void what_cannot_be_opened(void **state)
 {
     static const uint32_t never[] = {0,          0x7f000001, 0xe0000001, 0xffffffff,

@@ -95,7 +95,8 @@ enum {
 };
 
 /* MUST-54, MUST-56, SHLD-25: each reaches the connection that it is about, is told by its kind, and
- * changes nothing, while opening and afterwards. */
+ * changes nothing, while opening and afterwards.
+ * RFC 1122 3.2.2-d, 3.2.2.1-b, 3.2.2.1-d, 3.2.2.4-a, 3.2.2.5-b, 3.2.2.5-c, 3.4-d. */
 static void soft_errors_end_nothing(void **state)
 {
     (void)state;
@@ -167,7 +168,8 @@ static void source_quench(void **state)
 static const enum reason hard[] = {REASON_ICMP_HARD_PROTOCOL, REASON_ICMP_HARD_PORT,
                                    REASON_ICMP_HARD_FRAGMENT};
 
-/* SHLD-26: while opening, a hard error ends it at once; code 4 too, as a SYN cannot be smaller. */
+/* SHLD-26: while opening, a hard error ends it at once; code 4 too, as a SYN cannot be smaller.
+ * RFC 1122 3.2.2.1-c. */
 static void hard_errors_end_an_opening(void **state)
 {
     (void)state;
@@ -265,7 +267,8 @@ static void begin_full(void)
 }
 
 /* MUST-54 (RFC 1191 6): segments become smaller, what is in flight is sent again in that size, and
- * congestion control does not mind. */
+ * congestion control does not mind.
+ * RFC 1122 3.3.3-a. */
 static void fragmentation_needed(void **state)
 {
     uint32_t cwnd, at = 1;
@@ -407,7 +410,8 @@ static void only_what_is_in_flight(void **state)
     end();
 }
 
-/* MUST-54: to the connection that caused it, and to no other. */
+/* MUST-54: to the connection that caused it, and to no other.
+ * RFC 1122 3.2.2-d. */
 static void quotes_of_somebody_else(void **state)
 {
     struct flow first;

@@ -54,8 +54,17 @@ enum {
     RIG_DRAIN_MAX = 100000, /* packets: more are a livelock */
 };
 
-#define LOCAL_ADDR  addr_v4(0x0a000105) /* 10.0.1.5 */
-#define REMOTE_ADDR addr_v4(0x0a000007) /* 10.0.0.7 */
+/* A test file that defines this before it includes another's tests runs them over IPv6. */
+#ifdef RIG_IPV6
+enum { RIG_V6 = true };
+#else
+enum { RIG_V6 = false };
+#endif
+
+/* 10.0.1.5 and 10.0.0.7, or fd00:0:0:1::5 and fd00::7 */
+#define LOCAL_ADDR                                                                                 \
+    (rig.v6 ? (struct addr){.b = {0xfd, [7] = 1, [15] = 5}} : addr_v4(UINT32_C(0x0a000105)))
+#define REMOTE_ADDR (rig.v6 ? (struct addr){.b = {0xfd, [15] = 7}} : addr_v4(UINT32_C(0x0a000007)))
 
 /* A connection as a test speaks of it. */
 struct flow {
@@ -72,6 +81,7 @@ static struct rig {
     struct buf_pool small, device;
     void *stack_mem, *small_mem, *device_mem;
     int64_t now; /* ns */
+    bool v6;
     int listener;
     int line;         /* of the test, for messages */
     const char *what; /* is being tested, where a table says so */
@@ -120,16 +130,26 @@ static inline void rig_reason(const char *what, enum reason got, enum reason wan
 
 /* ---- begin and end ---- */
 
+/* Which version the test speaks; segments are as large in both. Before begin(). */
+static inline void over_ipv6(bool v6)
+{
+    rig.v6 = v6;
+    rig.cfg.local[0] = LOCAL_ADDR;
+    rig.cfg.prefix_len[0] = v6 ? 64 : 24;
+    rig.cfg.mtu = MSS + (v6 ? IPV6_HEADER : IPV4_HEADER_MIN) + TCP_HEADER_MIN;
+}
+
 /* Everything by default, but small. A test may change rig.cfg before begin(). */
 static inline void defaults(void)
 {
     rig = (struct rig){.listener = -1, .now = SEC};
     flow = (struct flow){.local_port = LOCAL_PORT, .remote_port = REMOTE_PORT, .irs = REMOTE_ISS};
     stack_config_default(&rig.cfg);
-    rig.cfg.local[0] = LOCAL_ADDR;
+    over_ipv6(RIG_V6);
     rig.cfg.locals = 1;
     rig.cfg.max_conns = 16;
     rig.cfg.max_chunks = 4096;
+    rig.cfg.max_fragmented = 4;
     memset(rig.cfg.secret, 7, sizeof(rig.cfg.secret));
     rig.cfg.seed = 1;
     rig.cfg.tcp.cc = &cc_reno; /* whose numbers are easily told */
@@ -180,6 +200,8 @@ static inline void drain(void)
 /* Abort what is left, whoever holds it; all memory has come back then. */
 static inline void end(void)
 {
+    struct slice first;
+
     drain();
     for (uint32_t i = 0; i < rig.st->fresh_slots; i++) {
         struct conn *c = &rig.st->conns[i];
@@ -192,6 +214,10 @@ static inline void end(void)
     assert_int_equal(rig.st->cells.in_use, 0);
     assert_int_equal(rig.st->flights.in_use, 0);
     assert_int_equal(rig.st->ranges.in_use, 0);
+    while (fragment_expire(&rig.st->fragments, TIME_NEVER, &first))
+        buf_unref(first.buf);
+    assert_int_equal(rig.st->fragments.partials.in_use, 0);
+    assert_int_equal(rig.st->fragments.bufs.in_use, 0);
     assert_int_equal(rig.small.in_use, 0);
     assert_int_equal(rig.device.in_use, 0);
     free(rig.stack_mem);
@@ -244,14 +270,19 @@ static inline enum reason rig_segment(const struct addr *src, const struct addr 
 {
     uint8_t b[DEVICE_BUF];
     struct slice s = {NULL, data, len};
-    struct ip_hdr ip = {
-        .src = *src, .dst = *dst, .version = 4, .ttl = 64, .proto = IP_PROTO_TCP, .df = true};
-    size_t tcp_len = tcp_build(b + IPV4_HEADER_MIN, src, dst, hdr, 0, &s, len ? 1 : 0);
+    struct ip_hdr ip = {.src = *src,
+                        .dst = *dst,
+                        .version = addr_is_v4(src) ? 4 : 6,
+                        .ttl = 64,
+                        .proto = IP_PROTO_TCP,
+                        .df = true};
+    size_t ip_len = ip_build_len(&ip);
+    size_t tcp_len = tcp_build(b + ip_len, src, dst, hdr, 0, &s, len ? 1 : 0);
 
     ip_build(b, &ip, tcp_len + len);
     if (len)
-        memcpy(b + IPV4_HEADER_MIN + tcp_len, data, len);
-    return rig_input(b, (uint32_t)(IPV4_HEADER_MIN + tcp_len) + len);
+        memcpy(b + ip_len + tcp_len, data, len);
+    return rig_input(b, (uint32_t)(ip_len + tcp_len) + len);
 }
 
 static inline enum reason rig_inject(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t wnd,

@@ -52,7 +52,7 @@ static void without_an_option_it_is_the_default(void **state)
 /* MUST-15: and 1220 over IPv6, whose header is 20 bytes longer. */
 static void the_default_of_ipv6_is_its_own(void **state)
 {
-    struct tcp t = {.mtu_mss = 1460};
+    struct tcp t = {.mtu_mss = 1460, .mtu_mss6 = 1440};
     struct tcb c = {.remote = {{0x20, 0x01, 0x0d, 0xb8}}};
     struct tcp_hdr syn = {0};
 
@@ -68,14 +68,15 @@ static void the_default_of_ipv6_is_its_own(void **state)
     c.ts_ok = true;
     mss_take_syn(&t, &c, &syn);
     assert_int_equal(c.snd_mss, 1428);
-    t.mtu_mss = 1240; /* an MTU of 1280, the least that IPv6 allows */
+    t.mtu_mss6 = 1220; /* an MTU of 1280, the least that IPv6 allows */
     syn.opt.has_mss = false;
     mss_take_syn(&t, &c, &syn);
     assert_int_equal(c.snd_mss, 1208);
 }
 
 /* MUST-14, MUST-67, SHLD-5, SHLD-6, MAY-3: each SYN announces what the device's MTU leaves, or
- * less if that is configured, whatever options it carries itself. */
+ * less if that is configured, whatever options it carries itself.
+ * RFC 1122 3.3.2-c. */
 static void each_syn_announces_what_the_device_takes(void **state)
 {
     static const struct {

@@ -60,7 +60,7 @@ static struct stack_conn_status status(void)
 /* ---- R1 ---- */
 
 /* MUST-20, MUST-47, SHLD-9, SHLD-10, U-2: at the third time-out in a row, once, and IP is advised.
- */
+ * RFC 1122 3.3.1.4-b. */
 static void r1_is_told(void **state)
 {
     (void)state;

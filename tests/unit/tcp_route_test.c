@@ -109,7 +109,8 @@ static void rig_leaves_by(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t le
     AT(rig_leaves_by(flags, seq, ack, len, g1, g2, g3))
 
 /* MUST-51: what an active open says holds for every segment, and can be changed or taken back.
- * MUST-16: the option's bytes are deducted from what a segment carries. */
+ * MUST-16: the option's bytes are deducted from what a segment carries.
+ * RFC 1122 3.2.1.8c-a. */
 static void an_open_by_a_route(void **state)
 {
     struct stack_open how = {.remote = REMOTE_ADDR, .remote_port = REMOTE_PORT};
@@ -177,7 +178,8 @@ static void routes_that_can_be_set(void **state)
     end();
 }
 
-/* MUST-53: a SYN's route, reversed, is that of the whole connection, from the SYN-ACK on. */
+/* MUST-53: a SYN's route, reversed, is that of the whole connection, from the SYN-ACK on.
+ * RFC 1122 3.2.1.8c-b, 3.2.1.8c-c. */
 static void the_way_back(void **state)
 {
     (void)state;
@@ -320,11 +322,13 @@ static void refused_in_any_case(void **state)
     end();
 }
 
-/* MUST-50: other options change nothing. */
+/* MUST-50: other options change nothing.
+ * RFC 1122 3.2.1.8-c, 3.2.1.8b-b. */
 static void other_options(void **state)
 {
-    static const struct ip_options o = {.len = 24,
+    static const struct ip_options o = {.len = 28,
                                         .b = {130, 11, 0, 0, 0,   0, 0, 0, 0, 0, 0, /* security */
+                                              136, 4,  0, 1, /* stream identifier */
                                               148, 4,  0, 0, 222, 3, 9, 7, 3, 4, 1, 0}};
 
     (void)state;
@@ -378,7 +382,8 @@ static void errors_about_routed_segments(void **state)
 }
 
 /* MAY-10, MAY-11 (RFC 1122 3.2.2.6): an echo's reply goes the way back, and takes both records
- * along, with our entries in them. */
+ * along, with our entries in them.
+ * RFC 1122 3.2.1.8d-a, 3.2.1.8e-a, 3.2.2.6-g, 3.2.2.6-h. */
 static void an_echo_with_options(void **state)
 {
     uint8_t b[28 + 40] = {0};

@@ -25,7 +25,8 @@ struct tc_track {
     bool used;
     long long pid, tid;
     double last;                    /* the instant of its last begin, end or instant */
-    double slice_from, slice_until; /* its last whole slice */
+    double slice_from, slice_until; /* its last whole slice ... */
+    bool kernels;                   /* ... is of a packet that no node has sent */
     const char *open[TC_DEPTH_MAX];
     unsigned depth;
     bool is_state;
@@ -185,6 +186,15 @@ static inline const char *tc_end(struct tc_track *t, const json_t *e)
     return NULL;
 }
 
+/* What a kernel says by itself when a device comes up, and no node has sent. */
+static inline bool tc_is_kernels(const json_t *e)
+{
+    const json_t *dropped = tc_arg(e, "dropped");
+
+    return strcmp(tc_string(e, "name"), "recv.other") == 0 ||
+           (dropped && strncmp(json_string_value(dropped), "drop.icmp6.", 11) == 0);
+}
+
 static inline const char *tc_slice(struct tc_track *t, const json_t *e, struct tc_seen *seen)
 {
     double at = tc_number(e, "ts"), dur = tc_number(e, "dur");
@@ -195,7 +205,8 @@ static inline const char *tc_slice(struct tc_track *t, const json_t *e, struct t
     t->slice_from = at;
     t->slice_until = at + dur;
     seen->sent += sent;
-    seen->received += !sent && strcmp(tc_string(e, "name"), "recv.other") != 0;
+    t->kernels = tc_is_kernels(e);
+    seen->received += !sent && !t->kernels;
     if (sent && (!*json_string_value(tc_arg(e, "reason")) || !tc_arg(e, "source")))
         return TC_WRONG("%s says no reason", tc_string(e, "name"));
     return NULL;
@@ -265,7 +276,7 @@ static inline const char *tc_event(struct tc_track *t, const json_t *e, struct t
         return tc_counters(e, seen);
     case 's':
     case 'f':
-        seen->arrows += tc_string(e, "ph")[0] == 'f';
+        seen->arrows += tc_string(e, "ph")[0] == 'f' && !t->kernels;
         if (tc_number(e, "ts") != t->slice_from)
             return TC_WRONG("an arrow at %.3f has no slice", tc_number(e, "ts"));
         return NULL;

@@ -21,6 +21,7 @@
 #include "run/memory.h"
 #include "run/trace.h"
 #include "run/trace_join.h"
+#include "run/trace_packet.h"
 #include "tests/unit/packet_kit.h"
 #include "tests/unit/trace_check.h"
 
@@ -408,7 +409,10 @@ static void a_timer_that_expires_is_a_slice_of_its_own(void **state)
     json_decref(events);
 }
 
-/* A packet that the stack drops is shown with the reason, on the tracks of no connection. */
+/*
+ * RFC 1122 3.1-b: a packet that the stack drops is shown with the reason, on the tracks of no
+ * connection.
+ */
 static void a_drop_is_shown(void **state)
 {
     struct kit_packet p = kit_tcp((struct kit_tcp){.flags = 2, .seq = 5, .data = 10});
@@ -538,6 +542,25 @@ static void what_is_no_trace_is_not_joined(void **state)
     assert_int_equal(joined.st_size, 0);
 }
 
+/* Fragments of one packet have its identification, and are told apart by where they belong. */
+static void fragments_are_told_apart(void **state)
+{
+    struct kit_packet p = kit_ip4(KIT_HOST, KIT_PEER, 17, NULL, 64);
+    struct trace_packet first, second, same;
+    struct pkt pkt;
+
+    (void)state;
+    put16(p.b + 6, 0x2000);
+    kit_pkt(&p, &pkt);
+    trace_packet_read(&first, &pkt, true);
+    trace_packet_read(&same, &pkt, false);
+    put16(p.b + 6, 0x2008);
+    kit_pkt(&p, &pkt);
+    trace_packet_read(&second, &pkt, true);
+    assert_true(first.id == same.id);
+    assert_true(first.id != second.id);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -549,6 +572,7 @@ int main(void)
         cmocka_unit_test(an_event_that_lacks_its_last_brace_is_left_out),
         cmocka_unit_test(the_end_of_a_node_ends_all),
         cmocka_unit_test(what_is_no_trace_is_not_joined),
+        cmocka_unit_test(fragments_are_told_apart),
     };
 
     return cmocka_run_group_tests(tests, begin_group, end_group);

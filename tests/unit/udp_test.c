@@ -107,6 +107,7 @@ static void test_ports(void **state)
     }
 }
 
+/* RFC 1122 4.1.3.4-a, 4.1.3.4-b. */
 static void test_any_flipped_bit_is_noticed(void **state)
 {
     struct udp_hdr udp;
@@ -134,6 +135,7 @@ static void test_the_device_may_vouch_for_the_checksum(void **state)
     expect_reason("partial", parse("partial", b, 13, PKT_CSUM_PARTIAL, &udp), REASON_NONE);
 }
 
+/* RFC 8200 8.1-c. */
 static void test_no_checksum_is_allowed_in_ipv4_only(void **state)
 {
     struct ip_hdr ip6 =
@@ -150,6 +152,7 @@ static void test_no_checksum_is_allowed_in_ipv4_only(void **state)
     expect_reason("IPv6, built", udp_parse(&ip6, b, 13, 0, &udp), REASON_NONE);
 }
 
+/* RFC 8200 8.1-b. */
 static void test_a_sum_of_zero_goes_as_ffff(void **state)
 {
     struct ip_hdr ip = lab();
