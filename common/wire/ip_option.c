@@ -99,9 +99,12 @@ enum reason ip_route_back(const struct ip_hdr *ip, struct ip_route *ret_route)
 
 struct addr ip_route_end(const struct ip_hdr *ip)
 {
-    const uint8_t *b = ip->options + (ip->at.route ? ip->at.route - 1 : 0);
+    const uint8_t *b;
 
-    if (!ip->at.route || b[2] > b[1])
+    if (!ip->at.route)
+        return ip->dst;
+    b = ip->options + ip->at.route - 1;
+    if (b[2] > b[1])
         return ip->dst;
     return addr_v4_bytes(b + b[1] - ENTRY);
 }
