@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "tcp/ecn.h"
 #include "wire/checksum.h"
 #include "wire/ip.h"
 
@@ -21,6 +22,7 @@ struct pieces_packet {
     uint16_t id;
     int64_t until;      /* ns */
     uint32_t have, len; /* bytes of data; len 0: its end has not come */
+    bool marked;        /* one of them by a router: then the packet is (RFC 3168 5.3) */
     bool here[UNITS];   /* does a fragment that has come begin there? */
     uint8_t header[IPV4_HEADER_MAX];
     uint8_t data[IPV4_PACKET_MAX];
@@ -109,6 +111,7 @@ enum pieces_verdict pieces_arrive(struct pieces *p, int64_t now, uint32_t max, c
     k->here[at] = true;
     memcpy(k->data + at * IPV4_FRAG_UNIT, b + header, data);
     k->have += data;
+    k->marked |= (b[1] & ECN_CE) == ECN_CE;
     if (!(get16(b + 6) & MORE))
         k->len = at * IPV4_FRAG_UNIT + data;
     if (at == 0)
@@ -119,6 +122,8 @@ enum pieces_verdict pieces_arrive(struct pieces *p, int64_t now, uint32_t max, c
     memcpy(out, k->header, header);
     memcpy(out + header, k->data, k->len);
     *ret_len = header + k->len;
+    if (k->marked)
+        out[1] |= ECN_CE;
     write_header(out, *ret_len, k->id, 0);
     drop(p, i);
     return PIECES_WHOLE;
