@@ -165,6 +165,22 @@ done
 is "one seed, one process: the capture of both ends, $(wc -l <"$WORK/both.1") packets, is the same twice" \
     "$(sum "$WORK/both.1")" "$(sum "$WORK/both.2")"
 
+# BBR waits by chance before it looks for more; that chance, too, comes back. The two begin
+# at different times.
+head -c 6000000 /dev/zero >"$WORK/zeros"
+for n in 1 2; do
+    timeout 60 "$BIN/host" --in-memory --impair 'out: rate 10mbit queue 34p; in: delay 40ms' --seed 1 --cc bbr --port 9 \
+        --pcap "$WORK/bbr.$n.pcapng" tun0 10.0.0.1/24 10.0.1.5 <"$WORK/zeros" >/dev/null 2>"$WORK/bbr.$n.err" &
+    eval "bbr$n=\$!"
+    sleep 0.1
+done
+for n in 1 2; do
+    eval "wait \$bbr$n"
+    check "one seed, one process, bbr, $n" [ $? -eq 0 ]
+    $lines --v4 "$WORK/bbr.$n.pcapng" >"$WORK/bbr.$n"
+done
+is "one seed, one process, bbr: $(wc -l <"$WORK/bbr.1") packets, the same twice" "$(sum "$WORK/bbr.1")" "$(sum "$WORK/bbr.2")"
+
 # Another seed is another run.
 cp "$WORK/host.1" "$WORK/host.seed7"
 timeout 60 "$BIN/host" --impair 'loss 0%' --seed 8 --step $step --pcap "$WORK/host.pcapng" \

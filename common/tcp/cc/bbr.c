@@ -72,11 +72,13 @@ static bool in_probe_bw(const struct bbr *b)
 
 /*
  * 5.3.3.8: 2 to 3 s, and a round trip more or less. Chance must come from somewhere: the low bits
- * of the time and of what was delivered are as good as any for that flows do not probe in step.
+ * of how long the cycle took and of what was delivered are as good as any for that flows do not
+ * probe in step, and a run that is repeated has them again.
  */
 static void pick_probe_wait(struct bbr *b, const struct cc_sample *s)
 {
-    uint64_t z = ((uint64_t)s->now ^ s->rate.total_delivered) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = ((uint64_t)(s->now - b->cycle_stamp) ^ s->rate.total_delivered) *
+                 UINT64_C(0x9e3779b97f4a7c15);
 
     b->rounds_since_probe_up = (uint32_t)(z >> 63);
     b->bw_probe_wait = 2 * SEC + (int64_t)(z >> 32) % SEC;
@@ -400,6 +402,7 @@ static void begin(struct bbr *b, struct cc *cc, const struct cc_sample *s)
         .undo_state = BBR_NONE,
         .min_rtt = s->min_rtt ? s->min_rtt : BBR_RTT_UNKNOWN,
         .min_rtt_stamp = s->now,
+        .cycle_stamp = s->now,
         .probe_rtt_min_delay = s->min_rtt ? s->min_rtt : BBR_RTT_UNKNOWN,
         .probe_rtt_min_stamp = s->now,
         .extra_acked_start = s->now,
