@@ -1,7 +1,6 @@
 /*
  * Each bound is a function that sets up an experiment (lab.h), plays it, and says what it found:
- * a figure for people and whether it holds. Experiments on loss recovery are played with each
- * congestion control that lets recovery decide, because a repair must not depend on it.
+ * a figure for people and whether it holds. Congestion control is CUBIC where none is named.
  */
 #include "tests/sim/bounds.h"
 
