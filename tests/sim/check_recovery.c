@@ -262,27 +262,32 @@ static void note_blocks(struct check *c, struct flow *f)
     const struct tcp_options *o = &a->tcp.opt;
 
     for (unsigned i = 0; i < o->sack_n; i++) {
-        if (seq_leq(o->sack[i].start, a->tcp.ack) || seq_gt(o->sack[i].end, a->snd_nxt))
+        if (seq_leq(o->sack[i].start, a->tcp.ack) || seq_gt(o->sack[i].end, a->snd_nxt) ||
+            seq_leq(o->sack[i].end, f->repair.una))
             continue;
         note_report(c, f, o->sack[i].start, o->sack[i].end);
         add_report(f, (struct span){o->sack[i].start, o->sack[i].end});
     }
 }
 
+/* An acknowledgment that was overtaken moves nothing, but what its blocks report has arrived all the
+ * same: to SACK it is a duplicate like others (RFC 6675 section 2), and RACK learns from it. */
 void check_heard(struct check *c, const void *of, bool unsure)
 {
     const struct arrival *a = &c->arrival;
     const struct conn *conn = of;
     struct flow *f = a->back;
     struct repair *r = &f->repair;
+    bool old = seq_lt(a->tcp.ack, a->snd_una);
 
-    if (seq_lt(a->tcp.ack, a->snd_una) || seq_gt(a->tcp.ack, f->sent_end))
-        return; /* older than what we know, or not of this connection */
+    if ((old && !a->tcp.opt.sack_n) || seq_gt(a->tcp.ack, f->sent_end))
+        return; /* nothing that we do not know, or not of this connection */
     if (unsure)
         lose_sight(f);
-    note_report(c, f, r->una, a->tcp.ack);
+    if (!old)
+        note_report(c, f, r->una, a->tcp.ack);
     note_blocks(c, f);
-    note_duplicate(f, a->tcp.ack, conn->tcb.snd_mss);
+    note_duplicate(f, seq_max(r->una, a->tcp.ack), conn->tcb.snd_mss);
     r->una = seq_max(r->una, a->tcp.ack);
     forget_acked(f, r->una);
     remove_pieces(r, 0, split_at(f, r->una));
