@@ -102,12 +102,11 @@ static enum reason step_timestamp(struct seg *s)
 static enum reason step_sequence(struct seg *s)
 {
     struct tcb *c = s->c;
+    enum reason why;
 
-    if (c->state == TCP_SYN_RECEIVED && (s->flags & TCP_SYN) && s->seq == c->irs) {
-        enum reason why = syn_again(s);
-        if (why)
-            return why;
-    }
+    if (c->state == TCP_SYN_RECEIVED && (s->flags & TCP_SYN) && s->seq == c->irs &&
+        (why = syn_again(s)))
+        return why;
     if (acceptable(c, s->seq, seg_len(s)))
         return REASON_NONE;
     if (tcb_rcv_wnd(c) > 0 || s->seq != c->rcv_nxt) {
@@ -115,9 +114,9 @@ static enum reason step_sequence(struct seg *s)
             tcp_arm_linger(s->t, c, s->now); /* a FIN again: wait for another 2 MSL */
         if (seq_leq(s->seq + s->data.len, c->rcv_nxt))
             sack_note_duplicate(s->t, c, s->seq, s->data.len);
-        unacceptable(s, REASON_TCP_SEQUENCE);
+        why = unacceptable(s, REASON_TCP_SEQUENCE);
         heed_last_octet(s);
-        return REASON_TCP_SEQUENCE;
+        return why;
     }
     /* MUST-66: a closed window takes no data, but ACK, RST and URG of what probes it count. */
     s->data.len = 0;
