@@ -39,6 +39,8 @@ extra | clang-format  | clang-format       | clang-tools-extra   | clang
 extra | cppcheck      | cppcheck           | cppcheck            | cppcheck
 extra | nft           | nftables           | nftables            | nftables
 extra | strace        | strace             | strace              | strace
+extra | traceroute    | traceroute         | traceroute          | traceroute
+extra | tracepath     | iputils-tracepath  | iputils             | iputils
 extra | libfuzzer     | libclang-rt-dev    | compiler-rt         | compiler-rt
 extra | valgrind      | valgrind           | valgrind            | valgrind
 '

@@ -165,9 +165,9 @@ net_up()
     finish
 }
 
-# far_up NAME N [ROUTER]: another namespace, whose kernel is an end of its own at 10.9.N.2. This one
-# forwards to it, or the namespace ROUTER, so packets can be lost and marked on the way; each segment
-# is a packet.
+# far_up NAME N [ROUTER]: another namespace, whose kernel is an end of its own at 10.9.N.2, and, where
+# there is IPv6, at fd00:9:N::2. This one forwards to it, or the namespace ROUTER, so packets can be
+# lost and marked on the way; each segment is a packet.
 #
 #   10.9.N.2 [NAME] NAME1 === NAME0 [here, forwards] === tun0 or tun1 or another such
 #
@@ -184,7 +184,11 @@ far_up()
             ip $router link set "${1}0" gso_max_segs 1 up &&
             ip -n "$1" addr add "10.9.$2.2/24" dev "${1}1" &&
             ip -n "$1" link set "${1}1" gso_max_segs 1 up &&
-            ip -n "$1" route add default via "10.9.$2.1"
+            ip -n "$1" route add default via "10.9.$2.1" || return 1
+        can_speak 6 || return 0
+        ip $router addr add "fd00:9:$2::1/64" dev "${1}0" nodad &&
+            ip -n "$1" addr add "fd00:9:$2::2/64" dev "${1}1" nodad &&
+            ip -n "$1" -6 route add default via "fd00:9:$2::1"
     } 2>"$WORK/far.err"
 }
 
@@ -218,11 +222,31 @@ answers()
     ping -c 1 -W 1 "$1"
 }
 
+# speak 4|6: from now on host and peer_start use that version of IP, and these are the addresses:
+#
+#   host $host_at -- tun0 $host_side | kernel | $peer_side tun1 -- $peer_at peer ($peer_url)
+speak()
+{
+    case $1 in
+    4) host_side=10.0.0.1 host_at=10.0.0.7 peer_side=10.0.1.1 peer_at=10.0.1.5 prefix=24 ;;
+    6) host_side=fd00::1 host_at=fd00::7 peer_side=fd00:1::1 peer_at=fd00:1::5 prefix=64 ;;
+    esac
+    peer_url=http://$peer_at
+    [ "$1" = 4 ] || peer_url="http://[$peer_at]"
+}
+speak 4
+
+# can_speak 4|6: false where the kernel cannot.
+can_speak()
+{
+    [ "$1" = 4 ] || [ -e /proc/sys/net/ipv6/conf/all/forwarding ]
+}
+
 # peer_start [OPTION...]: start peer and wait until it is ready; its pid is $peer.
 peer_start()
 {
     rm -f "$WORK/peer.err" # what the last one said is not this one's
-    "$BIN/peer" "$@" tun1 10.0.1.1/24 10.0.0.7 </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
+    "$BIN/peer" "$@" tun1 $peer_side/$prefix $host_at </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
     peer=$!
     wait_for 5 grep -q " ready on " "$WORK/peer.err" && return
     not_ok "peer starts" "$(cat "$WORK/peer.err")"
@@ -232,13 +256,13 @@ peer_start()
 # host [OPTION...]: the usual host, in the foreground.
 host()
 {
-    "$BIN/host" "$@" tun0 10.0.0.1/24 10.0.1.5
+    "$BIN/host" "$@" tun0 $host_side/$prefix $peer_at
 }
 
 # peer_tells FILE: what peer knows about itself, from its status page; false if it does not answer.
 peer_tells()
 {
-    curl -sS -f -m 5 http://10.0.1.5/status.json >"$1"
+    curl -sS -f -g -m 5 "$peer_url/status.json" >"$1"
 }
 
 # told FILE NAME: the number of that name in it, which is 0 for a counter that is not there.
@@ -260,12 +284,15 @@ capture()
     wait_for 5 grep -q 'listening on' "$2.err"
 }
 
-# segments FILE: each TCP segment of a capture as "TTL SRC DST FLAGS SEQ NEXT ACK", numbers absolute.
+# segments FILE: each TCP segment of a capture as "TTL SRC DST FLAGS SEQ NEXT ACK LABEL", numbers
+# absolute; TTL is the hop limit of IPv6, LABEL its flow label or "-".
 segments()
 {
     tcpdump -nn -S -v -r "$1" tcp 2>/dev/null | awk '
-        /^[0-9]/ { ttl = $0; sub(/.*ttl /, "", ttl); sub(/,.*/, "", ttl); next }
+        function behind(re, s) { s = $0; if (!sub(re, "", s)) return "-"; sub(/[^0-9a-f].*/, "", s); return s }
+        /^[0-9]/ { ttl = behind(".*(ttl|hlim) "); label = behind(".*flowlabel 0x") }
         /Flags/ {
+            sub(/^[0-9].*payload length: [0-9]+\) /, "")
             src = $1; dst = $3; sub(/:$/, "", dst)
             flags = $0; sub(/.*Flags \[/, "", flags); sub(/\].*/, "", flags)
             seq = next_seq = ack = "-"
@@ -275,6 +302,6 @@ segments()
             }
             if (match($0, /ack [0-9]+/))
                 ack = substr($0, RSTART + 4, RLENGTH - 4)
-            print ttl, src, dst, flags, seq, next_seq, ack
+            print ttl, src, dst, flags, seq, next_seq, ack, label
         }'
 }
