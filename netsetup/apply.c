@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "holder.h"
 #include "setup.h"
 
 /* ---- one operation ---- */
@@ -98,6 +99,8 @@ static int perform(struct setup *s, struct op *op, char *said, bool *ret_unwritt
     int fd = -1;
     int r = prepare(s, op, &fd);
 
+    if (r == 0)
+        r = op_hold(op, s->holder);
     if (r == 0) {
         r = journal_put(s->journal, op);
         if (r == 0)
@@ -176,16 +179,44 @@ static int report(const struct op *op, int error, const char *said)
                          : "");
 }
 
-/* Undo and forget what is in the journal about `op`. */
+/* Undo what is in the journal about `op`, and forget it unless somebody else holds it, too. */
 static void take_back(struct setup *s, const struct op *op)
 {
     char said[FIREWALL_TEXT_MAX] = "";
     const struct op *entry = journal_find(s->journal, op);
+    struct op *mine;
 
-    if (entry && undo_op(s, entry, said) >= 0) {
+    if (!entry || undo_op(s, entry, said) < 0)
+        return;
+    mine = &s->journal->op[entry - s->journal->op];
+    op_release(mine, s->holder);
+    if (mine->holders == 0)
         journal_drop(s->journal, (unsigned)(entry - s->journal->op));
-        journal_save(s->journal);
+    journal_save(s->journal);
+}
+
+/* What others have made and we need, too, must stay when they go. */
+static int hold_all(struct setup *s)
+{
+    struct journal *j = s->journal;
+    bool changed = false;
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < j->ops; i++) {
+        struct op *op = &j->op[i];
+
+        if (!lab_needs(&s->lab, s->parts, op) || op_is_held_by(op, s->holder))
+            continue;
+        op_release_gone(op);
+        r = op_hold(op, s->holder);
+        changed = true;
     }
+    if (r == -E2BIG)
+        return say_error(EXIT_FAILED, "more than %d labs share this network; take one down first",
+                         HOLDERS_MAX);
+    if (r == 0 && changed)
+        r = journal_save(j);
+    return r < 0 ? report_journal(j, r) : EXIT_DONE;
 }
 
 int apply(struct setup *s, struct plan *plan)
@@ -218,5 +249,5 @@ int apply(struct setup *s, struct plan *plan)
             take_back(s, &plan->op[k - 1]);
         return code;
     }
-    return EXIT_DONE;
+    return hold_all(s);
 }

@@ -12,16 +12,38 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static const char system_folders[] = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static char **callers; /* the pointers are kept; setenv() leaves the strings alone */
+
+static void keep_environment(void)
+{
+    size_t n = 0;
+
+    if (callers)
+        return; /* the second time is not the caller's any more */
+    while (environ && environ[n])
+        n++;
+    callers = calloc(n + 1, sizeof(*callers));
+    if (callers && n)
+        memcpy(callers, environ, n * sizeof(*callers));
+}
+
+char **exec_callers_environment(void)
+{
+    return callers ? callers : environ;
+}
 
 void exec_environment(void)
 {
     const char *path = secure_getenv("PATH");
     char *joined;
 
+    keep_environment();
     setenv("LC_ALL", "C", 1);
     if (!path || !*path) {
         setenv("PATH", system_folders, 1);

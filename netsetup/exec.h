@@ -10,6 +10,9 @@
  */
 void exec_environment(void);
 
+/* The environment as it was before exec_environment(), for programs that are not our tools. */
+char **exec_callers_environment(void);
+
 /*
  * Run argv[0] (found through PATH), with nothing on its standard input; what it prints on standard
  * output and error goes to out[size], cut off there and terminated. Returns its exit code, 128 +

@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "holder.h"
 #include "journal_text.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -341,10 +342,13 @@ int journal_put(struct journal *j, const struct op *op)
     if (i == j->ops) {
         j->op[j->ops++] = *op;
     } else {
-        bool table_too = j->op[i].table_too || op->table_too; /* neither was there before us */
+        const struct op before = j->op[i];
 
         j->op[i] = *op;
-        j->op[i].table_too = table_too;
+        j->op[i].table_too |= before.table_too; /* neither was there before us */
+        for (unsigned h = 0; h < before.holders; h++)
+            if (op_hold(&j->op[i], before.holder[h]) < 0)
+                return -E2BIG;
     }
     return 0;
 }

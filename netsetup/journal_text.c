@@ -2,7 +2,7 @@
  * One object for each operation, with the fields that its kind has:
  *
  *   {"version": 2, "boot": "...", "netns": "f0000123", "cookie": "1a", "changes": [
- *     {"op": "device", "ifname": "tun0", "index": 2, "owner": 1000},
+ *     {"op": "device", "ifname": "tun0", "index": 2, "owner": 1000, "held": ["lab"]},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "10.0.0.1", "prefix": 24},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "fd00::1", "prefix": 64},
  *     {"op": "link-up", "ifname": "tun0", "index": 2},
@@ -14,7 +14,9 @@
  *     {"op": "sysctl", "name": "net/ipv4/ip_forward", "value": "1",
  *      "saved": [["net/ipv4/ip_forward", "0"], ...]}]}
  *
- * Without "family" it is IPv4. Version 1 was the same without anything of IPv6.
+ * Without "family" it is IPv4. "held", which every change has, says who needs it: see holder.h.
+ * Version 2 was the same without "held", when there was one lab; version 1 without anything of
+ * IPv6.
  *
  * A reader that does not know the version or a kind refuses the whole file: undoing half of it in
  * the wrong order is worse than asking.
@@ -26,10 +28,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "holder.h"
 #include "run/address.h"
 
 enum {
-    JOURNAL_VERSION = 2,
+    JOURNAL_VERSION = 3,
 };
 
 static const char *const kind_names[OP_KINDS] = {
@@ -71,6 +74,15 @@ static json_t *saved_to_json(const struct op *op)
     return list;
 }
 
+static json_t *holders_to_json(const struct op *op)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < op->holders; i++)
+        json_array_append_new(list, json_string(op->holder[i]));
+    return list;
+}
+
 /* It is about one link, which is known by its index. */
 static bool has_index(const struct op *op)
 {
@@ -89,6 +101,7 @@ static json_t *op_to_json(const struct op *op)
         set_int(o, "index", op->index);
     if (op->family == FAMILY_IPV6)
         set_string(o, "family", "ipv6");
+    json_object_set_new(o, "held", holders_to_json(op));
     switch (op->kind) {
     case OP_DEVICE:
         set_int(o, "owner", op->owner);
@@ -181,6 +194,21 @@ static bool get_saved(const json_t *list, struct op *op)
     return true;
 }
 
+/* Absent: held by the lab, as in a journal of version 2. */
+static bool get_holders(const json_t *o, struct op *op)
+{
+    const json_t *list = json_object_get(o, "held");
+
+    if (!list)
+        return op_hold(op, LAB_NAME) == 0;
+    if (!json_is_array(list) || json_array_size(list) > HOLDERS_MAX)
+        return false;
+    for (; op->holders < json_array_size(list); op->holders++)
+        if (!copy_string(json_array_get(list, op->holders), op->holder[op->holders], HOLDER_MAX))
+            return false;
+    return true;
+}
+
 static bool get_address(const json_t *o, struct op *op)
 {
     char text[ADDR_TEXT_MAX];
@@ -259,7 +287,7 @@ static bool get_op(const json_t *o, struct op *op)
     if (has_index(op) && !get_int(o, "index", 1, INT32_MAX, &index))
         return false;
     op->index = (int)index;
-    return get_family(o, op) && get_fields(o, op);
+    return get_family(o, op) && get_holders(o, op) && get_fields(o, op);
 }
 
 static bool same_netns(const struct netns_id *n, const json_t *root)

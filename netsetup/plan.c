@@ -310,6 +310,18 @@ enum part op_part(enum op_kind kind)
     return 0;
 }
 
+bool lab_needs(const struct lab *lab, unsigned parts, const struct op *op)
+{
+    if (!(op_part(op->kind) & parts))
+        return false;
+    if (op->kind == OP_CHAIN || op->kind == OP_SYSCTL)
+        return true;
+    for (unsigned i = 0; i < lab->nodes; i++)
+        if (strcmp(lab->node[i].ifname, op->ifname) == 0)
+            return true;
+    return false;
+}
+
 bool op_same_thing(const struct op *a, const struct op *b)
 {
     return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 && a->family == b->family &&

@@ -23,10 +23,15 @@ enum {
     OP_SAVED_MAX = 512,     /* sysctl values that one operation can put back */
     SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv6/conf/INTERFACE/forwarding" with its final zero */
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
+    HOLDERS_MAX = 16,       /* labs and runs that share one change */
+    HOLDER_MAX = 64,        /* bytes of a holder's name, see holder.h */
     OP_TEXT_MAX = 200,      /* bytes of an operation as a command line */
     REFUSAL_TEXT_MAX = 512, /* bytes of the reason why there is no plan */
     OFF_TEXT_MAX = 200,     /* bytes of the reason why there is no IPv6 */
 };
+
+/* The lab's name, which stands in the journal, unless the caller gives it another. */
+#define LAB_NAME "lab"
 
 enum family {
     FAMILY_IPV4,
@@ -142,6 +147,8 @@ struct op {
     struct saved_value saved[OP_SAVED_MAX]; /* SYSCTL: what was, in the order of putting back */
     unsigned saved_count;
     bool undoing; /* SYSCTL: putting back has begun, so what is there now says nothing */
+    char holder[HOLDERS_MAX][HOLDER_MAX]; /* who needs it, see holder.h */
+    unsigned holders;
 };
 
 struct plan {
@@ -176,6 +183,9 @@ unsigned plan_changes(const struct plan *plan);
 
 /* The part that an operation belongs to. */
 enum part op_part(enum op_kind kind);
+
+/* Whether `parts` of the lab need what the operation made. */
+bool lab_needs(const struct lab *lab, unsigned parts, const struct op *op);
 
 /* Whether `a` and `b` are about the same thing, so that one of them in the journal is enough. */
 bool op_same_thing(const struct op *a, const struct op *b);

@@ -16,7 +16,12 @@ enum {
 
 struct setup {
     struct lab lab;
-    unsigned parts; /* of enum part */
+    unsigned parts;          /* of enum part */
+    char holder[HOLDER_MAX]; /* in whose name changes are made and taken back */
+    bool all;                /* down: also what others hold */
+    bool owner_chosen;       /* with --user */
+    bool rootless;           /* run: in a network of its own */
+    char **command;          /* run: argv of it, NULL-terminated */
     bool json;
     bool quiet;       /* no notes */
     unsigned verbose; /* say each operation */
@@ -49,12 +54,20 @@ int apply(struct setup *s, struct plan *plan);
  */
 int undo_op(struct setup *s, const struct op *op, char *said);
 
+/* What became of the changes in the journal. */
+struct undo_count {
+    unsigned of;     /* how many nobody holds any more */
+    unsigned undone; /* of these */
+    unsigned kept;   /* how many somebody else holds, too */
+    char keeper[HOLDER_MAX];
+};
+
 /*
- * Undo what the journal holds for s->parts, backwards. Errors are reported and do not stop the
- * rest; what could not be undone stays in the journal. *ret_undone of *ret_of changes are undone
- * then. Returns an exit code.
+ * Let go what s->holder holds of s->parts (with s->all: what anybody does), and undo what nobody
+ * holds any more, backwards. Errors are reported and do not stop the rest; what could not be undone
+ * stays in the journal. Returns an exit code.
  */
-int undo_all(struct setup *s, unsigned *ret_undone, unsigned *ret_of);
+int undo_all(struct setup *s, struct undo_count *ret);
 
 /* ---- status.c ---- */
 

@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "device.h"
+#include "holder.h"
 #include "setup.h"
 
 enum {
@@ -169,35 +171,54 @@ static int report(const struct op *op, int error, const char *said)
                      op_undo_text(op, text), said[0] ? said : strerror(-error), say_self());
 }
 
-int undo_all(struct setup *s, unsigned *ret_undone, unsigned *ret_of)
+/* Whether the operation is to be undone now; if others hold it, too, that is counted. */
+static bool let_go(struct setup *s, struct op *op, struct undo_count *count)
+{
+    bool was_ours;
+
+    op_release_gone(op);
+    was_ours = op_release(op, s->holder);
+    if (op->holders == 0 || s->all)
+        return true;
+    if (was_ours && op_is_change(op->kind)) {
+        count->kept++;
+        snprintf(count->keeper, sizeof(count->keeper), "%s", op->holder[0]);
+    }
+    return false;
+}
+
+int undo_all(struct setup *s, struct undo_count *ret)
 {
     char said[FIREWALL_TEXT_MAX], text[OP_TEXT_MAX];
-    unsigned undone = 0, of = 0;
+    struct undo_count count = {0};
     int code = EXIT_DONE;
 
     for (unsigned i = s->journal->ops; i > 0; i--) {
-        const struct op op = s->journal->op[i - 1];
-        int r;
+        struct op *op = &s->journal->op[i - 1];
+        int r = 0;
 
-        if (!(op_part(op.kind) & s->parts))
+        if (!(op_part(op->kind) & s->parts))
             continue;
-        of += op_is_change(op.kind);
-        said[0] = '\0';
-        r = undo_op(s, &op, said);
-        if (r < 0) {
-            code = report(&op, r, said);
-            continue;
+        if (let_go(s, op, &count)) {
+            const struct op copy = *op;
+
+            count.of += op_is_change(copy.kind);
+            said[0] = '\0';
+            r = undo_op(s, &copy, said);
+            if (r < 0) {
+                code = report(&copy, r, said);
+                continue;
+            }
+            count.undone += r == 0 && op_is_change(copy.kind);
+            if (s->verbose && r == 0)
+                say_note(s, "%s%s", op_undo_text(&copy, text),
+                         op_is_change(copy.kind) ? "" : " (iptables had made it)");
+            journal_drop(s->journal, i - 1);
         }
-        undone += r == 0 && op_is_change(op.kind);
-        if (s->verbose && r == 0)
-            say_note(s, "%s%s", op_undo_text(&op, text),
-                     op_is_change(op.kind) ? "" : " (iptables had made it)");
-        journal_drop(s->journal, i - 1);
         r = journal_save(s->journal);
         if (r < 0)
             code = say_error(EXIT_FAILED, "cannot write %s: %s", s->journal->path, strerror(-r));
     }
-    *ret_undone = undone;
-    *ret_of = of;
+    *ret = count;
     return code;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
-# make demo: see it happen. In a private network namespace, which vanishes afterwards: set up the
-# lab, start peer, let host carry a file there and back, draw what passed, tear everything down.
+# make demo: see it happen. `netsetup run --rootless` sets up the lab in a private network namespace,
+# and starts this again in it: start peer, let host carry a file there and back, draw what passed.
 # The captures and logs stay in build/demo/. The nodes run in the background and the script waits
 # for them, so that a signal is noticed at once.
 
@@ -47,36 +47,23 @@ make_room()
     rm -f $OUT/*
 }
 
-# Where to run, and why there. (Root of a user namespace may not write to everybody's folders.)
+# Where to run, and why there. First a trial, which also says why not.
 enter()
-{
-    if unshare -Urnm test -w $OUT 2>/dev/null; then
-        echo "twintun demo: in a private network namespace, with a user namespace of its own"
-        echo "(unshare -Urn), which needs no root; nothing here touches this machine's own network."
-        TWINTUN_DEMO=inside exec unshare -Urnm bash "$0"
-    elif [ "$(id -u)" -eq 0 ] && unshare -nm true 2>/dev/null; then
-        echo "twintun demo: in a private network namespace, as root (unshare -n), because a user"
-        echo "namespace will not do here; nothing here touches this machine's own network."
-        TWINTUN_DEMO=inside exec unshare -nm bash "$0"
-    fi
-    without_tun "this system allows no private network namespace"
-}
-
-# Why there is no TUN, if there is none.
-tun_missing()
 {
     local why
 
-    if [ ! -e /dev/net/tun ]; then
-        echo "/dev/net/tun is missing; as root: modprobe tun, or give this container the device"
-    elif why=$(LC_ALL=C; { : <>/dev/net/tun; } 2>&1); [[ $why == *"Permission denied"* ]]; then
-        echo "/dev/net/tun may not be opened by this user; as root: chmod 666 /dev/net/tun"
-    elif ! why=$(ip tuntap add dev probe0 mode tun 2>&1); then
-        echo "$why"
-    else
-        ip link del probe0
-        return 1
+    if ! why=$($BIN/netsetup -q run --rootless -- test -w $OUT 2>&1); then
+        without_tun "no TUN to be had: $(sed -n '$s/^netsetup: //p' <<<"${why:-$OUT cannot be written there}")"
     fi
+    if [ "$(id -u)" -eq 0 ]; then
+        echo "twintun demo: in a private network namespace, as root (netsetup run --rootless);"
+    else
+        echo "twintun demo: in a private network namespace, with a user namespace of its own"
+        echo "(netsetup run --rootless), which needs no root;"
+    fi
+    echo "nothing here touches this machine's own network."
+    say "netsetup up: two TUNs, addresses, forwarding, and two rules that exempt them from tracking"
+    TWINTUN_DEMO=inside exec $BIN/netsetup -v run --rootless -- bash "$0" 2>&1
 }
 
 hashes()
@@ -138,7 +125,6 @@ failed()
 {
     echo "$1 failed:"
     grep -v ' IP ' "$2"
-    $BIN/netsetup down >/dev/null 2>&1
     exit 1
 }
 
@@ -155,16 +141,7 @@ finish()
 
 run()
 {
-    mount -t tmpfs tmpfs /run
-    ip link set lo up
-    if why=$(tun_missing); then
-        without_tun "no TUN to be had: $why"
-    fi
     trap finish EXIT
-
-    say "netsetup up: two TUNs, addresses, forwarding, and two rules that exempt them from tracking"
-    $BIN/netsetup -v up 2>&1 || exit 1
-
     say "peer serves at $PEER behind tun1; host, at $HOST behind tun0, sends it a file of 4 MiB"
     echo "   and gets it back (peer's session is an echo)"
     $BIN/peer -v --once --pcap $OUT/peer.pcapng tun1 10.0.1.1/24 $HOST </dev/null \
@@ -188,8 +165,7 @@ run()
     hashes || exit 1
     say "what the nodes say"
     summaries $OUT/host.log $OUT/peer.log
-    say "netsetup down: everything is as it was"
-    $BIN/netsetup down 2>&1 || exit 1
+    say "the network vanishes with this process: nothing is left"
     what_next "$OUT/host.pcapng   what host saw on tun0" \
         "$OUT/peer.pcapng   what peer saw on tun1"
     echo "  The lab on this machine, to type into, in two terminals:"

@@ -192,6 +192,31 @@ far_up()
     } 2>"$WORK/far.err"
 }
 
+# machine FILE: everything that netsetup may change, as text without counters and clocks: links,
+# addresses, routes, groups, the rules of all tables and both variants, sysctls, journals.
+machine()
+{
+    local save
+
+    {
+        ip -o link | sed 's/qdisc noop/qdisc pfifo_fast/' # a link that was up once keeps its queue
+        ip -o addr | sed -E 's/_lft [0-9]+sec/_lft SEC/g'
+        { ip route show table all; ip -6 route show table all; } | sed -E 's/ expires [0-9]+sec//'
+        ip -6 maddr
+        grep -rs . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/{forwarding,accept_redirects} \
+            /proc/sys/net/ipv6/conf/*/{forwarding,accept_ra,force_forwarding}
+        ls -d /run/twintun*
+        for save in iptables-nft-save iptables-legacy-save ip6tables-nft-save ip6tables-legacy-save; do
+            # asking the legacy variant for a table would create it
+            case $save in
+            iptables-legacy-save) [ -s /proc/net/ip_tables_names ] ;;
+            ip6tables-legacy-save) [ -s /proc/net/ip6_tables_names ] ;;
+            esac && $save 2>/dev/null
+        done | sed -E -e '/^#/d' -e 's/\[[0-9]+:[0-9]+\]//'
+        nft list ruleset | sed -E 's/counter packets [0-9]+ bytes [0-9]+//'
+    } >"$1" 2>/dev/null
+}
+
 answers()
 {
     ping -c 1 -W 1 "$1"

@@ -835,7 +835,7 @@ case_stale_journal() {
     sed -E 's/"cookie": "[^"]*"/"cookie": "0123"/' "$TMP/journal" >"$file"
     says "a journal of another namespace is not believed" 0 "" "$NETSETUP" -q down -o rules
     check "and nothing of it is undone" ip link show tun0
-    echo '{"version": 3}' >"$file"
+    echo '{"version": 4}' >"$file"
     says "a journal that is not understood stops down" 1 "cannot be understood" "$NETSETUP" down
     cp "$TMP/journal" "$file"
     exits "with the right one, down works" 0 "$NETSETUP" down

@@ -62,7 +62,12 @@ static void write_text(const char *text)
 }
 
 static const struct op every_kind[] = {
-    {.kind = OP_DEVICE, .ifname = "tun0", .index = 7, .owner = 1000},
+    {.kind = OP_DEVICE,
+     .ifname = "tun0",
+     .index = 7,
+     .owner = 1000,
+     .holder = {"lab", "run 4711 815 12"},
+     .holders = 2},
     {.kind = OP_ADDRESS, .ifname = "tun0", .index = 7},
     {.kind = OP_LINK_UP, .ifname = "a-name-of-15-ch", .index = 2147483647},
     {.kind = OP_CHAIN, .table_too = true},
@@ -118,6 +123,9 @@ static void every_kind_survives(void **state)
         assert_string_equal(a->ifname, b->ifname);
         assert_int_equal(a->index, b->index);
         assert_int_equal(a->owner, b->owner);
+        assert_int_equal(a->holders, b->holders);
+        for (unsigned h = 0; h < a->holders; h++)
+            assert_string_equal(a->holder[h], b->holder[h]);
         assert_int_equal(a->table_too, b->table_too);
         assert_int_equal(a->undoing, b->undoing);
         assert_int_equal(a->family, b->family);
@@ -308,7 +316,7 @@ static void damage_is_not_guessed_at(void **state)
         "{",
         "[]",
         "{}",
-        "{\"version\": 3, \"changes\": []}",
+        "{\"version\": 4, \"changes\": []}",
         "{\"version\": 0, \"changes\": []}",
         HEAD "\"changes\": 5}",
         HEAD "\"changes\": [5]}",
@@ -378,6 +386,8 @@ static void an_earlier_version(void **state)
     assert_int_equal(j->ops, 2);
     assert_int_equal(j->op[1].kind, OP_RULE);
     assert_int_equal(j->op[1].family, FAMILY_IPV4);
+    assert_int_equal(j->op[1].holders, 1);
+    assert_string_equal(j->op[1].holder[0], LAB_NAME);
     j->ops = 0;
     journal_close(j);
 }
