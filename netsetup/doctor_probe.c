@@ -132,20 +132,30 @@ static void name_chain(const struct exam *e, const struct probing *p, const stru
 
 /* ---- findings ---- */
 
+/* Append `text`, with `between` in front unless it is the first. What has no room is left off. */
+static void append(char *out, size_t size, const char *between, const char *text)
+{
+    size_t used = strlen(out), need = strlen(text) + (used ? strlen(between) : 0);
+
+    if (used + need >= size)
+        return;
+    if (used)
+        strcat(out, between);
+    strcat(out, text);
+}
+
 static void suspect(struct exam *e, const struct probing *p, const struct probe *probe,
                     struct hop *h, const struct chain *const *suspects, unsigned n)
 {
-    char who[HOP_TEXT_MAX / 2] = "", mends[MEND_MAX] = "", one[HOP_TEXT_MAX];
+    char who[HOP_TEXT_MAX / 2] = "", one[HOP_TEXT_MAX];
 
     for (unsigned i = 0; i < n; i++) {
         name_chain(e, p, suspects[i], one);
-        snprintf(who + strlen(who), sizeof(who) - strlen(who), "%s%s", i ? ", or " : "", one);
+        append(who, sizeof(who), ", or ", one);
         mend_chain(e, p, probe, suspects[i], one);
-        snprintf(mends + strlen(mends), sizeof(mends) - strlen(mends), "%s%s", i ? " && " : "",
-                 one);
+        append(h->mend, sizeof(h->mend), " && ", one);
     }
     hop_broken(h, "%s drops what is from %s for %s", who, probe->in, probe->out);
-    hop_mend(h, "%s", mends);
 }
 
 /* Whether something on the way that was looked at before explains that it is lost here. */

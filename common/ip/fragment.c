@@ -21,8 +21,12 @@
  * the network's doing, and is dropped alone (RFC 8200 section 4.5).
  *
  * Nothing that strangers do makes more memory be used than was reserved. When all places are taken,
- * the oldest datagram makes room for a new one: an honest one is whole after a few milliseconds,
- * and in a flood the oldest is most likely nobody's.
+ * a datagram makes room for a new one: the oldest of the source that has the most, if that is more
+ * than a source's share, which is an eighth of the places; else the oldest of all. So whoever
+ * floods from one address takes places from himself, and nobody who keeps within the share loses
+ * any by it, however slow his fragments are. Against a flood from eight addresses and more there is
+ * only that an honest datagram is whole after a few milliseconds, and that the oldest is most
+ * likely nobody's. In IPv6 a source is 64 bits of an address, because whoever has one has them all.
  *
  * A datagram's time runs from the first fragment that came, whichever it was, and is the same for
  * all; so the list by age is the list by deadline.
@@ -43,6 +47,8 @@ enum {
     WORD = 64, /* bits */
     WORDS = UNITS / WORD,
     TCP_HEADER_FIXED = 20, /* bytes */
+    IPV6_SITE = 8,         /* bytes of an address that are not chosen freely */
+    SHARES = 8,
 
     ECN_NOT_ECT = 0,
     ECN_ECT_1 = 1,
@@ -66,6 +72,7 @@ struct partial {
     uint16_t first_len;  /* of the first fragment's data, bytes */
     uint32_t end;        /* bytes: where what came ends */
     uint32_t units;      /* how many have come */
+    uint32_t kin;        /* how many of those that wait are of its source, with it */
     int64_t expires;     /* ns */
     struct buf *buf;
     uint64_t here[WORDS], begins[WORDS];
@@ -197,27 +204,65 @@ static struct partial *find(const struct fragments *f, const struct ip_hdr *ip)
     return NULL;
 }
 
+static bool is_same_source(const struct addr *a, const struct addr *b)
+{
+    if (addr_is_v4(a) || addr_is_v4(b))
+        return addr_eq(a, b);
+    return memcmp(a->b, b->b, IPV6_SITE) == 0;
+}
+
+/* Its source has one more place than before, or one less. Returns how many the others of it have.
+ */
+static uint32_t count_kin(struct fragments *f, const struct addr *src, bool more)
+{
+    uint32_t others = 0;
+
+    for (struct list *l = f->waiting.next; l != &f->waiting; l = l->next) {
+        struct partial *p = container_of(l, struct partial, place);
+
+        if (!is_same_source(&p->src, src))
+            continue;
+        p->kin = more ? p->kin + 1 : p->kin - 1;
+        others++;
+    }
+    return others;
+}
+
 static void forget(struct fragments *f, struct partial *p)
 {
     list_remove(&p->place);
+    (void)count_kin(f, &p->src, false);
     buf_unref(p->buf);
     pool_put(&f->partials, p);
 }
 
-/* The oldest makes room, or the oldest that has a buffer. False if there is none. */
-static bool evict(struct fragments *f, bool with_buf)
+/* Who makes room, perhaps of those only that have a buffer; NULL: there is none. */
+static struct partial *who_makes_room(const struct fragments *f, bool with_buf)
 {
+    struct partial *best = NULL;
+    uint32_t most = 0;
+
     for (struct list *l = f->waiting.next; l != &f->waiting; l = l->next) {
         struct partial *p = container_of(l, struct partial, place);
 
-        if (with_buf && !p->buf)
+        if ((with_buf && !p->buf) || (best && p->kin <= most))
             continue;
-        if (!p->refused)
-            f->counts[REASON_FRAGMENT_EVICTED]++;
-        forget(f, p);
-        return true;
+        best = p;
+        most = max32(f->share, p->kin);
     }
-    return false;
+    return best;
+}
+
+static bool evict(struct fragments *f, bool with_buf)
+{
+    struct partial *p = who_makes_room(f, with_buf);
+
+    if (!p)
+        return false;
+    if (!p->refused)
+        f->counts[REASON_FRAGMENT_EVICTED]++;
+    forget(f, p);
+    return true;
 }
 
 /* A place for the datagram of this fragment, or NULL: all buffers are kept by those above. */
@@ -239,6 +284,7 @@ static struct partial *begin(struct fragments *f, int64_t now, const struct ip_h
         .expires = now + FRAGMENT_TIMEOUT,
         .buf = b,
     };
+    p->kin = 1 + count_kin(f, &p->src, true);
     list_append(&f->waiting, &p->place);
     f->counts[REASON_FRAGMENT_BEGUN]++;
     return p;
@@ -473,5 +519,6 @@ void fragment_init(struct fragments *f, void *mem, uint32_t max, uint64_t *count
     pool_init(&f->partials, (uint8_t *)mem + bufs_bytes(max),
               pool_bytes(max, sizeof(struct partial)), sizeof(struct partial));
     list_init(&f->waiting);
+    f->share = max32(1, max / SHARES);
     f->counts = counts;
 }

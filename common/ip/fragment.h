@@ -32,6 +32,7 @@ struct fragments {
     struct buf_pool bufs;
     struct pool partials;
     struct list waiting; /* the oldest first */
+    uint32_t share;      /* datagrams of one source that need not make room for others */
     uint64_t *counts;    /* by enum reason */
 };
 

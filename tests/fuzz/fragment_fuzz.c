@@ -14,7 +14,10 @@
 #include "wire/checksum.h"
 
 enum {
-    PLACES = 3,
+    PLACES = 5,
+    SHARE = 1, /* of them, for each source */
+    SOURCES = 3,
+    NEIGHBOUR = 2, /* in IPv6 one source with source 0 */
     PIECES_MAX = 64,
     STEPS_MAX = 64,
     LEN_MAX = 2048, /* bytes of data in a fragment */
@@ -22,7 +25,7 @@ enum {
 
 /* A fragment: its bytes count up from `value`. */
 struct piece {
-    uint8_t family, proto, value, ecn;
+    uint8_t family, source, proto, value, ecn;
     uint32_t id, options, off, len;
     bool last;
 };
@@ -53,7 +56,8 @@ static alignas(16) uint8_t memory[512 * 1024];
 
 static bool is_same_packet(const struct piece *a, const struct piece *b)
 {
-    return a->family == b->family && a->id == b->id && (a->family == 6 || a->proto == b->proto);
+    return a->family == b->family && a->source == b->source && a->id == b->id &&
+           (a->family == 6 || a->proto == b->proto);
 }
 
 static void model_forget(unsigned i)
@@ -62,26 +66,53 @@ static void model_forget(unsigned i)
     memmove(&m.packet[i], &m.packet[i + 1], (m.packets - i) * sizeof(m.packet[0]));
 }
 
+static bool is_same_source(const struct piece *a, const struct piece *b)
+{
+    return a->family == b->family &&
+           (a->source == b->source ||
+            (a->family == 6 && a->source % NEIGHBOUR == b->source % NEIGHBOUR));
+}
+
+/* The oldest of the source that has most, if that is more than its share; else the oldest. */
+static bool model_evict(bool with_buf)
+{
+    unsigned who = PLACES, most = 0;
+
+    for (unsigned i = 0; i < m.packets; i++) {
+        unsigned has = 0;
+
+        for (unsigned k = 0; k < m.packets; k++)
+            has += is_same_source(&m.packet[i].piece[0], &m.packet[k].piece[0]);
+        if ((with_buf && m.packet[i].refused) || (who < PLACES && has <= most))
+            continue;
+        who = i;
+        most = has > SHARE ? has : SHARE;
+    }
+    if (who == PLACES)
+        return false;
+    model_forget(who);
+    return true;
+}
+
+static unsigned model_bufs(void)
+{
+    unsigned bufs = m.keeps;
+
+    for (unsigned k = 0; k < m.packets; k++)
+        bufs += !m.packet[k].refused;
+    return bufs;
+}
+
 /* A place for a new packet, or NULL. */
 static struct packet *model_begin(void)
 {
     struct packet *p;
 
-    for (unsigned i = 0;;) {
-        unsigned bufs = m.keeps;
-
-        for (unsigned k = 0; k < m.packets; k++)
-            bufs += !m.packet[k].refused;
-        if (bufs < PLACES)
-            break;
-        for (i = 0; i < m.packets && m.packet[i].refused; i++)
-            ;
-        if (i == m.packets)
+    while (model_bufs() == PLACES)
+        if (!model_evict(true))
             return NULL;
-        model_forget(i);
-    }
     if (m.packets == PLACES)
-        model_forget(0);
+        (void)model_evict(false);
     p = &m.packet[m.packets++];
     *p = (struct packet){.until = m.now + FRAGMENT_TIMEOUT};
     return p;
@@ -169,7 +200,8 @@ static uint32_t build(const struct piece *q, uint8_t *b)
         b[6] = q->options ? IP6_DESTINATION : IP6_FRAGMENT;
         b[7] = 64;
         b[8] = b[24] = 0xfd;
-        b[23] = 1;
+        b[15] = q->source == 1;
+        b[23] = (uint8_t)(1 + q->source);
         b[39] = 2;
         if (q->options) {
             b[40] = IP6_FRAGMENT;
@@ -186,7 +218,7 @@ static uint32_t build(const struct piece *q, uint8_t *b)
         put16(b + 6, (uint16_t)((q->last ? 0 : 0x2000) | q->off / 8));
         b[8] = 64;
         b[9] = q->proto;
-        put32(b + 12, 0x0a000007);
+        put32(b + 12, 0x0a000007U + q->source);
         put32(b + 16, 0x0a000105);
         memset(b + 20, IP_OPT_NOP, q->options);
         put16(b + 10, checksum_residue(0, b, header));
@@ -303,6 +335,7 @@ static void step_fragment(struct script *s)
     unsigned how = script_8(s), where = script_8(s), len = script_8(s);
     struct piece q = {
         .family = how & 1 ? 6 : 4,
+        .source = (uint8_t)(where / 32 % SOURCES),
         .proto = how & 2 ? IP_PROTO_TCP : IP_PROTO_UDP,
         .id = how >> 2 & 3,
         .last = how & 16,

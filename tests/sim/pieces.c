@@ -13,6 +13,7 @@ enum {
     MORE = 0x2000, /* in the word with the offset */
     OFFSET = 0x1fff,
     UNITS = 8192, /* of 8 bytes */
+    SHARES = 8,   /* of the places */
 };
 
 static const int64_t patience = 60 * SEC;
@@ -75,7 +76,26 @@ static void drop(struct pieces *p, unsigned i)
     memmove(&p->waiting[i], &p->waiting[i + 1], (--p->n - i) * sizeof(struct pieces_packet *));
 }
 
-/* The place of its packet, which may be a new one, for which the oldest has made room. */
+/* The oldest of the node that has most makes room, if that is more than its share; else the oldest.
+ */
+static void make_room(struct pieces *p, uint32_t max)
+{
+    unsigned who = 0, most = 0;
+
+    for (unsigned i = 0; i < p->n; i++) {
+        unsigned has = 0;
+
+        for (unsigned k = 0; k < p->n; k++)
+            has += p->waiting[i]->src == p->waiting[k]->src;
+        if (i > 0 && has <= most)
+            continue;
+        who = i;
+        most = max32(max32(max / SHARES, 1), has);
+    }
+    drop(p, who);
+}
+
+/* The place of its packet, which may be a new one, for which another has made room. */
 static unsigned place_of(struct pieces *p, int64_t now, uint32_t max, const uint8_t *b)
 {
     struct pieces_packet *k;
@@ -84,7 +104,7 @@ static unsigned place_of(struct pieces *p, int64_t now, uint32_t max, const uint
         if (p->waiting[i]->src == get32(b + 12) && p->waiting[i]->id == get16(b + 4))
             return i;
     if (p->n == min32(max, PIECES_WAITING))
-        drop(p, 0);
+        make_room(p, max);
     k = calloc(1, sizeof(*k));
     if (!k)
         abort();

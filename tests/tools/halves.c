@@ -1,7 +1,8 @@
 /*
- * halves DEVICE SOURCE DESTINATION COUNT PER_SECOND: write COUNT fragments to a device, as the
- * kernel would send them there, so that the node behind a TUN reads them: each the first half of a
- * datagram whose second half never comes. Both addresses are IPv4's, or both are IPv6's.
+ * halves DEVICE SOURCE DESTINATION COUNT PER_SECOND [second]: write COUNT fragments to a device, as
+ * the kernel would send them there, so that the node behind a TUN reads them: each the first half
+ * of a datagram whose second half never comes; or, with "second", the other half of one whose first
+ * was sent by an earlier run. Both addresses are IPv4's, or both are IPv6's.
  *
  * At most 100,000 of them, 20,000 in a second: this is for a private network namespace.
  */
@@ -52,16 +53,22 @@ int main(int argc, char **argv)
     struct ip_hdr ip = {.ttl = 64, .proto = IP_PROTO_UDP, .mf = true};
     struct sockaddr_ll to = {.sll_family = AF_PACKET};
     const struct timespec tick = {.tv_nsec = SEC / TICKS};
-    long count = argc == 6 ? atol(argv[4]) : 0, rate = argc == 6 ? atol(argv[5]) : 0;
+    bool second = argc == 7 && strcmp(argv[6], "second") == 0;
+    long count = argc > 5 ? atol(argv[4]) : 0, rate = argc > 5 ? atol(argv[5]) : 0;
     int fd;
 
-    if (argc != 6 || !read_addr(argv[2], &ip.src) || !read_addr(argv[3], &ip.dst) ||
+    if ((argc != 6 && !second) || !read_addr(argv[2], &ip.src) || !read_addr(argv[3], &ip.dst) ||
         addr_is_v4(&ip.src) != addr_is_v4(&ip.dst) || count < 1 || count > COUNT_MAX ||
         rate < TICKS || rate > RATE_MAX) {
-        fprintf(stderr, "halves: usage: halves DEVICE SOURCE DESTINATION COUNT PER_SECOND\n");
+        fprintf(stderr, "halves: usage: halves DEVICE SOURCE DESTINATION COUNT PER_SECOND "
+                        "[second]\n");
         return EXIT_USAGE;
     }
     ip.version = addr_is_v4(&ip.src) ? 4 : 6;
+    if (second) {
+        ip.frag_off = HALF;
+        ip.mf = false;
+    }
     to.sll_protocol = htons(ip.version == 4 ? ETH_P_IP : ETH_P_IPV6);
     to.sll_ifindex = (int)if_nametoindex(argv[1]);
     fd = socket(AF_PACKET, SOCK_RAW, 0);

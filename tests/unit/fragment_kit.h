@@ -29,11 +29,13 @@ static void *memory;
 /* What is changed in the header of the next fragments; zeros are sensible values. */
 static struct {
     uint32_t src, dst;
+    uint8_t site; /* which network the source is in; IPv6: which 64 bits it has in front */
     uint8_t proto, tos;
     uint32_t options; /* bytes; IPv6: of an extension header, a multiple of 8 */
 } with;
 
 static int family = 4; /* or 6 */
+static uint32_t places = PLACES;
 static struct ip_problem owed;
 
 /* What came out, if something did. */
@@ -45,12 +47,12 @@ static unsigned keep; /* how many wholes are still to be kept */
 
 static inline void begin(void)
 {
-    memory = aligned_alloc(16, (fragment_bytes(PLACES) + 15) / 16 * 16);
+    memory = aligned_alloc(16, (fragment_bytes(places) + 15) / 16 * 16);
     assert_non_null(memory);
-    memset(memory, 0xdb, fragment_bytes(PLACES)); /* nobody may rely on zeros */
+    memset(memory, 0xdb, fragment_bytes(places)); /* nobody may rely on zeros */
     memset(counts, 0, sizeof(counts));
     memset(&with, 0, sizeof(with));
-    fragment_init(&frags, memory, PLACES, counts);
+    fragment_init(&frags, memory, places, counts);
     now = SEC;
 }
 
@@ -100,7 +102,7 @@ static inline uint32_t header4(uint8_t *b, uint32_t id, uint32_t off, uint32_t l
     put16(b + 6, (uint16_t)((more ? 0x2000 : 0) | off / 8));
     b[8] = 64;
     b[9] = with.proto ? with.proto : IP_PROTO_UDP;
-    put32(b + 12, with.src ? with.src : KIT_HOST);
+    put32(b + 12, (with.src ? with.src : KIT_HOST) + with.site * 256U);
     put32(b + 16, with.dst ? with.dst : KIT_PEER);
     memset(b + 20, IP_OPT_NOP, with.options);
     put16(b + 10, checksum_residue(0, b, header));
@@ -118,6 +120,7 @@ static inline uint32_t header6(uint8_t *b, uint32_t id, uint32_t off, uint32_t l
     b[6] = IP6_FRAGMENT;
     b[7] = 64;
     put16(b + 8, 0xfd00);
+    b[15] = with.site;
     put32(b + 20, with.src ? with.src : KIT_HOST);
     put16(b + 24, 0xfd00);
     put32(b + 36, with.dst ? with.dst : KIT_PEER);

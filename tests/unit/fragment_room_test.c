@@ -116,6 +116,161 @@ static void a_flood(void **state)
     end();
 }
 
+/* ---- each source's share ---- */
+
+enum {
+    SHARE = 2, /* of SHARED places */
+    SHARED = 16,
+};
+
+static void begin_shared(void)
+{
+    places = SHARED;
+    begin();
+    places = PLACES;
+}
+
+static void first_halves(uint8_t site, uint32_t id, unsigned n)
+{
+    with.site = site;
+    for (unsigned i = 0; i < n; i++)
+        takes(id + i, 0, 8, MORE);
+}
+
+/* How many of these that first_halves began are still known; their other halves come. */
+static unsigned become_whole(uint8_t site, uint32_t id, unsigned n)
+{
+    unsigned good = 0;
+
+    with.site = site;
+    for (unsigned i = 0; i < n; i++) {
+        takes(id + i, 8, 8, LAST);
+        if (whole_len == 0)
+            continue;
+        is_whole(id + i, 16);
+        good++;
+    }
+    return good;
+}
+
+/* BAD: a flood from one address takes places from nobody else, however slow they are. */
+static void whoever_has_most_makes_room(void **state)
+{
+    (void)state;
+    begin_shared();
+    first_halves(1, 0, 3); /* more than a share, but not most */
+    first_halves(2, 0, 8192);
+    first_halves(3, 0, SHARE);
+    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 8192 + 3 + SHARE - SHARED);
+    assert_int_equal(become_whole(1, 0, 3), 3);
+    assert_int_equal(become_whole(3, 0, SHARE), SHARE);
+    assert_int_equal(become_whole(2, 8192 - 11, 11), 11); /* and its own newest are still there */
+    end();
+}
+
+/* BAD: the same where its datagrams were refused, which hold places, too, and nothing else. */
+static void the_refused_count_as_well(void **state)
+{
+    (void)state;
+    begin_shared();
+    first_halves(1, 0, 1);
+    for (uint32_t id = 0; id < 100; id++) {
+        first_halves(2, id, 1);
+        drops(REASON_FRAGMENT_OVERLAP, id, 0, 16, MORE);
+    }
+    assert_int_equal(become_whole(1, 0, 1), 1);
+    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 0);
+    end();
+}
+
+/* As many as its share a source may have; one more, and it makes room before anybody else. */
+static void a_share_is_kept(void **state)
+{
+    (void)state;
+    begin_shared();
+    for (uint8_t site = 1; site <= 8; site++)
+        first_halves(site, 0, SHARE);
+    first_halves(9, 0, 1); /* nobody has more than a share: the oldest of all goes */
+    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 1);
+    assert_int_equal(become_whole(1, 1, 1), 1);
+    first_halves(5, 2, 1); /* in the free place */
+    first_halves(9, 1, 1); /* now site 5 has one more than its share, and its oldest goes */
+    assert_int_equal(counts[REASON_FRAGMENT_EVICTED], 2);
+    assert_int_equal(become_whole(5, 1, 2), 2);
+    for (uint8_t site = 2; site <= 8; site++)
+        if (site != 5)
+            assert_int_equal(become_whole(site, 0, SHARE), SHARE);
+    assert_int_equal(become_whole(9, 0, 2), 2);
+    assert_int_equal(frags.partials.in_use, 0);
+    end();
+}
+
+/* Who has two is asked no sooner than who has one, as long as that is within its share. */
+static void within_the_share_age_decides(void **state)
+{
+    (void)state;
+    begin_shared();
+    for (uint8_t site = 1; site < SHARED; site++)
+        first_halves(site, 0, 1);
+    first_halves(SHARED - 1, 1, 1);
+    first_halves(100, 0, 1);
+    assert_int_equal(become_whole(SHARED - 1, 0, SHARE), SHARE);
+    assert_int_equal(become_whole(1, 0, 1), 0);
+    end();
+}
+
+/* What has become whole is no place of its source any more. */
+static void only_what_waits_counts(void **state)
+{
+    (void)state;
+    begin_shared();
+    first_halves(1, 0, 1);
+    first_halves(2, 0, 1);
+    for (uint32_t id = 1; id < 100; id++) {
+        first_halves(2, id, 1);
+        assert_int_equal(become_whole(2, id, 1), 1);
+    }
+    for (uint8_t site = 3; site <= SHARED + 1; site++)
+        first_halves(site, 0, 1);
+    assert_int_equal(become_whole(2, 0, 1), 1); /* site 1 was older */
+    assert_int_equal(become_whole(1, 0, 1), 0);
+    end();
+}
+
+/* BAD: a flood in which each has another address; then the oldest goes, and who is quick passes. */
+static void a_flood_from_everywhere(void **state)
+{
+    (void)state;
+    begin_shared();
+    first_halves(255, 0, SHARE);
+    for (unsigned i = 0; i < 8192; i++) {
+        first_halves((uint8_t)(1 + i % 200), i, 1);
+        if (i % 64 == 0) {
+            first_halves(250, i, SHARE);
+            assert_int_equal(become_whole(250, i, SHARE), SHARE);
+        }
+    }
+    assert_int_equal(become_whole(255, 0, SHARE), 0);
+    end();
+}
+
+/* In IPv6 the 64 bits in front are the source, and neighbours share one share; in IPv4 all of it.
+ */
+static void neighbours(void **state)
+{
+    (void)state;
+    begin_shared();
+    with.src = KIT_HOST;
+    first_halves(1, 0, SHARE);
+    for (uint32_t i = 0; i < 100; i++) {
+        with.src = KIT_HOST + 1000 + i;
+        first_halves(2, i, 1);
+    }
+    with.src = KIT_HOST;
+    assert_int_equal(become_whole(1, 0, SHARE), family == 6 ? SHARE : 0);
+    end();
+}
+
 /* Wholes that somebody keeps hold buffers; with all of them kept, nothing can begin. */
 static void what_is_kept_above(void **state)
 {
@@ -155,6 +310,13 @@ int main(void)
         cmocka_unit_test(the_oldest_makes_room),
         cmocka_unit_test(the_refused_make_room),
         cmocka_unit_test(a_flood),
+        cmocka_unit_test(whoever_has_most_makes_room),
+        cmocka_unit_test(the_refused_count_as_well),
+        cmocka_unit_test(a_share_is_kept),
+        cmocka_unit_test(within_the_share_age_decides),
+        cmocka_unit_test(only_what_waits_counts),
+        cmocka_unit_test(a_flood_from_everywhere),
+        cmocka_unit_test(neighbours),
         cmocka_unit_test(what_is_kept_above),
     };
     int failed = cmocka_run_group_tests(either, NULL, NULL);
