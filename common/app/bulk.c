@@ -129,6 +129,7 @@ static void bulk_flow_event(struct app *a, struct stack *st, const struct stack_
     case EV_URGENT:
     case EV_ERROR:
     case EV_DATAGRAM:
+    case EV_DATAGRAM_ERROR:
         break;
     }
 }

@@ -41,6 +41,7 @@ static void chargen_event(struct app *a, struct stack *st, const struct stack_ev
     case EV_URGENT:
     case EV_ERROR:
     case EV_DATAGRAM:
+    case EV_DATAGRAM_ERROR:
         break;
     }
 }

@@ -36,6 +36,7 @@ static void chat_client_event(struct app *a, struct stack *st, const struct stac
     case EV_URGENT:
     case EV_ERROR:
     case EV_DATAGRAM:
+    case EV_DATAGRAM_ERROR:
         break;
     }
     (void)st;

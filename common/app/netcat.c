@@ -87,6 +87,7 @@ static void netcat_event(struct app *a, struct stack *st, const struct stack_eve
     case EV_URGENT:
     case EV_ERROR:
     case EV_DATAGRAM:
+    case EV_DATAGRAM_ERROR:
         break;
     }
 }

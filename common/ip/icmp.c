@@ -43,23 +43,49 @@ static enum reason echo_reply(struct ip_node *n, int64_t now, const struct ip_hd
     return REASON_NONE;
 }
 
-/* Whom does the quoted packet belong to? Ports stand in the first 4 bytes of TCP and UDP alike. */
-static enum reason read_error(struct ip_node *n, const struct icmp_hdr *icmp,
-                              struct icmp_meaning meaning, struct icmp_error *ret_error)
+/*
+ * Is the quoted packet one that somebody of ours has sent and will hear of: a segment, a datagram,
+ * or an echo request?
+ */
+static bool is_somebodys(const struct icmp_hdr *icmp)
 {
-    uint8_t proto = icmp->quote.proto;
+    switch (icmp->quote.proto) {
+    case IP_PROTO_TCP:
+    case IP_PROTO_UDP:
+        return true;
+    case IP_PROTO_ICMP:
+        return icmp->quote.version == 4 && icmp->quote_l4[0] == ICMP_ECHO;
+    case IP_PROTO_ICMP6:
+        return icmp->quote.version == 6 && icmp->quote_l4[0] == ICMP6_ECHO;
+    default: /* a byte off the wire, not an enum */
+        return false;
+    }
+}
 
-    if (!icmp->has_quote || !ip_is_local(n, &icmp->quote.src))
+/*
+ * Whom does the quoted packet belong to? Ports stand in the first 4 bytes of TCP and UDP alike;
+ * identifier and sequence number of an echo request in the next 4.
+ */
+static enum reason read_error(struct ip_node *n, const struct ip_hdr *ip,
+                              const struct icmp_hdr *icmp, struct icmp_meaning meaning,
+                              struct icmp_error *ret_error)
+{
+    const uint8_t *ports = icmp->quote_l4;
+
+    if (!icmp->has_quote || !ip_is_local(n, &icmp->quote.src) || !is_somebodys(icmp))
         return REASON_ICMP_QUOTE;
-    if (proto != IP_PROTO_TCP && proto != IP_PROTO_UDP)
-        return REASON_ICMP_QUOTE;
+    if (icmp->quote.proto != IP_PROTO_TCP && icmp->quote.proto != IP_PROTO_UDP)
+        ports += 4;
     *ret_error = (struct icmp_error){
         .meaning = meaning,
-        .proto = proto,
+        .proto = icmp->quote.proto,
+        .type = icmp->type,
+        .code = icmp->code,
+        .from = ip->src,
         .local = icmp->quote.src,
         .remote = ip_route_end(&icmp->quote),
-        .local_port = get16(icmp->quote_l4),
-        .remote_port = get16(icmp->quote_l4 + 2),
+        .local_port = get16(ports),
+        .remote_port = get16(ports + 2),
         .seq = get32(icmp->quote_l4 + 4),
         .size = icmp->quote.total_len,
         .df = icmp->quote.df,
@@ -82,7 +108,7 @@ static enum reason input4(struct ip_node *n, int64_t now, const struct ip_hdr *i
     meaning = icmp_meaning(icmp.type, icmp.code);
     if (meaning.class == ICMP_IGNORED)
         return meaning.why;
-    return read_error(n, &icmp, meaning, ret_error);
+    return read_error(n, ip, &icmp, meaning, ret_error);
 }
 
 /* RFC 4443 section 4.2: who is asked answers. */
@@ -100,7 +126,7 @@ static enum reason input6(struct ip_node *n, int64_t now, const struct ip_hdr *i
     meaning = icmp6_meaning(icmp.type, icmp.code);
     if (meaning.class == ICMP_IGNORED)
         return meaning.why;
-    return read_error(n, &icmp, meaning, ret_error);
+    return read_error(n, ip, &icmp, meaning, ret_error);
 }
 
 enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,

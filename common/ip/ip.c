@@ -95,6 +95,12 @@ bool ip_valid_remote(const struct ip_node *n, const struct addr *a)
     return is_unicast(n, a) && !ip_is_local(n, a) && !addr_is_link_local6(a);
 }
 
+uint32_t ip_mtu_to(const struct ip_node *n, const struct addr *remote)
+{
+    (void)remote;
+    return n->mtu;
+}
+
 bool ip_valid_route(const struct ip_node *n, const struct ip_route *r)
 {
     if (r->hops > IP_ROUTE_HOPS_MAX)

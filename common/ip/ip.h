@@ -72,6 +72,12 @@ uint32_t ip_flow_label(const struct ip_node *n, const struct addr *local, uint16
  */
 bool ip_valid_remote(const struct ip_node *n, const struct addr *a);
 
+/*
+ * Bytes of the largest packet that goes to `remote` whole, as far as is known: what the path takes,
+ * or the device.
+ */
+uint32_t ip_mtu_to(const struct ip_node *n, const struct addr *remote);
+
 /* Could this be a route of ours: each hop could be such an end? */
 bool ip_valid_route(const struct ip_node *n, const struct ip_route *r);
 

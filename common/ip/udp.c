@@ -1,51 +1,286 @@
+/*
+ * Sockets, and datagrams that come.
+ *
+ * There are so few sockets that all of them are looked at for each datagram. One that is bound to
+ * the address, as a connected one always is, goes before one that is bound to all; and of each kind
+ * there is one at most, because no two are bound alike.
+ *
+ * What strangers can make us keep is bounded in three ways: the queue of each socket, by number;
+ * the buffers that a device reads into, of which datagrams hold no more than half; and the buffers
+ * for copies, by the number of sockets and the length of their queues.
+ */
 #include "ip/udp.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/chunk.h"
 
-static struct udp_socket *lookup(struct udp *u, int socket)
+enum {
+    PORT_FIRST = 49152, /* of those that are chosen (RFC 6335 section 6) */
+    PORT_COUNT = 16384,
+    IDENTIFIERS = 65535, /* of echo requests: all but 0 */
+};
+
+struct udp_socket *udp_lookup(struct udp *u, int socket)
 {
-    if (socket < 0 || socket >= UDP_SOCKETS_MAX || u->socket[socket].port == 0)
+    if (socket < 0 || socket >= UDP_SOCKETS_MAX || !u->socket[socket].in_use)
         return NULL;
     return &u->socket[socket];
 }
 
-static int find_port(const struct udp *u, uint16_t port)
+static const struct udp_socket *look(const struct udp *u, int socket)
+{
+    if (socket < 0 || socket >= UDP_SOCKETS_MAX || !u->socket[socket].in_use)
+        return NULL;
+    return &u->socket[socket];
+}
+
+/* ---- Sockets ---- */
+
+/* Two that are bound alike would never know which of them a datagram is for. */
+static bool is_taken(const struct udp *u, uint8_t proto, const struct addr *local, uint16_t port)
+{
+    for (int i = 0; i < UDP_SOCKETS_MAX; i++) {
+        const struct udp_socket *s = &u->socket[i];
+
+        if (s->in_use && s->proto == proto && s->port == port && addr_eq(&s->local, local))
+            return true;
+    }
+    return false;
+}
+
+static int first_free(const struct udp *u)
 {
     for (int i = 0; i < UDP_SOCKETS_MAX; i++)
-        if (u->socket[i].port == port)
+        if (!u->socket[i].in_use)
             return i;
-    return -1;
+    return -ENFILE;
+}
+
+/* Is there any socket with this port, whatever its address? */
+static bool is_used(const struct udp *u, uint8_t proto, uint16_t port)
+{
+    for (int i = 0; i < UDP_SOCKETS_MAX; i++)
+        if (u->socket[i].in_use && u->socket[i].proto == proto && u->socket[i].port == port)
+            return true;
+    return false;
+}
+
+/* At random (RFC 6056 section 3.3.1); fewer sockets than ports, so there is one. */
+static uint16_t pick_port(const struct udp *u, struct ip_node *n, uint8_t proto)
+{
+    uint32_t first = proto == IP_PROTO_UDP ? PORT_FIRST : 1;
+    uint32_t count = proto == IP_PROTO_UDP ? PORT_COUNT : IDENTIFIERS;
+    uint32_t at = unguessable_below(&n->random, count);
+
+    while (is_used(u, proto, (uint16_t)(first + at)))
+        at = (at + 1) % count;
+    return (uint16_t)(first + at);
+}
+
+static int take(struct udp *u, uint8_t proto, const struct addr *local, uint16_t port, void *user)
+{
+    struct udp_socket *s;
+    int i;
+
+    if (is_taken(u, proto, local, port))
+        return -EADDRINUSE;
+    i = first_free(u);
+    if (i < 0)
+        return i;
+    s = &u->socket[i];
+    /* what the queues had before is not read again, so they are not touched */
+    s->in_use = true;
+    s->proto = proto;
+    s->local = *local;
+    s->port = port;
+    s->remote = (struct addr){{0}};
+    s->remote_port = 0;
+    s->connected = false;
+    s->error = 0;
+    s->user = user;
+    s->set = (struct udp_settings){0};
+    s->sent = s->received = s->dropped = s->erred = 0;
+    s->head = s->tail = s->error_head = s->error_tail = 0;
+    return i;
 }
 
 int udp_bind(struct udp *u, uint16_t port, void *user)
 {
-    int i;
+    struct addr all = {{0}};
 
-    if (port == 0)
-        return -EINVAL;
-    if (find_port(u, port) >= 0)
-        return -EADDRINUSE;
-    i = find_port(u, 0);
-    if (i < 0)
+    return port ? take(u, IP_PROTO_UDP, &all, port, user) : -EINVAL;
+}
+
+int udp_open(struct udp *u, struct ip_node *n, uint8_t proto, const struct addr *local,
+             uint16_t port, void *user)
+{
+    struct addr all = {{0}};
+
+    if (local && !addr_is_unspecified(local) && !ip_is_local(n, local))
+        return -EADDRNOTAVAIL;
+    if (first_free(u) < 0)
         return -ENFILE;
-    u->socket[i].port = port;
-    u->socket[i].user = user;
-    u->socket[i].head = u->socket[i].tail = 0;
-    return i;
+    return take(u, proto, local ? local : &all, port ? port : pick_port(u, n, proto), user);
+}
+
+int udp_connect(struct udp *u, const struct ip_node *n, int socket, const struct addr *remote,
+                uint16_t port)
+{
+    struct udp_socket *s = udp_lookup(u, socket);
+    bool any = s && addr_is_unspecified(&s->local);
+    const struct addr *local;
+
+    if (!s)
+        return -EBADF;
+    s->error = 0;
+    if (!remote) {
+        s->connected = false;
+        return 0;
+    }
+    if ((port == 0 && s->proto == IP_PROTO_UDP) || !ip_valid_remote(n, remote))
+        return -EINVAL;
+    local = any ? ip_source_for(n, remote) : &s->local;
+    if (!local || addr_is_v4(local) != addr_is_v4(remote))
+        return -EADDRNOTAVAIL;
+    if (any && is_taken(u, s->proto, local, s->port))
+        return -EADDRINUSE;
+    s->local = *local;
+    s->remote = *remote;
+    s->remote_port = port;
+    s->connected = true;
+    return 0;
 }
 
 int udp_close(struct udp *u, int socket)
 {
-    struct udp_socket *s = lookup(u, socket);
+    struct udp_socket *s = udp_lookup(u, socket);
 
     if (!s)
         return -EBADF;
     for (; s->head != s->tail; s->head++)
         buf_unref(s->queue[s->head % UDP_QUEUE].data.buf);
-    s->port = 0;
+    s->in_use = false;
     return 0;
+}
+
+int udp_set(struct udp *u, const struct ip_node *n, int socket, const struct udp_settings *set)
+{
+    struct udp_socket *s = udp_lookup(u, socket);
+    struct ip_option_places at;
+
+    if (!s)
+        return -EBADF;
+    if (set->dscp > 63 || set->options.len > IPV4_OPTIONS_MAX || !ip_valid_route(n, &set->route) ||
+        set->options.len + ip_route_len(&set->route) > IPV4_OPTIONS_MAX)
+        return -EINVAL;
+    if (ip_options_walk(set->options.b, set->options.len, &at) || at.route)
+        return -EINVAL;
+    s->set = *set;
+    return 0;
+}
+
+int udp_settings(const struct udp *u, int socket, struct udp_settings *ret_set)
+{
+    const struct udp_socket *s = look(u, socket);
+
+    if (!s)
+        return -EBADF;
+    *ret_set = s->set;
+    return 0;
+}
+
+int udp_status(const struct udp *u, int socket, struct udp_status *ret_status)
+{
+    const struct udp_socket *s = look(u, socket);
+
+    if (!s)
+        return -EBADF;
+    *ret_status = (struct udp_status){
+        .local = s->local,
+        .port = s->port,
+        .waiting = s->tail - s->head,
+        .sent = s->sent,
+        .received = s->received,
+        .dropped = s->dropped,
+        .errors = s->erred,
+    };
+    if (s->connected) {
+        ret_status->remote = s->remote;
+        ret_status->remote_port = s->remote_port;
+    }
+    return 0;
+}
+
+/* ---- In ---- */
+
+/* Could a datagram between these ends be for the socket, by what it knows of addresses? */
+static bool fits(const struct udp_socket *s, const struct addr *local, const struct addr *remote,
+                 uint16_t remote_port)
+{
+    if (!addr_is_unspecified(&s->local) && !addr_eq(&s->local, local))
+        return false;
+    if (!s->connected)
+        return true;
+    return (s->proto != IP_PROTO_UDP || s->remote_port == remote_port) &&
+           addr_eq(&s->remote, remote);
+}
+
+struct udp_socket *udp_find(struct udp *u, uint8_t proto, const struct addr *local, uint16_t port,
+                            const struct addr *remote, uint16_t remote_port)
+{
+    struct udp_socket *any = NULL;
+
+    for (int i = 0; i < UDP_SOCKETS_MAX; i++) {
+        struct udp_socket *s = &u->socket[i];
+
+        if (!s->in_use || s->proto != proto || s->port != port ||
+            !fits(s, local, remote, remote_port))
+            continue;
+        if (!addr_is_unspecified(&s->local))
+            return s;
+        any = s;
+    }
+    return any;
+}
+
+static bool keep_data(struct slice data, struct buf_pool *small, struct slice *ret_data)
+{
+    const struct buf_pool *from = data.buf ? data.buf->pool : NULL;
+
+    if (from && from->in_use > from->count / 2)
+        data.buf = NULL; /* a copy, if that is possible */
+    return slice_keep(data, small, CHUNK_COPY_BREAK, ret_data);
+}
+
+enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hdr *ip,
+                     struct slice data, uint16_t remote_port)
+{
+    struct udp_dgram *d = &s->queue[s->tail % UDP_QUEUE];
+    enum reason why = REASON_NONE;
+
+    if (s->tail - s->head == UDP_QUEUE)
+        why = REASON_UDP_QUEUE_FULL;
+    else if (!keep_data(data, n->small, &d->data))
+        why = REASON_NO_BUFFER;
+    if (why) {
+        s->dropped++;
+        return why;
+    }
+    d->local = ip->dst;
+    d->remote = ip->src;
+    d->remote_port = remote_port;
+    d->ttl = ip->ttl;
+    d->tos = ip->tos;
+    d->options.len = ip->options_len; /* RFC 1122 section 4.1.3.2: all of them */
+    if (ip->options_len)
+        memcpy(d->options.b, ip->options, ip->options_len);
+    d->route = (struct ip_route){0};
+    (void)ip_route_back(ip, &d->route); /* ip_accept has seen that there is one */
+    s->tail++;
+    s->received++;
+    return REASON_NONE;
 }
 
 enum reason udp_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip,
@@ -53,72 +288,88 @@ enum reason udp_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip,
 {
     struct udp_hdr udp;
     struct udp_socket *s;
-    struct udp_dgram *d;
     enum reason why = udp_parse(ip, segment.base, segment.len, marks, &udp);
-    int i;
 
     if (why)
         return why;
-    i = find_port(u, udp.dport);
-    if (i < 0)
+    s = udp_find(u, IP_PROTO_UDP, &ip->dst, udp.dport, &ip->src, udp.sport);
+    if (!s)
         return REASON_UDP_NO_SOCKET;
-    s = &u->socket[i];
-    if (s->tail - s->head == UDP_QUEUE)
-        return REASON_UDP_QUEUE_FULL;
-    d = &s->queue[s->tail % UDP_QUEUE];
+    if (s->set.checksum_needed && udp.no_checksum)
+        return REASON_UDP_NO_CHECKSUM;
     segment = slice_sub(segment, UDP_HEADER, udp.len - (uint32_t)UDP_HEADER);
-    if (!slice_keep(segment, n->small, CHUNK_COPY_BREAK, &d->data))
-        return REASON_NO_BUFFER;
-    d->local = ip->dst;
-    d->remote = ip->src;
-    d->remote_port = udp.sport;
-    s->tail++;
-    *ret_socket = i;
-    return REASON_NONE;
+    why = udp_keep(s, n, ip, segment, udp.sport);
+    if (why == REASON_NONE)
+        *ret_socket = (int)(s - u->socket);
+    return why;
 }
 
 int udp_receive(struct udp *u, int socket, struct udp_dgram *ret_dgram)
 {
-    struct udp_socket *s = lookup(u, socket);
+    struct udp_socket *s = udp_lookup(u, socket);
+    int r;
 
     if (!s)
         return -EBADF;
+    r = s->error;
+    s->error = 0;
+    if (r)
+        return r;
     if (s->head == s->tail)
         return -EAGAIN;
     *ret_dgram = s->queue[s->head++ % UDP_QUEUE];
     return 0;
 }
 
-int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgram *d)
+/* ---- Errors ---- */
+
+/* What a connected socket's next call returns: as other stacks have it. */
+static int errno_of(const struct icmp_meaning *m)
 {
-    struct udp_socket *s = lookup(u, socket);
-    struct addr nowhere = {{0}};
-    const struct addr *src =
-        addr_eq(&d->local, &nowhere) ? ip_source_for(n, &d->remote) : &d->local;
-    struct udp_hdr udp;
-    struct ip_out *o;
+    if (m->class == ICMP_TOO_BIG)
+        return -EMSGSIZE;
+    if (m->class != ICMP_HARD)
+        return 0;
+    if (m->why == REASON_ICMP_HARD_PORT)
+        return -ECONNREFUSED;
+    return m->why == REASON_ICMP_HARD_PROTOCOL ? -ENOPROTOOPT : -EACCES;
+}
+
+enum reason udp_icmp_error(struct udp *u, const struct icmp_error *e, int *ret_socket)
+{
+    uint8_t proto = e->proto == IP_PROTO_UDP ? IP_PROTO_UDP : IP_PROTO_ICMP;
+    struct udp_socket *s = udp_find(u, proto, &e->local, e->local_port, &e->remote, e->remote_port);
+
+    if (!s)
+        return REASON_UDP_ERROR_STRAY;
+    s->erred++;
+    if (s->connected && (e->meaning.class != ICMP_TOO_BIG || s->set.df))
+        s->error = errno_of(&e->meaning);
+    *ret_socket = (int)(s - u->socket);
+    if (s->error_tail - s->error_head == UDP_ERRORS)
+        return REASON_UDP_ERRORS_FULL;
+    s->errors[s->error_tail++ % UDP_ERRORS] = (struct udp_error){
+        .local = e->local,
+        .remote = e->remote,
+        .remote_port = e->remote_port,
+        .from = e->from,
+        .type = e->type,
+        .code = e->code,
+        .mtu = e->mtu,
+        .why = (uint16_t)e->meaning.why,
+        .hard = e->meaning.class == ICMP_HARD,
+    };
+    return REASON_NONE;
+}
+
+int udp_error(struct udp *u, int socket, struct udp_error *ret_error)
+{
+    struct udp_socket *s = udp_lookup(u, socket);
 
     if (!s)
         return -EBADF;
-    if (d->remote_port == 0 || !ip_valid_remote(n, &d->remote))
-        return -EINVAL;
-    if (!src || addr_is_v4(src) != addr_is_v4(&d->remote))
-        return -EADDRNOTAVAIL;
-    if (d->data.len > UDP_DATA_MAX)
-        return -EMSGSIZE;
-    o = ip_out_push(n);
-    if (!o) {
-        n->counts[REASON_IP_OUT_FULL]++;
-        return -ENOBUFS;
-    }
-    o->src = *src;
-    o->dst = d->remote;
-    o->proto = IP_PROTO_UDP;
-    o->flow = ip_flow_label(n, src, s->port, &d->remote, d->remote_port);
-    o->why = REASON_SEND_UDP;
-    o->data = d->data;
-    o->l4_len = UDP_HEADER;
-    udp = (struct udp_hdr){.sport = s->port, .dport = d->remote_port};
-    udp_build(o->l4, &o->src, &o->dst, &udp, &d->data, d->data.len ? 1 : 0);
+    if (s->error_head == s->error_tail)
+        return -EAGAIN;
+    *ret_error = s->errors[s->error_head++ % UDP_ERRORS];
     return 0;
 }

@@ -46,16 +46,17 @@ static enum stack_event_kind kind_of(const struct tcb *c, uint8_t bit)
     return EV_CLOSED;
 }
 
-static bool udp_event(struct stack *st, struct stack_event *ret_event)
+/* The first socket among *pending has something to tell; it is told once. */
+static bool udp_event(struct stack *st, uint64_t *pending, enum stack_event_kind kind,
+                      struct stack_event *ret_event)
 {
-    for (int i = 0; st->udp_pending && i < STACK_UDP_MAX; i++) {
+    for (int i = 0; *pending && i < STACK_UDP_MAX; i++) {
         uint64_t bit = UINT64_C(1) << i;
 
-        if (!(st->udp_pending & bit))
+        if (!(*pending & bit))
             continue;
-        st->udp_pending &= ~bit;
-        *ret_event =
-            (struct stack_event){.kind = EV_DATAGRAM, .udp = i, .user = st->udp.socket[i].user};
+        *pending &= ~bit;
+        *ret_event = (struct stack_event){.kind = kind, .udp = i, .user = st->udp.socket[i].user};
         return true;
     }
     return false;
@@ -109,7 +110,8 @@ bool stack_event(struct stack *st, struct stack_event *ret_event)
         if (any)
             return true;
     }
-    return udp_event(st, ret_event);
+    return udp_event(st, &st->udp_pending, EV_DATAGRAM, ret_event) ||
+           udp_event(st, &st->udp_erred, EV_DATAGRAM_ERROR, ret_event);
 }
 
 void event_tcp_note(void *arg, const struct tcb *c, int64_t at, enum reason why,

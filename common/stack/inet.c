@@ -86,17 +86,43 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
     return why;
 }
 
+/* An error about a datagram or an echo request of ours (RFC 1122 section 4.1.3.3). */
+static enum reason input_udp_error(struct stack *st, const struct icmp_error *e)
+{
+    int socket;
+    enum reason why = udp_icmp_error(&st->udp, e, &socket);
+
+    if (why == REASON_NONE) {
+        st->udp_erred |= UINT64_C(1) << socket;
+        st->counts[e->meaning.why]++;
+    }
+    return why;
+}
+
+static enum reason input_echo_reply(struct stack *st, const struct ip_hdr *ip, struct slice message)
+{
+    int socket;
+    enum reason why = echo_input(&st->udp, &st->ip, ip, message, 0, &socket);
+
+    if (why == REASON_NONE)
+        st->udp_pending |= UINT64_C(1) << socket;
+    return why;
+}
+
 static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct slice message)
 {
     struct icmp_error e;
     bool has_error;
     struct conn *c;
-    enum reason why = icmp_input(&st->ip, st->now, ip, message, &has_error, &e);
+    enum reason why;
 
+    if (echo_is_reply(ip, message))
+        return input_echo_reply(st, ip, message);
+    why = icmp_input(&st->ip, st->now, ip, message, &has_error, &e);
     if (!has_error)
         return why;
     if (e.proto != IP_PROTO_TCP)
-        return REASON_NONE; /* a datagram that was not delivered is nobody's connection */
+        return input_udp_error(st, &e);
     c = flow_find(st, &e.local, e.local_port, &e.remote, e.remote_port);
     if (!c)
         return REASON_ICMP_QUOTE;

@@ -11,6 +11,7 @@
  *   event.c   events and the observer
  *   watch.c   an observer that looks at connections
  *   user.c    user calls
+ *   dgram.c   those of datagram sockets
  *   status.c  what is known about a connection; status_text.c writes it
  *
  * After anything has touched a connection, stack_settle looks at what it left behind.
@@ -22,6 +23,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "ip/echo.h"
 #include "ip/fragment.h"
 #include "ip/icmp.h"
 #include "ip/ip.h"
@@ -93,7 +95,8 @@ struct stack {
     struct conn_id
         dying; /* told of its end by the last event: the handle dies with the next call */
     bool has_dying;
-    uint64_t udp_pending; /* a bit for each socket with an event to tell */
+    uint64_t udp_pending; /* a bit for each socket with datagrams to tell of, ... */
+    uint64_t udp_erred;   /* ... and with errors */
     struct listener listener[STACK_LISTENERS_MAX];
     struct buf *held; /* what the last packet from the ring refers to */
     bool starved;     /* a send found no cell or buf: wake the senders when there are some */

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "ip/datagram.h"
 #include "tcp/config.h"
 #include "tcp/state.h"
 #include "wire/addr.h"
@@ -28,7 +29,7 @@ struct stack;
 enum {
     STACK_LOCALS_MAX = 8,     /* addresses of a node */
     STACK_LISTENERS_MAX = 64, /* passive opens at one time */
-    STACK_UDP_MAX = 64,       /* bound UDP sockets */
+    STACK_UDP_MAX = 64,       /* sockets for datagrams and echo requests */
     STACK_UDP_QUEUE = 64,     /* datagrams that wait to be read, per socket */
     STACK_REPLIES = 512,      /* packets that wait to leave and belong to no connection */
     STACK_SECRET = 64,        /* bytes */
@@ -120,12 +121,13 @@ enum stack_event_kind {
     EV_ERROR,       /* trouble, though not the end (a soft error): `why` says which */
     EV_CLOSED,      /* the connection is over: `why` says how; the handle dies with the next door */
     EV_DATAGRAM,    /* a UDP socket has datagrams: read until -EAGAIN */
+    EV_DATAGRAM_ERROR, /* ... ICMP errors about those it sent: stack_udp_error until -EAGAIN */
 };
 
 struct stack_event {
     enum stack_event_kind kind;
-    struct conn_id conn; /* but for EV_DATAGRAM */
-    int udp;             /* EV_DATAGRAM: the socket */
+    struct conn_id conn; /* but for EV_DATAGRAM, EV_DATAGRAM_ERROR */
+    int udp;             /* there: the socket */
     enum reason why;     /* EV_CLOSED: END_ORDERLY, END_RESET, ...; EV_ERROR: what is wrong */
     void *user;          /* what open, listen, bind or stack_set_user was given */
 };
@@ -257,24 +259,68 @@ int stack_status(const struct stack *st, struct conn_id conn, struct stack_conn_
 bool stack_next_conn(const struct stack *st, uint32_t *cursor,
                      struct stack_conn_status *ret_status);
 
-/* ---- UDP ---- */
+/* ---- Datagrams: UDP, and echo requests of ICMP ---- */
 
 struct stack_datagram {
-    struct addr addr; /* of the remote end */
-    uint16_t port;
+    struct addr addr;  /* of the remote end; unspecified, with port 0: that of a connected socket */
+    uint16_t port;     /* of an echo request or reply: its sequence number */
     struct slice data; /* may be empty */
+    struct addr local; /* ours: where it came to, or comes from; unspecified: see udp_open */
+    struct ip_route route; /* IPv4: by which it is sent, or back to where it came from */
+    /* so what has come, with other data, is the answer to it; and only of what has come are: */
+    uint8_t ttl, tos; /* DSCP in the upper six bits, ECN in the lower two */
+    struct ip_options options;
 };
 
+struct stack_udp {
+    const struct addr *local;  /* NULL: all of ours */
+    uint16_t port;             /* 0: one at random (RFC 6056) */
+    const struct addr *remote; /* connected to it; or NULL */
+    uint16_t remote_port;
+    bool echo; /* no UDP: echo requests of ICMP, whose identifier is `port`, and their replies */
+    void *user;
+};
+
+/*
+ * A socket. Returns its number, -EADDRINUSE, -EINVAL (the remote end cannot be one), -EADDRNOTAVAIL
+ * (local is not ours, or of the other version than the remote end's) or -ENFILE.
+ */
+int stack_udp_open(struct stack *st, const struct stack_udp *how);
 /* Bind a port of all our addresses. Returns a socket number, -EADDRINUSE, -EINVAL or -ENFILE. */
 int stack_udp_bind(struct stack *st, uint16_t port, void *user);
 int stack_udp_close(struct stack *st, int udp);
-/* The next datagram; data's reference passes to the caller. 0, or -EAGAIN, or -EBADF. */
+/*
+ * Nothing but what comes from there reaches the socket from now on; NULL: everything again.
+ * -EINVAL, -EADDRNOTAVAIL, -EADDRINUSE, -EBADF.
+ */
+int stack_udp_connect(struct stack *st, int udp, const struct addr *remote, uint16_t port);
+/* How it sends: ask, change what is to be changed, set. -EBADF; -EINVAL: out of range. */
+int stack_udp_settings(const struct stack *st, int udp, struct udp_settings *ret_settings);
+int stack_udp_set(struct stack *st, int udp, const struct udp_settings *settings);
+/*
+ * The next datagram; data's reference passes to the caller. 0, or -EAGAIN, or -EBADF; and once,
+ * if the socket is connected and an error said that the remote end cannot be reached,
+ * -ECONNREFUSED (no such port), -ENOPROTOOPT, -EACCES, or -EMSGSIZE (with settings.df).
+ */
 int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram);
 /*
- * On success the reference on data.buf passes to the stack. -EMSGSIZE, -ENOBUFS, -EINVAL,
- * -EADDRNOTAVAIL: we have no address of the receiver's version; -EBADF.
+ * On success the reference on data.buf passes to the stack. What is larger than the path takes
+ * leaves in fragments. -EMSGSIZE: over 65,507 bytes in IPv4 or 65,527 in IPv6, or, with
+ * settings.df, over stack_udp_room; -ENOBUFS: try again when output was drained; -EINVAL;
+ * -EDESTADDRREQ; -EADDRNOTAVAIL: we have no address of the receiver's version, or dgram->local is
+ * not ours; -EBADF; and what stack_udp_receive says after an error.
  */
 int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram);
+/* The next ICMP error about what the socket sent: 0, -EAGAIN, -EBADF. */
+int stack_udp_error(struct stack *st, int udp, struct udp_error *ret_error);
+/* Its addresses and ports, and what was counted: 0, -EBADF. */
+int stack_udp_status(const struct stack *st, int udp, struct udp_status *ret_status);
+/* The address that datagrams to `remote` leave with, if they leave it open; NULL: there is none. */
+const struct addr *stack_udp_source(const struct stack *st, int udp, const struct addr *remote);
+/* Bytes of data that go to `remote` in one packet, as far as is known; -EBADF, -EINVAL. */
+int stack_udp_room(struct stack *st, int udp, const struct addr *remote);
+/* The application hears nothing from there though it should: advice to IP (RFC 1122 3.3.1.4). */
+void stack_udp_advise(struct stack *st);
 
 /* ---- Counters and observers ---- */
 

@@ -243,34 +243,3 @@ int stack_set_user(struct stack *st, struct conn_id conn, void *user)
     c->user = user;
     return 0;
 }
-
-int stack_udp_bind(struct stack *st, uint16_t port, void *user)
-{
-    return udp_bind(&st->udp, port, user);
-}
-
-int stack_udp_close(struct stack *st, int udp)
-{
-    int r = udp_close(&st->udp, udp);
-
-    if (r == 0)
-        st->udp_pending &= ~(UINT64_C(1) << udp);
-    return r;
-}
-
-int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram)
-{
-    struct udp_dgram d;
-    int r = udp_receive(&st->udp, udp, &d);
-
-    if (r == 0)
-        *ret_dgram = (struct stack_datagram){d.remote, d.remote_port, d.data};
-    return r;
-}
-
-int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram)
-{
-    struct udp_dgram d = {.remote = dgram->addr, .remote_port = dgram->port, .data = dgram->data};
-
-    return udp_send(&st->udp, &st->ip, udp, &d);
-}

@@ -96,13 +96,14 @@ struct icmp_hdr {
 /* An error about a packet of ours, for the transport that sent it. */
 struct icmp_error {
     struct icmp_meaning meaning;
-    uint8_t proto;
-    struct addr local, remote; /* ours, and where the packet was going */
-    uint16_t local_port, remote_port;
-    uint32_t seq;  /* TCP: the quoted sequence number */
-    uint32_t size; /* bytes of the quoted packet, as its header says */
-    bool df;       /* it forbade fragments */
-    uint32_t mtu;  /* bytes, with ICMP_TOO_BIG; 0: an old router, which does not say (RFC 1191 5) */
+    uint8_t proto, type, code;
+    struct addr from;                 /* who says so */
+    struct addr local, remote;        /* ours, and where the packet was going */
+    uint16_t local_port, remote_port; /* of an echo request: identifier and sequence number */
+    uint32_t seq;                     /* TCP: the quoted sequence number */
+    uint32_t size;                    /* bytes of the quoted packet, as its header says */
+    bool df;                          /* it forbade fragments */
+    uint32_t mtu; /* bytes, with ICMP_TOO_BIG; 0: an old router, which does not say (RFC 1191 5) */
 };
 
 /* Parse b[0..len): length and checksum. Returns REASON_NONE or the reason for the drop. */

@@ -33,6 +33,7 @@ enum reason udp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
     udp.sport = get16(b);
     udp.dport = get16(b + 2);
     udp.len = get16(b + 4);
+    udp.no_checksum = get16(b + 6) == 0;
     if (udp.len < UDP_HEADER || udp.len > len)
         return REASON_UDP_LENGTH;
     if (!checksum_is_good(ip, b, udp.len, marks))

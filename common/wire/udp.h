@@ -13,7 +13,8 @@ enum {
 
 struct udp_hdr {
     uint16_t sport, dport;
-    uint16_t len; /* bytes, header included */
+    uint16_t len;     /* bytes, header included */
+    bool no_checksum; /* its sender made none */
 };
 
 /*
@@ -25,8 +26,8 @@ enum reason udp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
                       struct udp_hdr *ret_udp);
 
 /*
- * Write the 8 bytes of a header (len in *udp is not read) for n slices of payload, which the
- * checksum covers. A sum of 0 goes as ffff.
+ * Write the 8 bytes of a header (of *udp only the ports are read) for n slices of payload, which
+ * the checksum covers. A sum of 0 goes as ffff.
  */
 void udp_build(uint8_t room[UDP_HEADER], const struct addr *src, const struct addr *dst,
                const struct udp_hdr *udp, const struct slice *payload, unsigned n);

@@ -95,6 +95,7 @@ static void on_event(struct caller *a, const struct stack_event *e)
         h->why = e->why;
         return;
     case EV_DATAGRAM:
+    case EV_DATAGRAM_ERROR:
         FUZZ_CHECK(e->user == &a->udp[0] || e->user == &a->udp[1], "a datagram for nobody");
         return;
     }
@@ -357,6 +358,14 @@ void caller_bind(struct caller *a, unsigned i)
     int r = stack_udp_bind(a->n->st, (uint16_t)(CALLER_UDP_PORT + i % CALLER_SOCKETS), u);
 
     a->n->used_udp = true;
+    if (*u >= 0 && r >= 0) { /* it was connected, and so has an address of its own now */
+        struct udp_status s;
+
+        FUZZ_CHECK(stack_udp_status(a->n->st, *u, &s) == 0 && !addr_is_unspecified(&s.local),
+                   "a port is bound twice");
+        FUZZ_CHECK(stack_udp_close(a->n->st, r) == 0, "closing what was bound");
+        return;
+    }
     FUZZ_CHECK(*u >= 0 ? r == -EADDRINUSE : r >= 0, "bind says %d", r);
     if (*u < 0)
         *u = r;
@@ -370,6 +379,37 @@ void caller_unbind(struct caller *a, unsigned i)
     *u = -1;
 }
 
+/* Connect the socket, or let it go; and other settings. */
+static void caller_socket(struct caller *a, int udp, unsigned how, const struct addr *to,
+                          uint16_t port)
+{
+    struct udp_settings s;
+    struct udp_error e;
+    int r = stack_udp_connect(a->n->st, udp, how & 1 ? to : NULL, port);
+
+    FUZZ_CHECK(r == 0 || r == -EINVAL || r == -EADDRNOTAVAIL || r == -EADDRINUSE || r == -EBADF,
+               "connecting says %d", r);
+    if (stack_udp_settings(a->n->st, udp, &s) == 0) {
+        s.df = how & 2;
+        s.ttl = (uint8_t)how;
+        s.dscp = how & 63;
+        s.checksum_needed = how & 4;
+        s.options.len = how & 8 ? 7 : 0;
+        memcpy(s.options.b, "\x07\x07\x04\0\0\0\0", 7);
+        FUZZ_CHECK(stack_udp_set(a->n->st, udp, &s) == 0, "settings");
+    }
+    while ((r = stack_udp_error(a->n->st, udp, &e)) == 0)
+        FUZZ_CHECK(reason_text((enum reason)e.why)->kind == REASON_KIND_EVENT,
+                   "an error's meaning");
+    FUZZ_CHECK(r == -EAGAIN || r == -EBADF, "errors say %d", r);
+}
+
+/* What a call on a connected socket may say of an error that came before it. */
+static bool is_late_error(int r)
+{
+    return r == -ECONNREFUSED || r == -ENOPROTOOPT || r == -EACCES || r == -EMSGSIZE;
+}
+
 void caller_datagram(struct caller *a, unsigned i, const struct addr *to, uint16_t port,
                      uint32_t len)
 {
@@ -377,17 +417,20 @@ void caller_datagram(struct caller *a, unsigned i, const struct addr *to, uint16
     struct stack_datagram d = {.addr = *to, .port = port};
     int udp = a->udp[i % CALLER_SOCKETS], r;
 
+    caller_socket(a, udp, i / CALLER_SOCKETS, to, port);
     if (b) {
         d.data = (struct slice){b, b->data, min32(len, b->size)};
         memset(b->data, 'd', d.data.len);
         r = stack_udp_send(a->n->st, udp, &d);
-        FUZZ_CHECK(r == 0 || r == -EMSGSIZE || r == -ENOBUFS || r == -EINVAL || r == -EBADF,
+        FUZZ_CHECK(r == 0 || r == -ENOBUFS || r == -EINVAL || r == -EBADF || r == -EDESTADDRREQ ||
+                       r == -EADDRNOTAVAIL || is_late_error(r),
                    "sending a datagram says %d", r);
         if (r < 0)
             buf_unref(b);
     }
     r = stack_udp_receive(a->n->st, udp, &d);
-    FUZZ_CHECK(r == 0 || r == -EAGAIN || r == -EBADF, "receiving a datagram says %d", r);
+    FUZZ_CHECK(r == 0 || r == -EAGAIN || r == -EBADF || is_late_error(r),
+               "receiving a datagram says %d", r);
     if (r == 0)
         buf_unref(d.data.buf);
 }

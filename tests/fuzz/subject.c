@@ -372,7 +372,7 @@ static void found_elsewhere(struct refs *r)
     for (unsigned u = 0; r->n->used_udp && u < UDP_SOCKETS_MAX; u++) {
         const struct udp_socket *s = &st->udp.socket[u];
 
-        for (uint32_t i = s->head; s->port && i != s->tail; i++)
+        for (uint32_t i = s->head; s->in_use && i != s->tail; i++)
             found_slice(r, &s->queue[i % UDP_QUEUE].data);
     }
 }

@@ -26,7 +26,7 @@ enum {
     SUBJECT_TX_SIZE = 4096,
     SUBJECT_SMALL_SIZE = 512,
     SUBJECT_FRAGMENTED = 3,      /* packets in fragments */
-    SUBJECT_STACK = 1024 * 1024, /* bytes that hold the stack */
+    SUBJECT_STACK = 1536 * 1024, /* bytes that hold the stack */
 };
 
 /* What a slot's connection was at the last look; numbers only go forward. */

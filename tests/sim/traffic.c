@@ -300,6 +300,7 @@ void end_event(struct end *e, int64_t now, const struct stack_event *ev)
         break;
     case EV_ERROR:
     case EV_DATAGRAM:
+    case EV_DATAGRAM_ERROR:
         break;
     case EV_URGENT:
         hear_urgent(e);
