@@ -410,6 +410,7 @@ void recovery_on_rto(struct flight *f, const struct ack_sample *s)
 void recovery_undone(struct flight *f, uint32_t una)
 {
     board_regain(&f->board);
+    rack_forget(&f->rack);
     f->recovery = (struct recovery){.recover = una - 1, .phase = RECOVERY_OPEN};
 }
 
