@@ -103,31 +103,48 @@ static void one_loss_newreno(struct verdict *v)
     say_repair(v, lab_again(&lab, LAB_A) == 1);
 }
 
-/* The last segments of a message, with silence behind them. */
-static void lost_tail_of(struct verdict *v, unsigned lost)
+/* ... and state[2] is how long before a probe the last text left, ns. */
+static bool time_probe(struct lab *l, unsigned from, const uint8_t *b, uint32_t len,
+                       enum reason why)
+{
+    if (from == LAB_A && why == REASON_SEND_DATA)
+        l->state[2] = (uint64_t)l->now;
+    else if (why == REASON_SEND_TLP)
+        l->state[2] = (uint64_t)l->now - l->state[2];
+    return lose_numbers(l, from, b, len, why);
+}
+
+/*
+ * The last segments of a message, with silence behind them. What arrives before them is heard of
+ * after a round trip, and PTO is two more; where one alone is outstanding, a delayed acknowledgment
+ * has its time besides, but no more than RTX would wait (RFC 8985 section 7.2).
+ */
+static void lost_tail_of(struct verdict *v, unsigned lost, int64_t latest)
 {
     window_of(100);
     lab_flow(&lab, LAB_A, 40 * LAB_MSS, 0);
     lab.sc.conn[0].end[0].close_delay = 10 * SEC;
-    lab.leaves = lose_numbers;
+    lab.leaves = time_probe;
     lab.state[0] = 41 - lost;
     lab.state[1] = 40;
     bound_play(&lab);
     bound_say(v, &lab,
               lab_timeouts(&lab, LAB_A) == 0 && lab_probes(&lab, LAB_A) == 1 &&
+                  (int64_t)lab.state[2] >= 3 * rtt && (int64_t)lab.state[2] <= latest &&
                   lab.done_at < 450 * MSEC,
-              "%u probe, %u timeouts; delivered after %.0f ms", (unsigned)lab_probes(&lab, LAB_A),
+              "%u probe after %.0f ms, %u timeouts; delivered after %.0f ms",
+              (unsigned)lab_probes(&lab, LAB_A), (double)lab.state[2] / (double)MSEC,
               (unsigned)lab_timeouts(&lab, LAB_A), (double)lab.done_at / (double)MSEC);
 }
 
 static void lost_tail(struct verdict *v)
 {
-    lost_tail_of(v, 1);
+    lost_tail_of(v, 1, 260 * MSEC);
 }
 
 static void lost_tail_of_five(struct verdict *v)
 {
-    lost_tail_of(v, 5);
+    lost_tail_of(v, 5, 125 * MSEC);
 }
 
 static void displaced(struct verdict *v)
@@ -141,6 +158,50 @@ static void displaced(struct verdict *v)
               (unsigned)lab_again(&lab, LAB_A), (unsigned)lab.data_packets);
 }
 
+/* state[2]: packets that B has refused as older than what came (PAWS). */
+static void count_refused(struct lab *l, unsigned node)
+{
+    if (node == LAB_B)
+        l->state[2] = stack_count(l->world->node[LAB_B].st, REASON_TCP_PAWS);
+}
+
+static bool displaced_by(const char *cc, uint64_t seed, bool timestamps)
+{
+    window_of(200);
+    lab_use(&lab, cc);
+    lab.sc.seed = seed;
+    lab_tcp(&lab, LAB_A)->timestamps = timestamps;
+    lab_flow(&lab, LAB_A, 5000 * LAB_MSS, 0);
+    lab.sc.path[LAB_A][LAB_B].reorder = 200000;
+    lab.sc.path[LAB_A][LAB_B].reorder_by = rtt / 4;
+    lab.leaves = lose_numbers;
+    lab.ran = count_refused;
+    lab.state[0] = lab.state[1] = 300;
+    bound_play(&lab);
+    return !lab.result.failed && lab_again(&lab, LAB_A) == 1 + lab.state[2];
+}
+
+/*
+ * Packet 300 gets lost besides. With timestamps the repair may overtake some that left before it,
+ * and moves TS.Recent beyond theirs: to B they are old (RFC 7323 section 5.3), and so they are lost
+ * indeed. Without timestamps nothing else is sent again.
+ */
+static void displaced_and_lost(struct verdict *v)
+{
+    static const char *const name[] = {"reno", "cubic", "bbr"};
+    uint64_t again = 0, refused = 0;
+    bool good = true;
+
+    for (unsigned i = 0; i < 24 && good; i++) {
+        good = displaced_by(name[i % 3], 1 + i / 6, i / 3 % 2);
+        again += lab_again(&lab, LAB_A);
+        refused += lab.state[2];
+    }
+    bound_say(v, &lab, good && refused > 0,
+              "24 times; %u segments sent again, 24 of them lost, %u refused by PAWS",
+              (unsigned)again, (unsigned)refused);
+}
+
 /* Loses packet number state[0] and the first repair of anything. */
 static bool lose_repair(struct lab *l, unsigned from, const uint8_t *b, uint32_t len,
                         enum reason why)
@@ -150,12 +211,17 @@ static bool lose_repair(struct lab *l, unsigned from, const uint8_t *b, uint32_t
     return lose_numbers(l, from, b, len, why);
 }
 
+/* With a window that is not used up there is something behind the repair, and that shows that it
+ * is lost, too; a probe of the tail, which might do so instead, is not allowed. */
 static void lost_repair(struct verdict *v)
 {
-    window_of(100);
+    lab_init(&lab, fast, rtt, 500000);
+    lab_tcp(&lab, LAB_A)->tlp = false;
+    lab_flow(&lab, LAB_A, 3000 * LAB_MSS, 0);
     lab.leaves = lose_repair;
-    lose_one();
-    say_repair(v, true);
+    lab.state[0] = lab.state[1] = 150;
+    bound_play(&lab);
+    say_repair(v, lab.sent[LAB_A].why[REASON_SEND_RACK] == 2 && lab_again(&lab, LAB_A) == 2);
 }
 
 /*
@@ -194,46 +260,70 @@ static void reneging(struct verdict *v)
 }
 
 /*
- * At 3 s the path is late by 1.5 s for a while: nothing is lost, and the timer expires. state[0]:
- * cwnd before; [1]: cwnd once the late acknowledgments are in.
+ * At 3 s the path is late for 50 ms, by state[2]: nothing is lost, and the timer expires. What
+ * comes late keeps its order, so that all of it is there after the last of what left in that time,
+ * and two round trips later all that it caused is answered. state[0]: cwnd before; [1]: cwnd then.
  */
 static void hold_up(struct lab *l, unsigned node)
 {
+    static const int64_t from = 3 * SEC, to = 3050 * MSEC;
     struct path *p = &l->world->lane[LAB_A][LAB_B].path;
+    int64_t late = (int64_t)l->state[2];
     struct stack_conn_status s;
 
     if (node == LAB_A && lab_status(l, 0, &s)) {
-        if (l->now < 3 * SEC)
+        if (l->now < from)
             l->state[0] = s.cwnd;
-        else if (l->now < 6 * SEC)
+        else if (l->now < to + late + 3 * rtt)
             l->state[1] = s.cwnd;
     }
-    p->cfg.delay = rtt / 2 + (l->now >= 3 * SEC && l->now < 3 * SEC + 50 * MSEC ? 1500 * MSEC : 0);
+    p->cfg.delay = rtt / 2 + (l->now >= from && l->now < to ? late : 0);
 }
 
-static void spurious_timeout_with(struct verdict *v, bool timestamps)
+static void be_late(int64_t by)
+{
+    lab_flow(&lab, LAB_A, 10000 * LAB_MSS, 0);
+    lab.ran = hold_up;
+    lab.state[2] = (uint64_t)by;
+    bound_play(&lab);
+}
+
+static void say_undone(struct verdict *v, bool holds)
+{
+    bound_say(v, &lab, holds && lab.state[1] >= lab.state[0],
+              "%u sent again by timeouts, cwnd %u segments before and %u after",
+              (unsigned)lab_timeouts(&lab, LAB_A), (unsigned)(lab.state[0] / LAB_MSS),
+              (unsigned)(lab.state[1] / LAB_MSS));
+}
+
+/* By one witness alone, of an acknowledgment: three timeouts in a row, and nothing else. */
+static void spurious_timeout(struct verdict *v, bool timestamps, bool frto)
 {
     window_of(100);
     lab_tcp(&lab, LAB_A)->timestamps = timestamps;
-    lab_flow(&lab, LAB_A, 20000 * LAB_MSS, 0);
-    lab.ran = hold_up;
-    bound_play(&lab);
-    bound_say(v, &lab,
-              lab_timeouts(&lab, LAB_A) >= 1 && lab_again(&lab, LAB_A) <= 4 &&
-                  lab.state[1] >= lab.state[0] * 9 / 10,
-              "%u timeouts, %u segments sent again, cwnd %u segments before and %u after",
-              (unsigned)lab_timeouts(&lab, LAB_A), (unsigned)lab_again(&lab, LAB_A),
-              (unsigned)(lab.state[0] / LAB_MSS), (unsigned)(lab.state[1] / LAB_MSS));
+    lab_tcp(&lab, LAB_A)->frto = frto;
+    lab_tcp(&lab, LAB_A)->dsack = false;
+    be_late(1500 * MSEC);
+    say_undone(v, lab_timeouts(&lab, LAB_A) == 3 && lab_again(&lab, LAB_A) == 3);
 }
 
-static void spurious_timeout(struct verdict *v)
+static void spurious_timeout_echo(struct verdict *v)
 {
-    spurious_timeout_with(v, true);
+    spurious_timeout(v, true, false);
 }
 
 static void spurious_timeout_frto(struct verdict *v)
 {
-    spurious_timeout_with(v, false);
+    spurious_timeout(v, false, true);
+}
+
+/* D-SACK tells when all has been sent again, in vain; of what left twice so it says nothing. */
+static void spurious_timeout_dsack(struct verdict *v)
+{
+    window_of(100);
+    lab_tcp(&lab, LAB_A)->timestamps = lab_tcp(&lab, LAB_A)->frto = false;
+    be_late(300 * MSEC);
+    say_undone(v, lab_timeouts(&lab, LAB_A) >= 1);
 }
 
 /*
@@ -411,10 +501,14 @@ static const struct bound bounds[] = {
     {"lost_tail_of_five", "nor does a tail of five", lost_tail_of_five, NULL},
     {"displaced", "a fifth displaced by up to a quarter round trip: nothing is sent again",
      displaced, NULL},
+    {"displaced_and_lost", "and with one loss nothing else is, but what PAWS refuses",
+     displaced_and_lost, NULL},
     {"lost_repair", "a lost retransmission is repaired without a timeout", lost_repair, NULL},
     {"reneging", "what B reported and takes back is sent again, and nothing else", reneging, NULL},
-    {"spurious_timeout", "a spurious timeout is undone (timestamps)", spurious_timeout, NULL},
-    {"spurious_timeout_frto", "and without timestamps (F-RTO)", spurious_timeout_frto, NULL},
+    {"spurious_timeout_echo", "a spurious timeout is undone by timestamps alone",
+     spurious_timeout_echo, NULL},
+    {"spurious_timeout_frto", "... by F-RTO alone", spurious_timeout_frto, NULL},
+    {"spurious_timeout_dsack", "... by D-SACK alone", spurious_timeout_dsack, NULL},
     {"heavy_loss", "30% loss each way still delivers", heavy_loss, NULL},
     {"random_loss_reno", "1% loss each way leaves Reno 7.9 Mbit/s, and no timeouts",
      random_loss_reno, NULL},
