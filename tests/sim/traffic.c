@@ -45,6 +45,7 @@ static void be_left(struct end *e, int64_t now)
 static void end_over(struct end *e, int64_t now, enum reason why)
 {
     e->over = true;
+    e->over_at = now;
     e->why = why;
     be_left(e->other, now);
 }
@@ -359,6 +360,18 @@ static bool cut_ends_with(const struct end *e)
     }
 }
 
+/* Its FIN, or the answer, was lost so often that the other end, which was done, has left TIME-WAIT:
+ * that knows nothing of the connection any more and resets it (RFC 9293 section 3.10.7.1), if the
+ * reset comes through. */
+static bool came_too_late(const struct end *e)
+{
+    const struct end *o = e->other;
+
+    return (e->why == REASON_END_RESET || e->why == REASON_END_TIMED_OUT) && e->eof &&
+           o->why == REASON_END_ORDERLY &&
+           e->over_at - o->over_at >= 2 * o->node->cfg.stack.tcp.msl_ns;
+}
+
 void end_verify(const struct end *e)
 {
     bool any_cut = cut(e) || cut(e->other);
@@ -367,7 +380,7 @@ void end_verify(const struct end *e)
         check_fail(e->check, "node %u: a connection never ended", e->node->number);
     else if (!e->over)
         return;
-    else if (any_cut ? !cut_ends_with(e) : e->why != REASON_END_ORDERLY)
+    else if (any_cut ? !cut_ends_with(e) : e->why != REASON_END_ORDERLY && !came_too_late(e))
         check_fail(e->check, "node %u: a connection ended with %s", e->node->number,
                    reason_text(e->why)->name);
     else if (!any_cut && (e->written != e->plan.total || e->read != e->other->plan.total))

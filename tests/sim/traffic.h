@@ -56,7 +56,8 @@ struct end {
     struct conn_id conn;
     struct end *other;
     bool has_conn, up, closed, eof; /* has a handle; connected; closed our half; the other its */
-    bool over;                      /* EV_CLOSED came, or we let go of it */
+    bool over;                      /* EV_CLOSED came, or we let go of it ... */
+    int64_t over_at;                /* ... then, ns */
     bool quitted, gave_up;          /* ended by us, as planned; because the other end is gone */
     bool vanished;                  /* its node is silent for ever */
     enum reason why;                /* of EV_CLOSED */
