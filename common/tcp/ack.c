@@ -254,10 +254,11 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     if (undone)
         cs.cwnd_limited = false; /* it has back what it had, and no more */
     else if (v.finished) {
-        tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
         cs.in_flight = c->snd_nxt - c->snd_una;
         control_on_recovered(s->t, c, &cs);
     }
+    if (v.finished && v.entered)
+        tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
     if (v.entered)
         loss_detected(s->t, c, &cs, as, &v);
     else if (v.probe_repaired)
@@ -268,6 +269,8 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     if (cs.acked || cs.lost)
         control_on_ack(s->t, c, &cs);
     response_release(c, as, &v);
+    if (v.finished && !v.entered && !undone)
+        tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0); /* who looks finds cwnd as it is now */
 }
 
 void ack_process(struct seg *s)
