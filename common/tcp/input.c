@@ -96,7 +96,10 @@ static enum reason step_timestamp(struct seg *s)
 {
     enum reason why = timestamp_verdict(s->c, s->now, s->hdr);
 
-    return why == REASON_TCP_PAWS ? unacceptable(s, why) : why;
+    if (why != REASON_TCP_PAWS)
+        return why;
+    sack_note_duplicate(s->t, s->c, s->seq, s->data.len); /* RFC 2883 section 4.3 */
+    return unacceptable(s, why);
 }
 
 static enum reason step_sequence(struct seg *s)

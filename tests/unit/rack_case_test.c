@@ -48,6 +48,37 @@ static void rfc8985_3_4_a_tail_and_a_repair_are_lost(void **state)
 }
 
 /*
+ * Section 3.5: a segment, and just before its timer expires two more; nothing is lost. Without RACK
+ * the acknowledgment of the first would have the others sent again. No probe, and no other witness.
+ */
+static void rfc8985_3_5_a_spurious_timeout(void **state)
+{
+    (void)state;
+    configure();
+    rig.cfg.tcp.rack = true;
+    rig.cfg.tcp.tlp = rig.cfg.tcp.frto = rig.cfg.tcp.undo = false;
+    begin_with(&with_sack);
+    app_send(MSS);
+    expect_segments(0, 1);
+    advance(trip);
+    ack_segments(1);
+    app_send(MSS);
+    expect_segments(1, 2);
+    advance(tcb()->rtt.rto - 10 * MSEC);
+    app_send(2 * MSS);
+    expect_segments(2, 4);
+    expect_silence(10 * MSEC);
+    again(1, RTO);
+    advance(MSEC);
+    ack_segments(2);
+    expect_silence(trip - 11 * MSEC);
+    ack_segments(4);
+    expect_silence(SEC);
+    assert_int_equal(tcb()->retransmits, 1);
+    end();
+}
+
+/*
  * Section 6.2 step 1 comes before step 2: the first round trip that is known says that the probe
  * cannot have been answered so soon, though the same acknowledgment reports both.
  */
@@ -252,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc8985_3_4_a_tail_and_a_repair_are_lost),
+        cmocka_unit_test(rfc8985_3_5_a_spurious_timeout),
         cmocka_unit_test(rfc8985_6_2_step_1_the_first_round_trip),
         cmocka_unit_test(rfc8985_6_2_step_5_the_reordering_timer),
         cmocka_unit_test(rfc8985_6_2_step_5_in_time),
