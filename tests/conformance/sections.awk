@@ -9,7 +9,10 @@
 BEGIN { FS = "\t" }
 FNR == 1 { part++ }
 
-part == 1 { if (/^[0-9]/) { split($0, f, / *\| */); title["RFC " f[1]] = f[2] } next }
+part == 1 {
+    if (/^([0-9]|draft)/) { split($0, f, / *\| */); title[(f[1] == "draft" ? "" : "RFC ") f[1]] = f[2] }
+    next
+}
 part == 2 { result[$2 "\t" $3] = $1; next }
 
 FNR == 1 { file = FILENAME; sub(/.*\//, "", file); sub(/_test\.c$/, "", file) }
