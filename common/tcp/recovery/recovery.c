@@ -38,6 +38,15 @@ static void judge_timeout(struct arrival *a, const struct range *g)
         a->v->above |= seq_geq(g->start, a->s->una);
 }
 
+/* RACK.min_RTT: the round trips that this very acknowledgment ends count, too, and may be the first
+ * (RFC 8985 section 6.2 step 1). */
+static int64_t min_rtt(const struct arrival *a)
+{
+    int64_t known = a->s->path.min_rtt, latest = a->v->rtt;
+
+    return latest && (!known || latest < known) ? latest : known;
+}
+
 static void delivered(void *arg, const struct range *g)
 {
     struct arrival *a = arg;
@@ -48,8 +57,7 @@ static void delivered(void *arg, const struct range *g)
     judge_timeout(a, g);
     if (f->board.rate)
         rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
-    rack_delivered(&f->rack, g, s->now, s->path.min_rtt, a->selective ? -1 : s->echo_at,
-                   f->board.fack);
+    rack_delivered(&f->rack, g, s->now, min_rtt(a), a->selective ? -1 : s->echo_at, f->board.fack);
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;
@@ -246,15 +254,12 @@ static void sack_duplicate(struct arrival *a)
 
 /* ---- with them, and by time (RFC 8985) ---- */
 
-/* The round trip that this very acknowledgment ends counts, too; it may be the first. */
 static int64_t reordering_window(const struct arrival *a)
 {
     const struct flight *f = a->f;
     uint32_t pieces = (f->board.sacked + a->s->mss - 1) / a->s->mss;
-    struct rack_path path = a->s->path;
+    struct rack_path path = {min_rtt(a), a->s->path.srtt};
 
-    if (a->v->rtt && (!path.min_rtt || a->v->rtt < path.min_rtt))
-        path.min_rtt = a->v->rtt;
     return rack_window(&f->rack, &path, f->recovery.phase != RECOVERY_OPEN, pieces);
 }
 
