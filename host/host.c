@@ -98,10 +98,9 @@ static const struct program program = {
                 "it.\n"
                 "\n"
                 "Exit codes: 0 closed in order, or answered; 1 refused, reset, timed out, nobody\n"
-                "answered, or the input, output, capture or trace failed; 2 usage; 4 a privilege "
-                "or the device is\n"
-                "missing; 5 the TUN is in use by another process, or the name belongs to\n"
-                "something else.\n",
+                "answered, or the input, output, capture or trace failed; 2 usage; 4 a privilege\n"
+                "or the device is missing; 5 the TUN is in use by another process, or the name\n"
+                "belongs to something else.\n",
     .chapters = choice_help,
     .options = options,
 };
