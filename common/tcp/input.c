@@ -51,6 +51,22 @@ static enum reason unacceptable(struct seg *s, enum reason why)
 }
 
 /*
+ * A segment that stands one before RCV.NXT and brings no more than that octet may be a probe of our
+ * window, or come from an end that cannot know whether we took the octet of its probe. There is
+ * nothing in it to take, but what it acknowledges counts: else two ends that probe each other's
+ * window at the same time may never hear each other again (RFC 9293 appendix A.2).
+ */
+static void heed_last_octet(struct seg *s)
+{
+    const struct tcb *c = s->c;
+    uint8_t others = TCP_SYN | TCP_RST | TCP_FIN;
+
+    if (c->state >= TCP_ESTABLISHED && s->seq == c->rcv_nxt - 1 && s->data.len <= 1 &&
+        (s->flags & (TCP_ACK | others)) == TCP_ACK)
+        ack_step(s);
+}
+
+/*
  * In SYN-RECEIVED the remote end's SYN may come again: ours was lost, or we opened together and
  * then it acknowledges ours (figure 8 in section 3.5). After a passive open nobody has cause to
  * acknowledge with a SYN: that is outside the window like any old segment.
@@ -86,12 +102,11 @@ static enum reason step_timestamp(struct seg *s)
 static enum reason step_sequence(struct seg *s)
 {
     struct tcb *c = s->c;
+    enum reason why;
 
-    if (c->state == TCP_SYN_RECEIVED && (s->flags & TCP_SYN) && s->seq == c->irs) {
-        enum reason why = syn_again(s);
-        if (why)
-            return why;
-    }
+    if (c->state == TCP_SYN_RECEIVED && (s->flags & TCP_SYN) && s->seq == c->irs &&
+        (why = syn_again(s)))
+        return why;
     if (acceptable(c, s->seq, seg_len(s)))
         return REASON_NONE;
     if (tcb_rcv_wnd(c) > 0 || s->seq != c->rcv_nxt) {
@@ -99,7 +114,9 @@ static enum reason step_sequence(struct seg *s)
             tcp_arm_linger(s->t, c, s->now); /* a FIN again: wait for another 2 MSL */
         if (seq_leq(s->seq + s->data.len, c->rcv_nxt))
             sack_note_duplicate(s->t, c, s->seq, s->data.len);
-        return unacceptable(s, REASON_TCP_SEQUENCE);
+        why = unacceptable(s, REASON_TCP_SEQUENCE);
+        heed_last_octet(s);
+        return why;
     }
     /* MUST-66: a closed window takes no data, but ACK, RST and URG of what probes it count. */
     s->data.len = 0;

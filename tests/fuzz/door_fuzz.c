@@ -28,6 +28,7 @@ struct door {
     struct forge f;
     int64_t now;
     size_t route_len; /* bytes of `way` in the next segment */
+    uint16_t pieces;  /* the next segment's in fragments have this identification, or the next */
     bool abort_at_end;
 };
 
@@ -45,6 +46,24 @@ static void give(uint16_t marks)
 
 /* A loose source route that was followed to its end. */
 static const uint8_t way[] = {131, 11, 12, 10, 0, 2, 1, 10, 0, 3, 1};
+
+/* The packet in two fragments, in any order, of which one may not come. */
+static void give_pieces(struct script *s, uint16_t id)
+{
+    unsigned how = script_8(s);
+    uint32_t data = d.f.len - d.f.l4, cut = min32((1 + (how >> 4)) * 8, data / 8 * 8);
+    struct forge whole = d.f;
+
+    for (unsigned i = 0; i < 2; i++) {
+        bool second = (i ^ how) & 1;
+
+        if (how & (second ? 2 : 4))
+            continue;
+        forge_piece(&d.f, &whole, second ? cut : 0, second ? data - cut : cut,
+                    (uint16_t)(id + (how >> 3 & 1)));
+        give(0);
+    }
+}
 
 static void give_segment(unsigned flow, const struct forge_tcp *t)
 {
@@ -80,7 +99,12 @@ static void op_next(struct script *s)
         d.f.b[1] = (uint8_t)(d.f.v6 ? ECN_CE << 4 : ECN_CE);
         forge_end(&d.f);
     }
-    give(0);
+    if ((t.data & 7) == 4) { /* two halves that were not one packet's would be other bytes */
+        give_pieces(s, d.pieces);
+        d.pieces += 2;
+    } else {
+        give(0);
+    }
 }
 
 static uint32_t offset(struct script *s, unsigned scale)
@@ -237,23 +261,6 @@ static void op_echoed(struct script *s)
     give(0);
 }
 
-/* The packet in two fragments, in any order, of which one may not come. */
-static void give_pieces(struct script *s)
-{
-    unsigned how = script_8(s);
-    uint32_t data = d.f.len - d.f.l4, cut = min32((1 + (how >> 4)) * 8, data / 8 * 8);
-    struct forge whole = d.f;
-
-    for (unsigned i = 0; i < 2; i++) {
-        bool second = (i ^ how) & 1;
-
-        if (how & (second ? 2 : 4))
-            continue;
-        forge_piece(&d.f, &whole, second ? cut : 0, second ? data - cut : cut, how >> 3 & 1);
-        give(0);
-    }
-}
-
 static void op_other(struct script *s)
 {
     unsigned how = script_8(s);
@@ -273,7 +280,7 @@ static void op_other(struct script *s)
                   len);
     forge_end(&d.f);
     if (how & 0x80 && (!(how & 2) || how & 8))
-        give_pieces(s);
+        give_pieces(s, 0);
     else
         give(0);
 }
@@ -506,6 +513,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     d.now = how & 2 ? 0 : INT64_C(1) << 40;
     d.abort_at_end = how & 1;
+    d.pieces = 2;
     d.n.v6 = d.f.v6 = (how & 12) == 12;
     subject_start(&d.n, 0, 0, &s);
     caller_start(&d.app, &d.n);

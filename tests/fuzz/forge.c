@@ -156,15 +156,36 @@ void forge_sum(struct forge *f)
     put16(f->b + f->l4 + at, sum_end(sum_bytes(sum, f->b + f->l4, len)));
 }
 
+/* A fragment header behind the others. */
+static void piece_header6(struct forge *f, uint32_t off, bool more, uint16_t id)
+{
+    uint8_t h[8] = {f->proto};
+
+    if (f->l4 == 40)
+        f->b[6] = 44;
+    else
+        f->b[40] = 44; /* the only other header that forge_ip_options writes */
+    put16(h + 2, (uint16_t)(off | more));
+    put32(h + 4, id);
+    forge_bytes(f, h, sizeof(h));
+    f->l4 = f->len;
+}
+
 void forge_piece(struct forge *f, const struct forge *whole, uint32_t off, uint32_t len,
                  uint16_t id)
 {
     bool more = whole->l4 + off + len < whole->len;
 
-    f->l4 = whole->l4;
-    f->len = f->l4 + len;
+    f->len = f->l4 = whole->l4;
+    f->proto = whole->proto;
     memcpy(f->b, whole->b, f->l4);
-    memcpy(f->b + f->l4, whole->b + f->l4 + off, len);
+    if (f->v6)
+        piece_header6(f, off, more, id);
+    forge_bytes(f, whole->b + whole->l4 + off, len);
+    if (f->v6) {
+        put16(f->b + 4, (uint16_t)(f->len - 40));
+        return;
+    }
     put16(f->b + 2, (uint16_t)f->len);
     put16(f->b + 4, id);
     put16(f->b + 6, (uint16_t)((more ? 0x2000 : 0) | off / 8));

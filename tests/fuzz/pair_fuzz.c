@@ -1,8 +1,9 @@
 /*
  * Two stacks that talk to each other, and a script that is the network between them, the clock, and
  * the applications of both. What leaves one waits in a queue until the script delivers, drops,
- * doubles, overtakes or damages it. A bit that is turned is always found. If a packet was changed
- * and its checksums were put right, nobody can know: then only what must hold of each stack holds.
+ * doubles, overtakes or damages it, or cuts it in two. A bit that is turned is always found. If a
+ * packet was changed and its checksums were put right, nobody can know: then only what must hold of
+ * each stack holds.
  *
  * Else the network becomes perfect at the script's end, and everything that was written is read,
  * and every connection that nobody aborted ends in order, unless memory had run out or the script
@@ -41,6 +42,7 @@ struct node {
 static struct node node[NODES];
 static int64_t now, began;
 static bool forged;
+static uint16_t cuts; /* packets that were cut: the last identification */
 
 static struct node *other(const struct node *x)
 {
@@ -87,14 +89,44 @@ static void deliver_some(struct node *x, unsigned most)
         deliver(x);
 }
 
+static bool is_fragment(const uint8_t *b)
+{
+    return b[0] >> 4 == 6 ? b[6] == 44 : (get16(b + 6) & 0x3fff) != 0;
+}
+
+/* The next packet becomes two fragments at the queue's end, which others overtake. */
+static void cut(struct node *x)
+{
+    static struct forge f, piece;
+    uint32_t i = x->in.head % QUEUE, data, half;
+
+    if (x->in.head == x->in.tail || is_fragment(x->in.packet[i]))
+        return;
+    f.len = 0;
+    forge_bytes(&f, x->in.packet[i], x->in.len[i]);
+    f.v6 = piece.v6 = x->n.v6;
+    f.proto = f.b[6];
+    f.l4 = f.v6 ? 40 : (f.b[0] & 15u) * 4;
+    data = f.len - f.l4;
+    half = data / 16 * 8;
+    if (half < 24) /* TCP's header stays whole */
+        return;
+    x->in.head++;
+    cuts++;
+    forge_piece(&piece, &f, half, data - half, cuts);
+    send(&x->in, piece.b, piece.len);
+    forge_piece(&piece, &f, 0, half, cuts);
+    send(&x->in, piece.b, piece.len);
+}
+
 /* Turn one bit of the next packet, which is then no packet any more. */
 static void damage(struct node *x, struct script *s)
 {
     uint32_t i = x->in.head % QUEUE, at = script_16(s);
     enum reason why;
 
-    if (x->in.head == x->in.tail)
-        return;
+    if (x->in.head == x->in.tail || is_fragment(x->in.packet[i]))
+        return; /* what is wrong with a fragment is seen when all have come */
     at %= x->in.len[i] * 8;
     if (x->n.v6 && (at / 8 < 4 || at / 8 == 6 || at / 8 == 7))
         at += 40 * 8; /* no checksum covers those of an IPv6 header */
@@ -264,9 +296,12 @@ static void step(struct script *s)
 {
     unsigned op = script_8(s);
     struct node *x = &node[op >> 7];
+    bool in_pieces = (op & 96) == 96;
 
     op &= 31;
     now += 8 * USEC; /* or two connections in a row would have the same initial numbers */
+    if (op < 5 && in_pieces)
+        cut(x);
     if (op < 11)
         network_op(x, op, s);
     else if (op < 13)
@@ -336,6 +371,8 @@ static void calm(bool finish)
         } else if (next_deadline() != TIME_NEVER) {
             now = time_max(now, next_deadline());
             tick();
+            for (unsigned i = 0; i < NODES; i++) /* an error about a fragment is a last word */
+                drain(&node[i]);
         }
     } while (!quiet());
 }
@@ -371,6 +408,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     now = began = how & 1 ? INT64_C(1) << 40 : 0;
     forged = false;
+    cuts = 0;
     for (unsigned i = 0; i < NODES; i++) {
         struct node *x = &node[i];
 

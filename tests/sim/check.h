@@ -53,6 +53,7 @@ struct piece {
     int64_t overtaken_at; /* ns: when it was known that what left later has arrived; TIME_NEVER */
     uint32_t start, end;  /* sequence numbers */
     bool again;
+    bool sure; /* since then a loss was being repaired, or much was reported, when word came */
 };
 
 /*

@@ -146,6 +146,23 @@ static bool covers(const struct arrival *a)
     return seq_lt(a->tcp.seq, a->rcv_nxt) && seq_gt(a->tcp.seq + a->len, a->rcv_adv);
 }
 
+/* Is its timestamp missing, or older than what came before (RFC 7323 sections 3.2 and 5.3)? */
+static bool outdated(const struct arrival *a)
+{
+    if (!a->ts_ok || (a->tcp.flags & (TCP_RST | TCP_SYN)))
+        return false;
+    return !a->tcp.opt.has_timestamp || seq_lt(a->tcp.opt.ts_val, a->ts_recent);
+}
+
+/* It brings nothing new, but its acknowledgment counts (RFC 9293 appendix A.2). */
+static bool is_last_octet(const struct arrival *a)
+{
+    return a->state >= TCP_ESTABLISHED && a->tcp.seq == a->rcv_nxt - 1 && a->len <= 1 &&
+           (a->tcp.flags & (TCP_ACK | TCP_SYN | TCP_RST | TCP_FIN)) == TCP_ACK &&
+           seq_leq(a->tcp.ack, a->snd_nxt) && seq_geq(a->tcp.ack, a->snd_una - a->max_snd_wnd) &&
+           !outdated(a);
+}
+
 static bool is_over(const struct conn *conn)
 {
     return !conn->in_use || conn->tcb.state == TCP_CLOSED;
@@ -163,12 +180,18 @@ static void must_do_nothing(struct check *c, const struct conn *conn, enum reaso
                    tcp_state_name((enum tcp_state)a->state));
 }
 
-/* Is its timestamp missing, or older than what came before (RFC 7323 sections 3.2 and 5.3)? */
-static bool outdated(const struct arrival *a)
+/* ... beside what it acknowledges, which may end the connection or half of it. */
+static void check_last_octet(struct check *c, const struct conn *conn, enum reason said)
 {
-    if (!a->ts_ok || (a->tcp.flags & (TCP_RST | TCP_SYN)))
-        return false;
-    return !a->tcp.opt.has_timestamp || seq_lt(a->tcp.opt.ts_val, a->ts_recent);
+    const struct arrival *a = &c->arrival;
+    const struct tcb *t = &conn->tcb;
+
+    if (said != REASON_TCP_SEQUENCE ||
+        (!is_over(conn) &&
+         (t->rcv_nxt != a->rcv_nxt || t->snd_una != seq_max(a->snd_una, a->tcp.ack) ||
+          t->snd_nxt != a->snd_nxt || t->ts_recent != a->ts_recent)))
+        check_fail(c, "port %u: more than the acknowledgment was taken: %s in %s", a->tcp.dport,
+                   reason_text(said)->name, tcp_state_name((enum tcp_state)a->state));
 }
 
 /* RFC 5961 section 3.2: only a reset at exactly RCV.NXT ends a connection. */
@@ -267,6 +290,8 @@ static void check_steps(struct check *c, const struct conn *conn, enum reason sa
 
     if (outdated(a))
         must_do_nothing(c, conn, said, "a segment with an old timestamp was taken");
+    else if (!acceptable(a) && !covers(a) && !probes && is_last_octet(a))
+        check_last_octet(c, conn, said);
     else if (!acceptable(a) && !covers(a) && !probes)
         must_do_nothing(c, conn, said, "a segment outside the window was taken");
     else if (a->tcp.flags & TCP_RST)
@@ -286,7 +311,8 @@ static void check_steps(struct check *c, const struct conn *conn, enum reason sa
 /* An acknowledgment was taken, also where its text was not. */
 static void check_told(struct check *c, unsigned node, const struct conn *conn, enum reason said)
 {
-    if (said != REASON_NONE && said != REASON_TCP_REASSEMBLY && said != REASON_NO_BUFFER)
+    if (said != REASON_NONE && said != REASON_TCP_REASSEMBLY && said != REASON_NO_BUFFER &&
+        !(said == REASON_TCP_SEQUENCE && is_last_octet(&c->arrival)))
         return;
     check_heard(c, conn, said == REASON_NO_BUFFER);
     check_ecn_heard(c, conn, said);

@@ -230,6 +230,12 @@ static void note_report(struct check *c, struct flow *f, uint32_t start, uint32_
     }
 }
 
+/* RACK may do without its window (RFC 8985 section 6.2 step 4). */
+static bool needs_no_window(const struct repair *r)
+{
+    return seq_gt(r->again_to, r->una) || seq_gt(r->many_to, r->una);
+}
+
 static void note_overtaken(struct check *c, struct repair *r)
 {
     for (unsigned i = 0; i < r->pieces; i++) {
@@ -237,6 +243,7 @@ static void note_overtaken(struct check *c, struct repair *r)
 
         if (p->overtaken_at == TIME_NEVER && overtaken(r, p))
             p->overtaken_at = c->now;
+        p->sure |= p->overtaken_at != TIME_NEVER && needs_no_window(r);
     }
 }
 
@@ -291,32 +298,37 @@ static void note_blocks(struct check *c, struct flow *f)
     const struct tcp_options *o = &a->tcp.opt;
 
     for (unsigned i = 0; i < o->sack_n; i++) {
-        if (seq_leq(o->sack[i].start, a->tcp.ack) || seq_gt(o->sack[i].end, a->snd_nxt))
+        if (seq_leq(o->sack[i].start, a->tcp.ack) || seq_gt(o->sack[i].end, a->snd_nxt) ||
+            seq_leq(o->sack[i].end, f->repair.una))
             continue;
         note_report(c, f, o->sack[i].start, o->sack[i].end);
         add_report(f, (struct span){o->sack[i].start, o->sack[i].end});
     }
 }
 
+/* An acknowledgment that was overtaken moves nothing, but what its blocks report has arrived all
+ * the same: to SACK it is a duplicate like others (RFC 6675 section 2), and RACK learns from it. */
 void check_heard(struct check *c, const void *of, bool unsure)
 {
     const struct arrival *a = &c->arrival;
     const struct conn *conn = of;
     struct flow *f = a->back;
     struct repair *r = &f->repair;
+    bool old = seq_lt(a->tcp.ack, a->snd_una);
 
-    if (seq_lt(a->tcp.ack, a->snd_una) || seq_gt(a->tcp.ack, f->sent_end))
-        return; /* older than what we know, or not of this connection */
+    if ((old && !a->tcp.opt.sack_n) || seq_gt(a->tcp.ack, f->sent_end))
+        return; /* nothing that we do not know, or not of this connection */
     if (unsure)
         lose_sight(f);
-    note_report(c, f, r->una, a->tcp.ack);
+    if (!old)
+        note_report(c, f, r->una, a->tcp.ack);
     note_blocks(c, f);
-    note_duplicate(f, a->tcp.ack, conn->tcb.snd_mss);
+    note_duplicate(f, seq_max(r->una, a->tcp.ack), conn->tcb.snd_mss);
     r->una = seq_max(r->una, a->tcp.ack);
     forget_acked(f, r->una);
     remove_pieces(r, 0, split_at(f, r->una));
-    note_overtaken(c, r);
     note_many(f, conn->tcb.snd_mss);
+    note_overtaken(c, r);
     if (seq_geq(r->una, r->probe_to))
         r->probing = false;
     if (r->blind && seq_geq(r->una, r->blind_to))
@@ -366,8 +378,7 @@ static int64_t lost_at(const struct flow *f, const struct tcb *t, const struct p
 {
     const struct repair *r = &f->repair;
     int64_t shortest = time_min(r->shortest, (int64_t)t->min_rtt_us * USEC);
-    bool repairing = seq_gt(r->again_to, r->una), many = seq_gt(r->many_to, r->una);
-    int64_t window = repairing || many ? 0 : time_max(0, shortest / 4 - grain);
+    int64_t window = p->sure || needs_no_window(r) ? 0 : time_max(0, shortest / 4 - grain);
 
     return time_max(p->at + shortest - grain, p->overtaken_at + window);
 }

@@ -1,7 +1,8 @@
 /*
- * A router between the nodes that cuts packets into fragments, whatever they say about it; and the
- * books of what has come of each at a node, kept in the plainest way, so that the checker knows
- * which fragment makes which packet whole.
+ * A router between the nodes that cuts packets into fragments, whatever they say about it, those of
+ * IPv6, too, as if it were the sender, who alone may do so there; and the books of what has come of
+ * each at a node, kept in the plainest way, so that the checker knows which fragment makes which
+ * packet whole.
  */
 #ifndef SIM_PIECES_H
 #define SIM_PIECES_H
@@ -21,11 +22,11 @@ struct pieces {
     unsigned n;
 };
 
-/* Fragments of the IPv4 packet b[0..len), at most `size` bytes each. */
+/* Fragments of the packet b[0..len), at most `size` bytes each. */
 struct cutter {
     const uint8_t *b;
     uint32_t len, size, at; /* bytes; at: of the data, what was cut already */
-    uint16_t id;
+    uint32_t id;
 };
 
 /* Can it be cut: is it larger than that, and no fragment itself? */

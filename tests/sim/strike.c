@@ -112,7 +112,7 @@ static bool forge(struct world *w, const struct tcb *t, enum strike_kind kind,
             return false;
         break;
     case STRIKE_DATA_BELOW:
-        *ret_len = 1 + below(w, TEXT_MAX);
+        *ret_len = 2 + below(w, TEXT_MAX); /* of one octet alone the acknowledgment counts */
         h.seq -= *ret_len + beside(w);
         break;
     case STRIKE_DATA_STALE:

@@ -102,6 +102,12 @@ static int64_t pauses(const struct end_plan *p, uint64_t bytes, uint32_t piece_m
     return pieces * p->pause / 1000000 * p->pause_max;
 }
 
+/* Does this end reset what it has released, after some time? Its reset may be lost. */
+static bool lingers(const struct scenario *sc, unsigned conn, unsigned end)
+{
+    return sc->node[sc->conn[conn].node[end]].stack.tcp.conn.linger_ns != TIME_NEVER;
+}
+
 /*
  * Two back-offs at their longest, TIME-WAIT, a reader that sleeps, and a kilobyte a second for all
  * connections together, pauses included: far from tight, but a deadlock does not pass. Where an end
@@ -121,7 +127,7 @@ static int64_t bound(const struct scenario *sc)
             most += (int64_t)p->total * MSEC + pauses(p, p->total, p->write_max) +
                     pauses(p, sc->conn[i].end[1 - e].total, p->read_max);
             sleep = time_max(sleep, p->read_after);
-            gone = gone || p->quit != QUIT_NEVER;
+            gone = gone || p->quit != QUIT_NEVER || (p->release && lingers(sc, i, e));
         }
     return most + 2 * slowest + 2 * sleep + (gone ? 1700 * SEC : 0);
 }

@@ -105,7 +105,7 @@ static const struct row acknowledgments[] = {
 static const struct row closed_window[] = {
 {"closed window: ACK exact",  ACK,       EXACT,   0, 0, {"", "", "", "", "-",          "- FW2",      "-",          "-",          "- TMW",      "- CLD",      "-",          ""}},
 {"closed window: ACK beyond", ACK,       1,       0, 0, {"", "", "", "", "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         ""}},
-{"closed window: ACK before", ACK,      -1,       0, 0, {"", "", "", "", "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         "CH",         ""}},
+{"closed window: ACK before", ACK,      -1,       0, 0, {"", "", "", "", "CH",         "CH FW2",     "CH",         "CH",         "CH TMW",     "- CLD",      "CH",         ""}},
 {"closed window: data exact", ACK,       EXACT,   1, 0, {"", "", "", "", "AK",         "AK FW2",     "AK",         "AK",         "AK TMW",     "- CLD",      "AK",         ""}},
 {"closed window: data beyond", ACK,      1,       1, 0, {"", "", "", "", "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         "AK",         ""}},
 {"closed window: FIN exact",  FIN | ACK, EXACT,   0, 0, {"", "", "", "", "AK",         "AK FW2",     "AK",         "AK",         "AK TMW",     "- CLD",      "AK",         ""}},

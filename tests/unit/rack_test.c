@@ -3,6 +3,7 @@
  * what arrived, what is lost. A segment has 1,000 bytes; each scenario is run at several places of
  * the number space.
  */
+#include "base/time.h"
 #include "tcp/flight.h"
 #include "wire_check.h"
 
@@ -20,12 +21,13 @@ static struct pool ranges;
 static uint32_t base;  /* the number of the first byte */
 static uint32_t heard; /* bytes that were delivered */
 static int64_t now;
+static int64_t echo_at; /* -1: there is none */
 
 static void delivered(void *arg, const struct range *g)
 {
     (void)arg;
     heard += range_len(g);
-    rack_delivered(&rack, g, now, path.min_rtt, -1, b.fack);
+    rack_delivered(&rack, g, now, path.min_rtt, echo_at, b.fack);
 }
 
 static const struct board_ear ear = {delivered, NULL};
@@ -38,6 +40,7 @@ static void start(uint32_t pooled)
     board_init(&b, &ranges, base);
     rack_init(&rack);
     now = 1000;
+    echo_at = -1;
     heard = 0;
 }
 
@@ -209,6 +212,30 @@ static void rfc8985_6_2_step_2_an_early_acknowledgment(void **state)
     everywhere(ambiguous);
 }
 
+/* ... and so does one whose timestamp answers a segment that left before the last sending. */
+static void ambiguous_echo(void)
+{
+    start(RANGES);
+    now = 10 * MSEC;
+    send(0, MSS);
+    board_lose(&b, board_first(&b), REASON_SEND_RTO);
+    board_resent(&b, 20 * MSEC + 1, base, base + MSS);
+    now = 25 * MSEC;
+    echo_at = 19 * MSEC;
+    sack(0, MSS);
+    assert_true(rack.rtt == 0);
+    board_forget_sacks(&b);
+    echo_at = 20 * MSEC; /* to the millisecond */
+    board_ack(&b, base + MSS, &ear);
+    assert_true(rack.rtt == 5 * MSEC - 1);
+}
+
+static void rfc8985_6_2_step_2_an_older_timestamp(void **state)
+{
+    (void)state;
+    everywhere(ambiguous_echo);
+}
+
 /* Step 4: the window, and what it takes for it to be zero. */
 static void rfc8985_6_2_step_4_the_window(void **state)
 {
@@ -299,6 +326,7 @@ int main(void)
         cmocka_unit_test(rfc8985_6_2_step_5_a_lost_retransmission),
         cmocka_unit_test(rfc8985_6_2_step_2_an_early_acknowledgment),
         cmocka_unit_test(rfc8985_6_2_step_3_reordering),
+        cmocka_unit_test(rfc8985_6_2_step_2_an_older_timestamp),
         cmocka_unit_test(rfc8985_6_2_step_4_the_window),
         cmocka_unit_test(rfc8985_7_2_the_timeout),
         cmocka_unit_test(rfc8985_7_4_2_the_answer),

@@ -356,6 +356,36 @@ static void retransmissions_fit_the_shrunk_window(void **state)
     end();
 }
 
+/*
+ * RFC 9293 appendix A.2: both ends probe the other's window with an octet, and both octets are
+ * taken. The remote end does not know that, and sends its acknowledgments where it stood before:
+ * what they acknowledge counts, and nothing else does.
+ */
+static void simultaneous_window_probes(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    open_passive_with(&mss_only, FULL_WND, 3000);
+    app_send(1000);
+    expect(ACK, 1, 1, 1000);
+    inject(ACK, 1, 1, 3000, 1); /* its probe */
+    inject_drop(REASON_TCP_SEQUENCE, ACK, 1, 401, 2000, 0);
+    expect(ACK, 1001, 2, 0);
+    assert_int_equal(tcb()->snd_nxt - tcb()->snd_una, 600);
+    inject_drop(REASON_TCP_SEQUENCE, ACK, 1, 601, 2000, 1); /* once more */
+    expect(ACK, 1001, 2, 0);
+    assert_int_equal(tcb()->snd_nxt - tcb()->snd_una, 400);
+    assert_int_equal(tcb()->snd_wnd, 2000);
+    inject_drop(REASON_TCP_SEQUENCE, ACK, 0, 701, 2000, 0); /* that is too far */
+    inject_drop(REASON_TCP_SEQUENCE, ACK, 0, 701, 2000, 2);
+    inject_drop(REASON_TCP_SEQUENCE, ACK, 1, 1002, 2000, 0); /* never sent */
+    expect(ACK, 1001, 2, 0);
+    assert_int_equal(tcb()->snd_nxt - tcb()->snd_una, 400);
+    assert_int_equal(tcb()->rcv_nxt - tcb()->irs, 2);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +405,7 @@ int main(void)
         cmocka_unit_test(the_largest_window),
         cmocka_unit_test(the_persist_timer_is_no_rto),
         cmocka_unit_test(retransmissions_fit_the_shrunk_window),
+        cmocka_unit_test(simultaneous_window_probes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

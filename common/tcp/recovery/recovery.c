@@ -21,8 +21,9 @@ struct arrival {
     struct flight *f;
     const struct ack_sample *s;
     struct recovery_verdict *v;
-    bool selective; /* it is the blocks that are looked at now */
-    int64_t latest; /* ns: when the latest of what was delivered had left */
+    bool selective;  /* it is the blocks that are looked at now */
+    int64_t min_rtt; /* ns: the shortest round trip before it, or, if there was none, its own */
+    int64_t latest;  /* ns: when the latest of what was delivered had left */
 };
 
 /* For F-RTO: does this range tell whether the timeout was spurious? */
@@ -38,6 +39,35 @@ static void judge_timeout(struct arrival *a, const struct range *g)
         a->v->above |= seq_geq(g->start, a->s->una);
 }
 
+/* Does the acknowledgment speak of this range, be it of a part? */
+static bool speaks_of(const struct ack_sample *s, const struct range *g)
+{
+    for (unsigned i = 0; i < s->blocks; i++)
+        if (seq_lt(g->start, s->block[i].end) && seq_gt(g->end, s->block[i].start))
+            return true;
+    return seq_lt(g->start, s->una);
+}
+
+/* The round trip of what it acknowledges and was sent once, where none was known: 0, or ns. */
+static int64_t first_round_trip(const struct flight *f, const struct ack_sample *s)
+{
+    int64_t trip = 0;
+
+    for (const struct range *g = board_first(&f->board); g; g = board_next(&f->board, g))
+        if (g->sent == 1 && !g->sacked && speaks_of(s, g))
+            trip = time_min(trip ? trip : TIME_NEVER, time_max(1, s->now - g->sent_at));
+    return trip;
+}
+
+/* RACK.min_RTT: the round trips that this very acknowledgment ends count, too (RFC 8985 section 6.2
+ * step 1). */
+static int64_t min_rtt(const struct arrival *a)
+{
+    int64_t known = a->min_rtt, latest = a->v->rtt;
+
+    return latest && (!known || latest < known) ? latest : known;
+}
+
 static void delivered(void *arg, const struct range *g)
 {
     struct arrival *a = arg;
@@ -48,8 +78,7 @@ static void delivered(void *arg, const struct range *g)
     judge_timeout(a, g);
     if (f->board.rate)
         rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
-    rack_delivered(&f->rack, g, s->now, s->path.min_rtt, a->selective ? -1 : s->echo_at,
-                   f->board.fack);
+    rack_delivered(&f->rack, g, s->now, min_rtt(a), a->selective ? -1 : s->echo_at, f->board.fack);
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;
@@ -60,7 +89,7 @@ static struct arrival begin(struct flight *f, const struct ack_sample *s,
                             struct recovery_verdict *v)
 {
     *v = (struct recovery_verdict){0};
-    return (struct arrival){.f = f, .s = s, .v = v};
+    return (struct arrival){.f = f, .s = s, .v = v, .min_rtt = s->path.min_rtt};
 }
 
 /* `g` is lost from now on; a probe of the path's MTU not because of congestion (RFC 4821 7.6.2). */
@@ -121,6 +150,8 @@ static void take(struct arrival *a)
     const struct board_ear ear = {delivered, a};
     uint32_t cumulative;
 
+    if (!a->min_rtt && b->resent)
+        a->min_rtt = first_round_trip(a->f, a->s);
     board_ack(b, a->s->una, &ear);
     cumulative = a->v->delivered;
     a->selective = true;
@@ -263,15 +294,12 @@ static void sack_duplicate(struct arrival *a)
 
 /* ---- with them, and by time (RFC 8985) ---- */
 
-/* The round trip that this very acknowledgment ends counts, too; it may be the first. */
 static int64_t reordering_window(const struct arrival *a)
 {
     const struct flight *f = a->f;
     uint32_t pieces = (f->board.sacked + a->s->mss - 1) / a->s->mss;
-    struct rack_path path = a->s->path;
+    struct rack_path path = {min_rtt(a), a->s->path.srtt};
 
-    if (a->v->rtt && (!path.min_rtt || a->v->rtt < path.min_rtt))
-        path.min_rtt = a->v->rtt;
     return rack_window(&f->rack, &path, f->recovery.phase != RECOVERY_OPEN, pieces);
 }
 
@@ -399,6 +427,7 @@ void recovery_on_rto(struct flight *f, const struct ack_sample *s)
 void recovery_undone(struct flight *f, uint32_t una)
 {
     board_regain(&f->board);
+    rack_forget(&f->rack);
     f->recovery = (struct recovery){.recover = una - 1, .phase = RECOVERY_OPEN};
 }
 
