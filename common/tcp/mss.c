@@ -52,6 +52,7 @@ void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
     c->snd_mss = text_of(c, c->mss_limit);
 }
 
+/* MUST-16, of what the path takes. */
 uint16_t mss_of_mtu(const struct tcb *c, uint32_t mtu)
 {
     uint32_t headers = fixed_headers(c), path = mtu > headers ? mtu - headers : 0;
