@@ -19,7 +19,14 @@ static void speaking(void)
 static enum reason ecn_inject(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len, uint8_t ecn)
 {
     struct addr local = LOCAL_ADDR, remote = REMOTE_ADDR;
-    uint8_t b[DEVICE_BUF], *data = b + IPV4_HEADER_MIN + TCP_HEADER_MIN;
+    struct ip_hdr ip = {.src = remote,
+                        .dst = local,
+                        .version = rig.v6 ? 6 : 4,
+                        .tos = 0xb8 | ecn,
+                        .ttl = 64,
+                        .proto = IP_PROTO_TCP};
+    size_t header = ip_build_len(&ip) + TCP_HEADER_MIN;
+    uint8_t b[DEVICE_BUF], *data = b + header;
     struct tcp_hdr hdr = {
         .sport = flow.remote_port,
         .dport = flow.local_port,
@@ -28,18 +35,12 @@ static enum reason ecn_inject(uint8_t flags, uint32_t seq, uint32_t ack, uint32_
         .wnd = FULL_WND,
         .flags = flags,
     };
-    struct ip_hdr ip = {.src = remote,
-                        .dst = local,
-                        .version = 4,
-                        .tos = 0xb8 | ecn,
-                        .ttl = 64,
-                        .proto = IP_PROTO_TCP};
     struct slice s = {NULL, data, len};
 
     pattern_fill(data, seq, len);
-    tcp_build(b + IPV4_HEADER_MIN, &remote, &local, &hdr, 0, &s, len ? 1 : 0);
+    tcp_build(b + header - TCP_HEADER_MIN, &remote, &local, &hdr, 0, &s, len ? 1 : 0);
     ip_build(b, &ip, TCP_HEADER_MIN + len);
-    return rig_input(b, IPV4_HEADER_MIN + TCP_HEADER_MIN + len);
+    return rig_input(b, (uint32_t)header + len);
 }
 
 #define marked(flags, seq, ack, len)                                                               \
