@@ -253,12 +253,17 @@ int command_down(struct setup *s)
     return code;
 }
 
-int command_status(struct setup *s)
+int open_to_look(struct setup *s)
 {
     int code = open_journal(s, false);
 
-    if (!code)
-        code = look_around(s);
+    return code ? code : look_around(s);
+}
+
+int command_status(struct setup *s)
+{
+    int code = open_to_look(s);
+
     return code ? code : status(s);
 }
 

@@ -8,12 +8,16 @@ int command_up(struct setup *s);
 int command_down(struct setup *s);
 int command_status(struct setup *s);
 int command_plan(struct setup *s);
-int command_run(struct setup *s); /* run.c */
+int command_doctor(struct setup *s); /* doctor.c */
+int command_run(struct setup *s);    /* run.c */
 
 /* ---- what `run` is made of, too ---- */
 
 /* Whether this process has CAP_NET_ADMIN, which `command` needs. */
 int need_privilege(const char *command);
+
+/* Read the journal and look at the machine. */
+int open_to_look(struct setup *s);
 
 /* Look, plan and apply. Leaves the journal open, and stop signals held. *ret_changes were made. */
 int bring_up(struct setup *s, unsigned *ret_changes);

@@ -31,7 +31,7 @@ static const struct option_spec options[] = {
     {'a', "all", NULL, OPTION_FLAG, offsetof(struct arguments, all), 0, 0,
      "down: take also what another lab or a run still needs."},
     {'j', "json", NULL, OPTION_FLAG, offsetof(struct arguments, json), 0, 0,
-     "Print JSON: of status and plan the same facts; of up and down the status after it."},
+     "Print JSON: of status, plan and doctor the same facts; of up and down the status after it."},
     {'l', "lab", "NAME", OPTION_STRING, offsetof(struct arguments, lab), 0, 0,
      "up, down: in whose name, if several share this machine; what another lab needs, too, stays "
      "when one goes."},
@@ -51,7 +51,7 @@ static const struct option_spec options[] = {
 
 static const struct program program = {
     .name = "netsetup",
-    .synopsis = "{netsetup} [OPTION]... up|down|status|plan\n"
+    .synopsis = "{netsetup} [OPTION]... up|down|status|plan|doctor\n"
                 "       {netsetup} [OPTION]... run [--] CMD [ARGUMENT]...",
     .summary = "Sets up the network for twintun's two nodes: tun0 with 10.0.0.1/24 and fd00::1/64 "
                "for host, tun1 with 10.0.1.1/24 and fd00:1::1/64 for peer, forwarding between "
@@ -61,6 +61,8 @@ static const struct program program = {
                 "  down    Undo what 'up' changed, and nothing else.\n"
                 "  status  Show what is there and what of it is ours.\n"
                 "  plan    Print what 'up' would do now, as commands that can be pasted.\n"
+                "  doctor  Walk the packet's way hop by hop, send one each way, and say what is\n"
+                "          broken and which command mends it. 0 healthy, 1 not.\n"
                 "  run     Set up, run CMD, take down, whatever ends CMD or netsetup. The exit\n"
                 "          code is CMD's; 126 if it cannot be run, 127 if there is none, or\n"
                 "          128 + the signal that ended it.\n"
@@ -123,11 +125,8 @@ static int take_arguments(const struct arguments *a, struct setup *s)
 static const struct command {
     const char *name;
     int (*run)(struct setup *s);
-} commands[] = {{"up", command_up},
-                {"down", command_down},
-                {"status", command_status},
-                {"plan", command_plan},
-                {"run", command_run}};
+} commands[] = {{"up", command_up},     {"down", command_down},     {"status", command_status},
+                {"plan", command_plan}, {"doctor", command_doctor}, {"run", command_run}};
 
 static int run_command(const struct command *c, struct setup *s)
 {
@@ -149,7 +148,7 @@ static int check_operands(int operands, char **argv)
     bool run = operands > 0 && strcmp(argv[1], "run") == 0;
 
     if (operands == 0)
-        return usage_error(&program, "a command is missing: up, down, status, plan or run");
+        return usage_error(&program, "a command is missing: up, down, status, plan, doctor or run");
     if (run && operands == 1)
         return usage_error(&program, "run: what? As in 'run -- CMD'");
     if (!run && operands > 1)
@@ -177,6 +176,7 @@ int main(int argc, char **argv)
         code = take_arguments(&arguments, &setup);
         return code ? code : run_command(&commands[i], &setup);
     }
-    return usage_error(&program, "there is no command '%s': it is up, down, status, plan or run",
+    return usage_error(&program,
+                       "there is no command '%s': it is up, down, status, plan, doctor or run",
                        argv[1]);
 }

@@ -48,6 +48,39 @@ enum family family_of(const struct addr *addr)
     return addr_is_v4(addr) ? FAMILY_IPV4 : FAMILY_IPV6;
 }
 
+struct addr addr_network(const struct addr *addr, unsigned prefix_len)
+{
+    unsigned kept = prefix_len + (addr_is_v4(addr) ? 96 : 0); /* of the mapped form */
+    struct addr net = *addr;
+
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned bits = kept > 8 * i ? kept - 8 * i : 0;
+
+        if (bits < 8)
+            net.b[i] &= (uint8_t)(0xff00 >> bits);
+    }
+    return net;
+}
+
+struct addr lab_node_addr(const struct lab *lab, unsigned i, unsigned a)
+{
+    const struct netlink_addr *kernel = &lab->node[i].addr[a];
+    struct addr node = addr_network(&kernel->addr, kernel->prefix_len);
+
+    node.b[15] |= i == 0 ? 7 : 5;
+    return node;
+}
+
+bool lab_node_addr_of(const struct lab *lab, unsigned i, enum family family, struct addr *ret)
+{
+    for (unsigned a = 0; a < lab->node[i].addrs; a++)
+        if (family_of(&lab->node[i].addr[a].addr) == family) {
+            *ret = lab_node_addr(lab, i, a);
+            return true;
+        }
+    return false;
+}
+
 bool lab_speaks(const struct lab *lab, const struct facts *facts, enum family family)
 {
     if (family == FAMILY_IPV6 && !facts->ipv6)

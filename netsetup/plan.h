@@ -166,6 +166,18 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
 /* Whether the lab has addresses of that family, on a machine that can have them. */
 bool lab_speaks(const struct lab *lab, const struct facts *facts, enum family family);
 
+/*
+ * The address of node i itself in the subnet of the kernel's address `a`, as host and peer have it
+ * by default: number 7 for the first node, 5 for the others.
+ */
+struct addr lab_node_addr(const struct lab *lab, unsigned i, unsigned a);
+
+/* The same in the first subnet of that family. False if there is none. */
+bool lab_node_addr_of(const struct lab *lab, unsigned i, enum family family, struct addr *ret);
+
+/* The network of an address: the bits behind the prefix are 0. */
+struct addr addr_network(const struct addr *addr, unsigned prefix_len);
+
 /* The family of an address. */
 enum family family_of(const struct addr *addr);
 

@@ -11,7 +11,8 @@
 #include "run/netlink.h"
 
 enum {
-    FORWARD_TEXT_MAX = 320, /* bytes of the warning about the chain FORWARD */
+    FORWARD_TEXT_MAX = 480, /* bytes of the warning about the chain FORWARD */
+    COMMAND_TEXT_MAX = 240, /* bytes of the command against it */
 };
 
 struct setup {
@@ -74,7 +75,8 @@ int undo_all(struct setup *s, struct undo_count *ret);
 /* Print what is there, as text or JSON. Returns EXIT_DONE, or EXIT_NOT_UP. */
 int status(struct setup *s);
 
-/* What to say and to do about a family's forward_drops. Returns out. */
+/* What to do about a family's forward_drops, and what to say of it. Both return out. */
+const char *forward_command(const struct lab *lab, enum family family, char out[COMMAND_TEXT_MAX]);
 const char *forward_warning(const struct lab *lab, enum family family, char out[FORWARD_TEXT_MAX]);
 
 /* ---- say.c ---- */

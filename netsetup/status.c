@@ -154,15 +154,25 @@ static json_t *forwarding_to_json(struct setup *s, enum family family)
     return o;
 }
 
-const char *forward_warning(const struct lab *lab, enum family family, char out[FORWARD_TEXT_MAX])
+const char *forward_command(const struct lab *lab, enum family family, char out[COMMAND_TEXT_MAX])
 {
     const char *a = lab->node[0].ifname, *b = lab->node[1].ifname, *tool = firewall_tool(family);
 
+    snprintf(out, COMMAND_TEXT_MAX,
+             "%s -I FORWARD -i %s -o %s -j ACCEPT; %s -I FORWARD -i %s -o %s -j ACCEPT", tool, a, b,
+             tool, b, a);
+    return out;
+}
+
+const char *forward_warning(const struct lab *lab, enum family family, char out[FORWARD_TEXT_MAX])
+{
+    const char *a = lab->node[0].ifname, *b = lab->node[1].ifname;
+    char command[COMMAND_TEXT_MAX];
+
     snprintf(out, FORWARD_TEXT_MAX,
              "%s FORWARD drops by default: packets between %s and %s will not pass; use a "
-             "namespace (unshare -Urn) or allow both ways: %s -I FORWARD -i %s -o %s -j "
-             "ACCEPT; %s -I FORWARD -i %s -o %s -j ACCEPT",
-             tool, a, b, tool, a, b, tool, b, a);
+             "namespace (unshare -Urn) or allow both ways: %s",
+             firewall_tool(family), a, b, forward_command(lab, family, command));
     return out;
 }
 

@@ -61,7 +61,7 @@ struct tcp_config {
                                * if silence confirms it (SHLD-26, RFC 5927 section 5.2) */
     uint32_t initial_window;  /* segments; 0: what RFC 6928 says */
     const struct cc_ops *cc;  /* congestion control, see tcp/cc/cc.h */
-    int64_t delack_ns;        /* under 0.5 s (MUST-40) */
+    int64_t delack_ns;        /* at most; under 0.5 s (MUST-40) */
     int64_t rto_initial_ns;   /* RFC 6298 2.1 */
     int64_t rto_min_ns;       /* RFC 6298 2.4 asks for 1 s; stacks today use 0.2 s */
     int64_t rto_max_ns;       /* RFC 6298 2.5: at least 60 s */

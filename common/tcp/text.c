@@ -29,9 +29,29 @@ static void trim(struct seg *s)
     }
 }
 
-/* An acknowledgment for bytes that came in order: at once, or a little later (3.8.6.3, MUST-40,
- * SHLD-18). */
-static void owe_ack(struct seg *s, bool gap)
+enum {
+    DELACK_GAPS = 16, /* so many times the gap before a segment may the next one take */
+    DELACK_LEAST = 1, /* ms */
+};
+
+/*
+ * How long an acknowledgment may wait for a second segment, or for text to go with, ns (MUST-40).
+ * If a second one is under way, it comes about as close behind this one as this one came behind the
+ * one before, `gap_ms`. So the last of a burst is found out soon: nothing follows it, because the
+ * sender, its window full, waits for this very acknowledgment. Segments that come evenly, however
+ * slowly, are still answered in pairs.
+ */
+static int64_t patience(const struct seg *s, uint32_t gap_ms)
+{
+    int64_t longest = s->t->cfg.delack_ns;
+
+    if (s->c->data_segs_in <= 1)
+        return longest;
+    return time_min(longest, (DELACK_LEAST + DELACK_GAPS * (int64_t)gap_ms) * MSEC);
+}
+
+/* An acknowledgment for bytes that came in order: at once, or a little later (3.8.6.3, SHLD-18). */
+static void owe_ack(struct seg *s, bool gap, uint32_t gap_ms)
 {
     struct tcb *c = s->c;
     const struct tcp_config *cfg = &s->t->cfg;
@@ -41,7 +61,7 @@ static void owe_ack(struct seg *s, bool gap)
     else if (c->rcv_nxt - c->last_ack >= 2u * c->rcv_mss)
         tcp_ack_now(c, REASON_SEND_ACK_SECOND); /* SHLD-19 */
     else if (c->timer[TIMER_DELACK] == TIME_NEVER)
-        c->timer[TIMER_DELACK] = s->now + cfg->delack_ns;
+        c->timer[TIMER_DELACK] = s->now + patience(s, gap_ms);
 }
 
 /* Windows promise more than there is: the share of the moment decides (budget.c). */
@@ -50,7 +70,7 @@ static bool has_share(const struct seg *s)
     return s->c->rcv_q.bytes + s->data.len <= tcp_budget_queue(s->t, UINT32_MAX);
 }
 
-static enum reason in_order(struct seg *s)
+static enum reason in_order(struct seg *s, uint32_t gap_ms)
 {
     struct tcb *c = s->c;
     bool gap = c->reasm.first != NULL;
@@ -65,7 +85,7 @@ static enum reason in_order(struct seg *s)
     if (kept + joined) {
         c->events |= TCP_EVENT_READABLE;
         c->dup_ack_debt = 0; /* what they would repeat is old now */
-        owe_ack(s, gap);
+        owe_ack(s, gap, gap_ms);
     }
     return kept == s->data.len ? REASON_NONE : REASON_NO_BUFFER;
 }
@@ -109,6 +129,7 @@ enum reason text_step(struct seg *s)
 {
     struct tcb *c = s->c;
     bool had_data = s->data.len > 0, new_fin;
+    uint32_t gap_ms;
     enum reason why;
 
     if (!tcb_takes_text(c))
@@ -127,9 +148,10 @@ enum reason text_step(struct seg *s)
         tcp_abort(s->t, c, s->now); /* 3.6.1, SHLD-3 */
         return REASON_TCP_DATA_AFTER_CLOSE;
     }
-    c->received_ms = tcb_ms(s->now);
+    gap_ms = tcb_ms(s->now) - c->received_ms;
+    c->received_ms += gap_ms;
     c->rcv_mss = (uint16_t)max32(c->rcv_mss, min32(s->data.len, s->t->mtu_mss));
-    why = s->seq == c->rcv_nxt ? in_order(s) : out_of_order(s);
+    why = s->seq == c->rcv_nxt ? in_order(s, gap_ms) : out_of_order(s);
     if (why && new_fin)
         c->fin_arrived = false; /* it comes again together with its text */
     return why;

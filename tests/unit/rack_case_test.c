@@ -51,11 +51,11 @@ static void rfc8985_3_4_a_tail_and_a_repair_are_lost(void **state)
  * Section 6.2 step 1 comes before step 2: the first round trip that is known says that the probe
  * cannot have been answered so soon, though the same acknowledgment reports both.
  */
-static void rfc8985_6_2_step_1_the_first_round_trip(void **state)
+static void three_of_no_known_round_trip(bool tlp)
 {
-    (void)state;
     configure();
-    rig.cfg.tcp.sack = rig.cfg.tcp.rack = rig.cfg.tcp.tlp = true;
+    rig.cfg.tcp.sack = rig.cfg.tcp.rack = true;
+    rig.cfg.tcp.tlp = tlp;
     begin();
     app_listen(1);
     rig_inject(SYN, 0, 0, FULL_WND, 0, &with_sack);
@@ -66,13 +66,30 @@ static void rfc8985_6_2_step_1_the_first_round_trip(void **state)
     rig_event(EV_ACCEPTED);
     app_send(3 * MSS);
     expect_segments(0, 3);
+}
+
+static void nothing_was_overtaken_in(int64_t round_trip)
+{
+    assert_true(tcb()->flight->rack.rtt == round_trip);
+    assert_true(tcb()->flight->timer[FLIGHT_REO] == TIME_NEVER);
+    end();
+}
+
+static void rfc8985_6_2_step_1_the_first_round_trip(void **state)
+{
+    (void)state;
+    three_of_no_known_round_trip(true);
     expect_silence(SEC);
     again(2, TLP);
     advance(10 * MSEC);
     heard(1, SEGS(2, 3));
-    assert_true(tcb()->flight->rack.rtt == SEC + 10 * MSEC);
-    assert_true(tcb()->flight->timer[FLIGHT_REO] == TIME_NEVER);
-    end();
+    nothing_was_overtaken_in(SEC + 10 * MSEC);
+    three_of_no_known_round_trip(false);
+    expect_silence(3 * SEC);
+    again(0, RTO);
+    advance(10 * MSEC);
+    ack_segments(2); /* what was sent once comes second */
+    nothing_was_overtaken_in(3 * SEC + 10 * MSEC);
 }
 
 /* Section 6.2 step 5: what was overtaken has the window to arrive ... */

@@ -45,6 +45,31 @@ static void the_delay_counts_from_the_first(void **state)
     end();
 }
 
+/*
+ * What comes right behind another segment waits for one as close behind it, and what comes after a
+ * pause for as long as ever (MUST-40).
+ */
+static void the_last_of_a_burst(void **state)
+{
+    (void)state;
+    begin_open();
+    inject(ACK, 1, 1, FULL_WND, MSS);
+    inject(ACK, 1 + MSS, 1, FULL_WND, MSS);
+    expect(ACK, 1, 1 + 2 * MSS, 0);
+    inject(ACK, 1 + 2 * MSS, 1, FULL_WND, MSS);
+    expect_silence(MSEC);
+    expect(ACK, 1, 1 + 3 * MSS, 0);
+    expect_why(REASON_SEND_ACK_DELAYED);
+    advance(MSEC); /* the gap is 2 ms now */
+    inject(ACK, 1 + 3 * MSS, 1, FULL_WND, MSS);
+    expect_silence(33 * MSEC);
+    expect(ACK, 1, 1 + 4 * MSS, 0);
+    inject(ACK, 1 + 4 * MSS, 1, FULL_WND, MSS);
+    expect_silence(40 * MSEC);
+    expect(ACK, 1, 1 + 5 * MSS, 0);
+    end();
+}
+
 /* MUST-59, SHLD-19: two full segments are acknowledged at once, and a batch of many by one ACK
  * (MUST-58). */
 static void every_second_segment(void **state)
@@ -499,6 +524,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_ack_is_delayed),
         cmocka_unit_test(the_delay_counts_from_the_first),
+        cmocka_unit_test(the_last_of_a_burst),
         cmocka_unit_test(every_second_segment),
         cmocka_unit_test(delayed_ack_switched_off),
         cmocka_unit_test(data_carries_the_ack),

@@ -41,6 +41,11 @@ void rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t 
     r->end_seq = g->end;
 }
 
+void rack_forget(struct rack *r)
+{
+    r->rtt = 0;
+}
+
 void rack_adapt(struct rack *r, const struct rack_ack *a)
 {
     if (r->in_dsack_round && seq_geq(a->una, r->dsack_round))

@@ -55,6 +55,12 @@ void rack_init(struct rack *r);
 void rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t min_rtt,
                     int64_t echo_at, uint32_t fack);
 
+/*
+ * What was sent again was not needed: it was the first sending that arrived, so that what had been
+ * taken for the latest delivered is not. The next that is delivered counts.
+ */
+void rack_forget(struct rack *r);
+
 /* Step 4, the part that remembers: before the window is asked for. */
 void rack_adapt(struct rack *r, const struct rack_ack *a);
 

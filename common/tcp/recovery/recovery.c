@@ -21,8 +21,9 @@ struct arrival {
     struct flight *f;
     const struct ack_sample *s;
     struct recovery_verdict *v;
-    bool selective; /* it is the blocks that are looked at now */
-    int64_t latest; /* ns: when the latest of what was delivered had left */
+    bool selective;  /* it is the blocks that are looked at now */
+    int64_t min_rtt; /* ns: the shortest round trip before it, or, if there was none, its own */
+    int64_t latest;  /* ns: when the latest of what was delivered had left */
 };
 
 /* For F-RTO: does this range tell whether the timeout was spurious? */
@@ -38,11 +39,31 @@ static void judge_timeout(struct arrival *a, const struct range *g)
         a->v->above |= seq_geq(g->start, a->s->una);
 }
 
-/* RACK.min_RTT: the round trips that this very acknowledgment ends count, too, and may be the first
- * (RFC 8985 section 6.2 step 1). */
+/* Does the acknowledgment speak of this range, be it of a part? */
+static bool speaks_of(const struct ack_sample *s, const struct range *g)
+{
+    for (unsigned i = 0; i < s->blocks; i++)
+        if (seq_lt(g->start, s->block[i].end) && seq_gt(g->end, s->block[i].start))
+            return true;
+    return seq_lt(g->start, s->una);
+}
+
+/* The round trip of what it acknowledges and was sent once, where none was known: 0, or ns. */
+static int64_t first_round_trip(const struct flight *f, const struct ack_sample *s)
+{
+    int64_t trip = 0;
+
+    for (const struct range *g = board_first(&f->board); g; g = board_next(&f->board, g))
+        if (g->sent == 1 && !g->sacked && speaks_of(s, g))
+            trip = time_min(trip ? trip : TIME_NEVER, time_max(1, s->now - g->sent_at));
+    return trip;
+}
+
+/* RACK.min_RTT: the round trips that this very acknowledgment ends count, too (RFC 8985 section 6.2
+ * step 1). */
 static int64_t min_rtt(const struct arrival *a)
 {
-    int64_t known = a->s->path.min_rtt, latest = a->v->rtt;
+    int64_t known = a->min_rtt, latest = a->v->rtt;
 
     return latest && (!known || latest < known) ? latest : known;
 }
@@ -68,7 +89,7 @@ static struct arrival begin(struct flight *f, const struct ack_sample *s,
                             struct recovery_verdict *v)
 {
     *v = (struct recovery_verdict){0};
-    return (struct arrival){.f = f, .s = s, .v = v};
+    return (struct arrival){.f = f, .s = s, .v = v, .min_rtt = s->path.min_rtt};
 }
 
 /* `g` is lost from now on. */
@@ -123,6 +144,8 @@ static void take(struct arrival *a)
     const struct board_ear ear = {delivered, a};
     uint32_t cumulative;
 
+    if (!a->min_rtt && b->resent)
+        a->min_rtt = first_round_trip(a->f, a->s);
     board_ack(b, a->s->una, &ear);
     cumulative = a->v->delivered;
     a->selective = true;
@@ -387,6 +410,7 @@ void recovery_on_rto(struct flight *f, const struct ack_sample *s)
 void recovery_undone(struct flight *f, uint32_t una)
 {
     board_regain(&f->board);
+    rack_forget(&f->rack);
     f->recovery = (struct recovery){.recover = una - 1, .phase = RECOVERY_OPEN};
 }
 
