@@ -106,7 +106,7 @@ static void take_in_pieces(enum reason why)
 }
 
 /* RFC 8200 4.5: the answer to an echo of any size, in fragments that the next link takes.
- * RFC 8200 4.5-b, 4.5-c, 4.5-d, RFC 8504 5.1-b, 5.1-c. */
+ * RFC 8200 4.5-b, 4.5-c, 4.5-d, RFC 8504 5.1-a, 5.1-b, 5.1-c. */
 static void echo_of_large_sizes(void **state)
 {
     static const uint32_t sizes[] = {0, 1440, 1452, 1453, 1500, 2888, 2889, 9000, ECHO_MAX};

@@ -229,7 +229,8 @@ static void rfc3168_6_1_5_a_probe_of_the_tail(void **state)
 
 /* ---- as receiver ---- */
 
-/* RFC 3168 6.1.3: from a mark on each acknowledgment says ECE, until text says CWR. */
+/* RFC 8504 5.12-a, and tcp6_ecn_test.c shows it over IPv6.
+ * RFC 3168 6.1.3: from a mark on each acknowledgment says ECE, until text says CWR. */
 static void rfc3168_6_1_3_a_mark_is_echoed_until_cwr(void **state)
 {
     (void)state;
@@ -322,7 +323,8 @@ static void ten_in_flight(void)
     expect_nothing();
 }
 
-/* SHLD-8, RFC 3168 6.1.2: as after a loss, once for all that was in flight; nothing is sent again,
+/* RFC 8504 5.12-a, over IPv6 as well.
+ * SHLD-8, RFC 3168 6.1.2: as after a loss, once for all that was in flight; nothing is sent again,
  * and the next new text says CWR. */
 static void rfc3168_6_1_2_an_echo_slows_down_once_for_a_flight(void **state)
 {
