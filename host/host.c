@@ -9,6 +9,7 @@
 #include "run/exit.h"
 #include "run/load.h"
 #include "run/services.h"
+#include "run/tool.h"
 
 enum {
     HOST_NUMBER = 7,       /* ours in the subnet, unless --local says otherwise */
@@ -24,6 +25,7 @@ struct host_options {
     bool in_memory;
     uint32_t connections; /* 0: the ordinary session */
     uint32_t bytes;
+    struct tool_options tool;
 };
 
 struct host {
@@ -35,6 +37,7 @@ struct host {
     struct services services; /* of the peer in this process */
     struct dial dial;
     struct load load;
+    struct tool tool;
 };
 
 static const struct option_spec options[] = {
@@ -68,6 +71,7 @@ static const struct option_spec options[] = {
      .min = 0,
      .max = BYTES_NOT_GIVEN - 1,
      .help = "With --connections: bytes on each; 1024 without it."},
+    TOOL_OPTIONS(offsetof(struct host_options, tool)),
     {.name = NULL},
 };
 
@@ -85,13 +89,18 @@ static const struct program program = {
                 "  {host} -v --port 7 tun0 10.0.0.1/24 10.0.1.5\n"
                 "  {host} tun0 fd00::1/64 fd00:1::5\n"
                 "\n"
+                "Is it there, which way is it, and does it echo datagrams?\n"
+                "  {host} --ping --count 3 tun0 10.0.0.1/24 10.0.1.5\n"
+                "  {host} --traceroute tun0 10.0.0.1/24 10.0.1.5\n"
+                "  echo hello | {host} --udp --port 7 tun0 10.0.0.1/24 10.0.1.5\n"
+                "\n"
                 "The first SIGINT or SIGTERM closes the connection in order, the second resets\n"
                 "it.\n"
                 "\n"
-                "Exit codes: 0 closed in order; 1 refused, reset, timed out, or the input,\n"
-                "output, capture or trace failed; 2 usage; 4 a privilege or the device is\n"
-                "missing; 5 the TUN is in use by another process, or the name belongs to\n"
-                "something else.\n",
+                "Exit codes: 0 closed in order, or answered; 1 refused, reset, timed out, nobody\n"
+                "answered, or the input, output, capture or trace failed; 2 usage; 4 a privilege\n"
+                "or the device is missing; 5 the TUN is in use by another process, or the name\n"
+                "belongs to something else.\n",
     .chapters = choice_help,
     .options = options,
 };
@@ -134,6 +143,7 @@ int main(int argc, char **argv)
     h.opt.node.tun = "tun0"; /* for --status */
     h.opt.node.connect_timeout = CONNECT_TIMEOUT * SEC;
     h.opt.bytes = BYTES_NOT_GIVEN;
+    h.opt.tool.size = TOOL_NOT_GIVEN;
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);
     if (code != NODE_GO_ON)
         return code;
@@ -141,11 +151,18 @@ int main(int argc, char **argv)
         h.opt.bytes = LOAD_BYTES;
     else if (!h.opt.connections)
         return usage_error(&program, "--bytes goes with --connections; a session sends its input");
+    if (h.opt.connections && tool_asked(&h.opt.tool))
+        return usage_error(&program, "--connections is a mode of its own");
+    code = tool_options_check(&program, &h.opt.node, &h.opt.tool);
+    if (code != NODE_GO_ON)
+        return code;
     far = h.opt.in_memory ? &h.far : NULL;
     code = far ? open_in_memory(&h) : node_open(&h.node, &program, &h.opt.node);
     if (code != NODE_GO_ON)
         return code;
-    if (h.opt.connections)
+    if (tool_asked(&h.opt.tool))
+        code = tool_run(&h.tool, &h.node, far, &h.opt.tool);
+    else if (h.opt.connections)
         code = load_run(&h.load, &h.node, far, h.opt.connections, h.opt.bytes);
     else
         code = dial_run(&h.dial, &h.node, far);

@@ -82,6 +82,7 @@ static int look_around(struct setup *s)
 static int check_firewall(struct setup *s, enum family family)
 {
     enum firewall_kind kind = s->facts.firewall[family].kind;
+    bool unwanted = s->backend_chosen && s->backend == FIREWALL_NONE && !s->any_iptables;
     const char *said = s->firewall_said[family], *tool = firewall_tool(family);
     bool v6 = family == FAMILY_IPV6;
 
@@ -94,7 +95,9 @@ static int check_firewall(struct setup *s, enum family family)
                          tool);
     if (kind != FIREWALL_NONE)
         return EXIT_DONE;
-    if (s->parts == PART_RULES && !v6)
+    if (unwanted)
+        said = "none are wanted";
+    if (s->parts == PART_RULES && !v6 && !unwanted)
         return say_error(EXIT_FAILED, "no rules can be added: %s%s; 'make deps' installs %s",
                          said[0] ? said : tool, said[0] ? "" : " is not installed", tool);
     say_note(s, "no %s rules: %s%s; the lab works, but connection tracking will see its packets",

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "exec.h"
+#include "nftrules.h"
 
 enum {
     TOOL_NAME_MAX = 24, /* bytes of "ip6tables-legacy" with its final zero, and some */
@@ -36,9 +37,16 @@ static enum firewall_kind variant_of(const char *tool)
     return strstr(out, "nf_tables") ? FIREWALL_IPTABLES_NFT : FIREWALL_IPTABLES_LEGACY;
 }
 
-enum firewall_kind firewall_detect(enum family family)
+enum firewall_kind firewall_detect_iptables(enum family family)
 {
     return variant_of(firewall_tool(family));
+}
+
+enum firewall_kind firewall_detect(enum family family)
+{
+    enum firewall_kind kind = firewall_detect_iptables(family);
+
+    return kind == FIREWALL_NONE && nftrules_usable() ? FIREWALL_NFTABLES : kind;
 }
 
 const char *firewall_name(enum family family, enum firewall_kind kind)
@@ -54,6 +62,8 @@ const char *firewall_name(enum family family, enum firewall_kind kind)
         return v6 ? "ip6tables (nft)" : "iptables (nft)";
     case FIREWALL_IPTABLES_LEGACY:
         return v6 ? "ip6tables (legacy)" : "iptables (legacy)";
+    case FIREWALL_NFTABLES:
+        return v6 ? "nftables (ip6)" : "nftables (ip)";
     }
     return "none";
 }
@@ -61,7 +71,7 @@ const char *firewall_name(enum family family, enum firewall_kind kind)
 /* The program that is the wanted variant; its name goes to out[TOOL_NAME_MAX]. Returns out. */
 static const char *tool_for(enum family family, enum firewall_kind kind, char *out)
 {
-    bool usual = firewall_detect(family) == kind;
+    bool usual = variant_of(firewall_tool(family)) == kind;
 
     snprintf(out, TOOL_NAME_MAX, "%s%s", firewall_tool(family),
              usual                           ? ""
@@ -149,6 +159,8 @@ int firewall_rule_present(enum family family, enum firewall_kind kind, const cha
     int r;
 
     said[0] = '\0';
+    if (kind == FIREWALL_NFTABLES)
+        return nftrules_present(family, ifname, said);
     if (kind == FIREWALL_NONE ||
         (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists(family, "raw\n")))
         return 0;
@@ -160,12 +172,16 @@ int firewall_rule_present(enum family family, enum firewall_kind kind, const cha
 
 int firewall_rule_add(enum family family, enum firewall_kind kind, const char *ifname, char *said)
 {
+    if (kind == FIREWALL_NFTABLES)
+        return nftrules_add(family, ifname, said);
     return errno_of(run_rule(family, kind, "-A", ifname, said), said);
 }
 
 int firewall_rule_delete(enum family family, enum firewall_kind kind, const char *ifname,
                          char *said)
 {
+    if (kind == FIREWALL_NFTABLES)
+        return nftrules_delete(family, ifname, said);
     return errno_of(run_rule(family, kind, "-D", ifname, said), said);
 }
 
@@ -206,6 +222,8 @@ int firewall_rule_counters(enum family family, enum firewall_kind kind, const ch
     char *out, *rest = NULL;
     int r;
 
+    if (kind == FIREWALL_NFTABLES)
+        return nftrules_counters(family, ifname, ret_packets, ret_bytes);
     if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists(family, "raw\n"))
         return -ENOENT;
     r = list_rules(argv, &out);

@@ -22,8 +22,12 @@ enum {
 /* The family's tool: "iptables" or "ip6tables". */
 const char *firewall_tool(enum family family);
 
-/* What the installed tool is: FIREWALL_NONE without one. */
+/*
+ * What the installed tool is: iptables if there is one, or else nft; FIREWALL_NONE without either.
+ */
 enum firewall_kind firewall_detect(enum family family);
+/* The same without nft. */
+enum firewall_kind firewall_detect_iptables(enum family family);
 const char *firewall_name(enum family family, enum firewall_kind kind); /* "iptables (nft)" */
 
 /*
@@ -49,14 +53,17 @@ int firewall_rule_counters(enum family family, enum firewall_kind kind, const ch
 int firewall_forward_drops(enum family family, enum firewall_kind kind, const char *a,
                            const char *b);
 
-/* Whether the family's table raw and its chain PREROUTING exist in nf_tables. 0 or an errno. */
-int rawtable_look(enum family family, bool *ret_table, bool *ret_chain);
+/*
+ * Whether the table and the chain that the kind's rules are in exist in nf_tables: raw and
+ * PREROUTING for iptables, our own for nft. 0 or an errno.
+ */
+int rawtable_look(enum family family, enum firewall_kind kind, bool *ret_table, bool *ret_chain);
 
 /*
  * Remove the chain, and the table if `table_too`, as far as they are empty and as iptables makes
  * them: the kernel itself refuses when anything is inside. 0, also when they are not there;
  * -EBUSY when they are in use and were left; or a negative errno.
  */
-int rawtable_remove(enum family family, bool table_too);
+int rawtable_remove(enum family family, enum firewall_kind kind, bool table_too);
 
 #endif

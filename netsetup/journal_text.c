@@ -6,7 +6,7 @@
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "10.0.0.1", "prefix": 24},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "fd00::1", "prefix": 64},
  *     {"op": "link-up", "ifname": "tun0", "index": 2},
- *     {"op": "chain", "table": true},
+ *     {"op": "chain", "table": true, "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "family": "ipv6", "firewall": "legacy"},
  *     {"op": "sysctl", "ifname": "eth0", "index": 7, "name": "net/ipv6/conf/eth0/accept_ra",
@@ -42,7 +42,9 @@ static const char *const kind_names[OP_KINDS] = {
 
 static const char *firewall_text(enum firewall_kind kind)
 {
-    return kind == FIREWALL_IPTABLES_LEGACY ? "legacy" : "nft";
+    return kind == FIREWALL_IPTABLES_LEGACY ? "legacy"
+           : kind == FIREWALL_NFTABLES      ? "nftables"
+                                            : "nft";
 }
 
 /* ---- writing ---- */
@@ -114,6 +116,7 @@ static json_t *op_to_json(const struct op *op)
         break;
     case OP_CHAIN:
         json_object_set_new(o, "table", json_boolean(op->table_too));
+        set_string(o, "firewall", firewall_text(op->firewall));
         break;
     case OP_RULE:
         set_string(o, "firewall", firewall_text(op->firewall));
@@ -228,7 +231,9 @@ static bool get_firewall(const json_t *o, struct op *op)
 
     if (!get_string(o, "firewall", text, sizeof(text)))
         return false;
-    op->firewall = strcmp(text, "legacy") == 0 ? FIREWALL_IPTABLES_LEGACY : FIREWALL_IPTABLES_NFT;
+    op->firewall = strcmp(text, "legacy") == 0     ? FIREWALL_IPTABLES_LEGACY
+                   : strcmp(text, "nftables") == 0 ? FIREWALL_NFTABLES
+                                                   : FIREWALL_IPTABLES_NFT;
     return strcmp(text, firewall_text(op->firewall)) == 0;
 }
 
@@ -255,7 +260,8 @@ static bool get_fields(const json_t *o, struct op *op)
         return true;
     case OP_CHAIN:
         op->table_too = json_is_true(json_object_get(o, "table"));
-        return true;
+        op->firewall = FIREWALL_IPTABLES_NFT; /* the only one before version 3 */
+        return !json_object_get(o, "firewall") || get_firewall(o, op);
     case OP_RULE:
         return get_firewall(o, op);
     case OP_SYSCTL:

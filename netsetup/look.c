@@ -86,12 +86,26 @@ static int look_at_device(struct setup *s, unsigned i, const struct netlink_addr
     return 0;
 }
 
+/* Who keeps our rules: whom the caller has chosen, or who has them now, or who is there. */
+static enum firewall_kind choose_kind(const struct setup *s, enum family family)
+{
+    if (s->backend_chosen && s->any_iptables)
+        return firewall_detect_iptables(family);
+    if (s->backend_chosen)
+        return s->backend;
+    for (unsigned i = 0; i < s->journal->ops; i++)
+        if (s->journal->op[i].kind == OP_RULE && s->journal->op[i].family == family)
+            return s->journal->op[i].firewall;
+    return firewall_detect(family);
+}
+
 static void look_at_rules(struct setup *s, enum family family)
 {
     struct firewall_facts *f = &s->facts.firewall[family];
     char *said = s->firewall_said[family];
+    enum firewall_kind filter;
 
-    f->kind = firewall_detect(family);
+    f->kind = choose_kind(s, family);
     for (unsigned i = 0; i < s->lab.nodes && f->kind != FIREWALL_NONE; i++) {
         int r = firewall_rule_present(family, f->kind, s->lab.node[i].ifname, said);
 
@@ -105,10 +119,12 @@ static void look_at_rules(struct setup *s, enum family family)
     }
     if (f->kind != FIREWALL_NONE)
         said[0] = '\0';
-    if (f->kind == FIREWALL_IPTABLES_NFT && rawtable_look(family, &f->raw_table, &f->raw_chain) < 0)
+    if ((f->kind == FIREWALL_IPTABLES_NFT || f->kind == FIREWALL_NFTABLES) &&
+        rawtable_look(family, f->kind, &f->raw_table, &f->raw_chain) < 0)
         f->raw_table = f->raw_chain = true; /* then we did not make them */
-    if (f->kind == FIREWALL_IPTABLES_NFT || f->kind == FIREWALL_IPTABLES_LEGACY)
-        f->forward_drops = firewall_forward_drops(family, f->kind, s->lab.node[0].ifname,
+    filter = f->kind == FIREWALL_UNKNOWN ? f->kind : firewall_detect(family);
+    if (filter == FIREWALL_IPTABLES_NFT || filter == FIREWALL_IPTABLES_LEGACY)
+        f->forward_drops = firewall_forward_drops(family, filter, s->lab.node[0].ifname,
                                                   s->lab.node[1].ifname) == 1;
 }
 

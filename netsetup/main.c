@@ -25,11 +25,16 @@ struct arguments {
     const char *user;
     const char *only;
     const char *lab;
+    const char *backend;
 };
 
 static const struct option_spec options[] = {
     {'a', "all", NULL, OPTION_FLAG, offsetof(struct arguments, all), 0, 0,
      "down: take also what another lab or a run still needs."},
+    {'b', "backend", "NAME", OPTION_STRING, offsetof(struct arguments, backend), 0, 0,
+     "Who keeps the rules: iptables, iptables-nft, iptables-legacy, nft, or none; otherwise who "
+     "has "
+     "them already, iptables if it is installed, or nft."},
     {'j', "json", NULL, OPTION_FLAG, offsetof(struct arguments, json), 0, 0,
      "Print JSON: of status, plan and doctor the same facts; of up and down the status after it."},
     {'l', "lab", "NAME", OPTION_STRING, offsetof(struct arguments, lab), 0, 0,
@@ -102,6 +107,31 @@ static int parse_parts(const char *text, unsigned *ret)
     return EXIT_DONE;
 }
 
+static int take_backend(const char *name, struct setup *s)
+{
+    static const struct {
+        const char *name;
+        enum firewall_kind kind;
+    } known[] = {{"iptables", FIREWALL_UNKNOWN},
+                 {"iptables-nft", FIREWALL_IPTABLES_NFT},
+                 {"iptables-legacy", FIREWALL_IPTABLES_LEGACY},
+                 {"nft", FIREWALL_NFTABLES},
+                 {"none", FIREWALL_NONE}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(name, known[i].name) != 0)
+            continue;
+        s->backend_chosen = true;
+        s->backend = known[i].kind;
+        s->any_iptables = known[i].kind == FIREWALL_UNKNOWN;
+        return EXIT_DONE;
+    }
+    return usage_error(&program,
+                       "--backend: '%s' is none of iptables, iptables-nft, iptables-legacy, nft, "
+                       "none",
+                       name);
+}
+
 static int take_arguments(const struct arguments *a, struct setup *s)
 {
     int64_t owner = owner_invoking();
@@ -119,6 +149,8 @@ static int take_arguments(const struct arguments *a, struct setup *s)
     s->json = a->json;
     s->quiet = a->quiet;
     s->verbose = a->verbose;
+    if (a->backend && take_backend(a->backend, s) != EXIT_DONE)
+        return EXIT_USAGE;
     return a->only ? parse_parts(a->only, &s->parts) : EXIT_DONE;
 }
 

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nftrules.h"
 #include "run/self.h"
 
 /* Node i of the lab as it is by default: 10.0.i.1/24, and fd00:i::1/64. */
@@ -208,7 +209,8 @@ static void plan_rules(struct plan *plan, const struct lab *lab, const struct fa
                        enum family family)
 {
     const struct firewall_facts *fw = &facts->firewall[family];
-    bool chain = fw->kind == FIREWALL_IPTABLES_NFT && !fw->raw_chain;
+    bool chain =
+        (fw->kind == FIREWALL_IPTABLES_NFT || fw->kind == FIREWALL_NFTABLES) && !fw->raw_chain;
     struct op *op;
 
     if (fw->kind == FIREWALL_NONE || !lab_speaks(lab, facts, family))
@@ -219,6 +221,7 @@ static void plan_rules(struct plan *plan, const struct lab *lab, const struct fa
         if (chain) {
             op = add_op(plan, OP_CHAIN, "");
             op->family = family;
+            op->firewall = fw->kind;
             op->table_too = !fw->raw_table;
         }
         chain = false;
@@ -358,13 +361,25 @@ bool lab_needs(const struct lab *lab, unsigned parts, const struct op *op)
 bool op_same_thing(const struct op *a, const struct op *b)
 {
     return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 && a->family == b->family &&
-           strcmp(a->want.name, b->want.name) == 0 &&
+           a->firewall == b->firewall && strcmp(a->want.name, b->want.name) == 0 &&
            (a->kind != OP_ADDRESS ||
             (addr_eq(&a->addr.addr, &b->addr.addr) && a->addr.prefix_len == b->addr.prefix_len));
 }
 
 static const char *rule_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
 {
+    if (op->firewall == FIREWALL_NFTABLES && strcmp(verb, "-A") == 0)
+        return nftrules_text(op->family, op->ifname, out);
+    if (op->firewall == FIREWALL_NFTABLES) {
+        const char *f = nftrules_family(op->family);
+
+        snprintf(out, OP_TEXT_MAX,
+                 "nft delete rule %s " NFT_TABLE " " NFT_CHAIN
+                 " handle $(nft -a list chain %s " NFT_TABLE " " NFT_CHAIN
+                 " | sed -n '/\"%s\"/s/.*handle //p')",
+                 f, f, op->ifname);
+        return out;
+    }
     snprintf(out, OP_TEXT_MAX,
              "%s -w -t raw %s PREROUTING -i %s -m comment --comment twintun -j NOTRACK",
              op->family == FAMILY_IPV6 ? "ip6tables" : "iptables", verb, op->ifname);
@@ -436,6 +451,11 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
         snprintf(out, OP_TEXT_MAX, "ip link set dev %s down", op->ifname);
         break;
     case OP_CHAIN:
+        if (op->firewall == FIREWALL_NFTABLES) {
+            snprintf(out, OP_TEXT_MAX, "nft delete table %s " NFT_TABLE,
+                     nftrules_family(op->family));
+            break;
+        }
         snprintf(out, OP_TEXT_MAX, "nft delete %s %s raw%s", op->table_too ? "table" : "chain",
                  op->family == FAMILY_IPV6 ? "ip6" : "ip", op->table_too ? "" : " PREROUTING");
         break;

@@ -25,7 +25,7 @@ enum {
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
     HOLDERS_MAX = 16,       /* labs and runs that share one change */
     HOLDER_MAX = 64,        /* bytes of a holder's name, see holder.h */
-    OP_TEXT_MAX = 200,      /* bytes of an operation as a command line */
+    OP_TEXT_MAX = 256,      /* bytes of an operation as a command line */
     REFUSAL_TEXT_MAX = 512, /* bytes of the reason why there is no plan */
     OFF_TEXT_MAX = 200,     /* bytes of the reason why there is no IPv6 */
 };
@@ -53,6 +53,7 @@ enum firewall_kind {
     FIREWALL_UNKNOWN, /* there is a tool, but this user may not ask it */
     FIREWALL_IPTABLES_NFT,
     FIREWALL_IPTABLES_LEGACY,
+    FIREWALL_NFTABLES, /* nft itself, in a table of our own */
 };
 
 struct lab_node {
@@ -95,8 +96,8 @@ struct device_facts {
 /* About one family's packet filter. */
 struct firewall_facts {
     enum firewall_kind kind;
-    bool raw_table;     /* nft variant: table ip raw, or ip6 raw, is there */
-    bool raw_chain;     /* and has a chain PREROUTING */
+    bool raw_table;     /* nft variant: table ip raw, or ip6 raw, is there; nft: our table */
+    bool raw_chain;     /* and has a chain PREROUTING; ours: prerouting */
     bool forward_drops; /* between the first two TUNs, the chain FORWARD drops by default */
 };
 
@@ -122,7 +123,7 @@ enum op_kind {
     OP_DEVICE,  /* a persistent TUN */
     OP_ADDRESS, /* a kernel's address on it, which brings the connected route */
     OP_LINK_UP,
-    OP_CHAIN, /* the chain that iptables is about to make for the first rule */
+    OP_CHAIN, /* the chain that the tool is about to make for the first rule */
     OP_RULE,
     OP_SYSCTL,
     OP_KINDS,
@@ -141,7 +142,7 @@ struct op {
     struct netlink_addr addr;      /* ADDRESS */
     bool mroute;                   /* ADDRESS: the kernel adds the multicast route with it */
     enum family family;            /* CHAIN, RULE */
-    enum firewall_kind firewall;   /* RULE */
+    enum firewall_kind firewall;   /* CHAIN, RULE */
     bool table_too;                /* CHAIN: the table was missing as well */
     struct saved_value want;       /* SYSCTL */
     struct saved_value saved[OP_SAVED_MAX]; /* SYSCTL: what was, in the order of putting back */

@@ -3,7 +3,8 @@
  * the first rule, and leaves them behind, empty, when the last is gone. To take them away again we
  * speak to nf_tables itself: one atomic batch that deletes the chain and the table with
  * NLM_F_NONREC, which the kernel refuses with EBUSY if there is anything inside. So there is no
- * moment between looking and removing in which somebody's new rule could be lost.
+ * moment between looking and removing in which somebody's new rule could be lost. The table that
+ * nftrules.c has made goes the same way.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <netlink/netlink.h>
 
 #include "firewall.h"
+#include "nftrules.h"
 
 #ifndef NLM_F_NONREC
 #define NLM_F_NONREC 0x100
@@ -68,6 +70,7 @@ static int any_seq(struct nl_msg *msg, void *arg)
 /* ---- messages, written one behind the other into a buffer ---- */
 
 struct batch {
+    const char *table, *chain; /* what it is about */
     unsigned char bytes[1024]; /* four messages of under 100 bytes */
     size_t used;
     uint32_t seq;
@@ -119,7 +122,7 @@ static int put_frame(struct batch *b, int type)
     return msg ? put(b, msg, type, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES) : -ENOMEM;
 }
 
-/* A request about table raw, or about its chain PREROUTING. */
+/* A request about the table, or about its chain. */
 static int put_request(struct batch *b, int type, int flags, bool chain)
 {
     struct nl_msg *msg = new_message();
@@ -128,10 +131,10 @@ static int put_request(struct batch *b, int type, int flags, bool chain)
     if (!msg)
         return -ENOMEM;
     if (chain)
-        r = nla_put_string(msg, NFTA_CHAIN_TABLE, "raw") |
-            nla_put_string(msg, NFTA_CHAIN_NAME, "PREROUTING");
+        r = nla_put_string(msg, NFTA_CHAIN_TABLE, b->table) |
+            nla_put_string(msg, NFTA_CHAIN_NAME, b->chain);
     else
-        r = nla_put_string(msg, NFTA_TABLE_NAME, "raw");
+        r = nla_put_string(msg, NFTA_TABLE_NAME, b->table);
     if (r < 0) {
         nlmsg_free(msg);
         return -ENOMEM;
@@ -177,10 +180,21 @@ static int protocol_of(enum family family)
     return family == FAMILY_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 }
 
-/* 1 if the table or the chain is there, 0 if not. A kernel without nf_tables has neither. */
-static int exists(enum family family, int type, bool chain, struct answer *ret)
+static struct batch new_batch(enum family family, enum firewall_kind kind)
 {
-    struct batch b = {.seq = 1, .protocol = protocol_of(family)};
+    bool own = kind == FIREWALL_NFTABLES;
+
+    return (struct batch){.table = own ? NFT_TABLE : "raw",
+                          .chain = own ? NFT_CHAIN : "PREROUTING",
+                          .seq = 1,
+                          .protocol = protocol_of(family)};
+}
+
+/* 1 if the table or the chain is there, 0 if not. A kernel without nf_tables has neither. */
+static int exists(enum family family, enum firewall_kind kind, int type, bool chain,
+                  struct answer *ret)
+{
+    struct batch b = new_batch(family, kind);
     int r = put_request(&b, type, 0, chain);
 
     if (r == 0)
@@ -190,11 +204,11 @@ static int exists(enum family family, int type, bool chain, struct answer *ret)
     return r < 0 ? r : 1;
 }
 
-int rawtable_look(enum family family, bool *ret_table, bool *ret_chain)
+int rawtable_look(enum family family, enum firewall_kind kind, bool *ret_table, bool *ret_chain)
 {
     struct answer a = {0};
-    int table = exists(family, NFT_MSG_GETTABLE, false, &a);
-    int chain = table > 0 ? exists(family, NFT_MSG_GETCHAIN, true, &a) : 0;
+    int table = exists(family, kind, NFT_MSG_GETTABLE, false, &a);
+    int chain = table > 0 ? exists(family, kind, NFT_MSG_GETCHAIN, true, &a) : 0;
 
     if (table < 0 || chain < 0)
         return table < 0 ? table : chain;
@@ -203,9 +217,9 @@ int rawtable_look(enum family family, bool *ret_table, bool *ret_chain)
     return 0;
 }
 
-static int remove_batch(enum family family, bool chain, bool table)
+static int remove_batch(enum family family, enum firewall_kind kind, bool chain, bool table)
 {
-    struct batch b = {.seq = 1, .protocol = protocol_of(family)};
+    struct batch b = new_batch(family, kind);
     struct answer a = {0};
     int r = put_frame(&b, NFNL_MSG_BATCH_BEGIN);
 
@@ -220,18 +234,19 @@ static int remove_batch(enum family family, bool chain, bool table)
     return r;
 }
 
-int rawtable_remove(enum family family, bool table_too)
+int rawtable_remove(enum family family, enum firewall_kind kind, bool table_too)
 {
     struct answer a = {0};
     bool table, chain;
-    int r = rawtable_look(family, &table, &chain);
+    int r = rawtable_look(family, kind, &table, &chain);
 
     if (r < 0 || (!chain && !(table && table_too)))
         return r;
-    if (chain && (exists(family, NFT_MSG_GETCHAIN, true, &a) != 1 || !a.accept))
+    if (chain && (exists(family, kind, NFT_MSG_GETCHAIN, true, &a) != 1 || !a.accept))
         return -EBUSY; /* somebody has given it a policy: that is a use, too */
-    r = remove_batch(family, chain, table_too);
+    r = remove_batch(family, kind, chain, table_too);
     if (r == -EBUSY && chain && table_too)
-        r = remove_batch(family, true, false); /* the table holds something else: only the chain */
+        r = remove_batch(family, kind, true,
+                         false); /* the table holds something else: only the chain */
     return r == -ENOENT ? 0 : r;
 }

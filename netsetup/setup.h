@@ -20,9 +20,12 @@ struct setup {
     unsigned parts;          /* of enum part */
     char holder[HOLDER_MAX]; /* in whose name changes are made and taken back */
     bool all;                /* down: also what others hold */
-    bool owner_chosen;       /* with --user */
-    bool rootless;           /* run: in a network of its own */
-    char **command;          /* run: argv of it, NULL-terminated */
+    bool backend_chosen;     /* with --backend: whoever keeps iptables, or this one */
+    bool any_iptables;
+    enum firewall_kind backend;
+    bool owner_chosen; /* with --user */
+    bool rootless;     /* run: in a network of its own */
+    char **command;    /* run: argv of it, NULL-terminated */
     bool json;
     bool quiet;       /* no notes */
     unsigned verbose; /* say each operation */

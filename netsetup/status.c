@@ -109,7 +109,7 @@ static json_t *rule_to_json(struct setup *s, enum family family, unsigned i)
 {
     const char *ifname = s->lab.node[i].ifname;
     enum firewall_kind kind = s->facts.firewall[family].kind;
-    struct op like = {.kind = OP_RULE, .family = family};
+    struct op like = {.kind = OP_RULE, .family = family, .firewall = kind};
     uint64_t packets, bytes;
     json_t *o = json_object();
 
@@ -277,7 +277,7 @@ static void print_device(const json_t *d)
 
 static void print_rule(const json_t *r)
 {
-    printf("%-11s raw PREROUTING -i %s -j NOTRACK: ", "", text_of(r, "device"));
+    printf("%-11s NOTRACK for what comes in on %s: ", "", text_of(r, "device"));
     if (!json_object_get(r, "present"))
         puts("unknown without privilege");
     else if (!is_true(r, "present"))

@@ -108,10 +108,10 @@ static int undo_rule(const struct op *op, char *said)
 
 static int undo_chain(struct setup *s, const struct op *op)
 {
-    int r = rawtable_remove(op->family, op->table_too);
+    int r = rawtable_remove(op->family, op->firewall, op->table_too);
 
     if (r == -EBUSY && s->verbose)
-        say_note(s, "others use the raw table by now: it stays");
+        say_note(s, "others use the table by now: it stays");
     return r == -EBUSY ? 1 : r;
 }
 
@@ -212,7 +212,7 @@ int undo_all(struct setup *s, struct undo_count *ret)
             count.undone += r == 0 && op_is_change(copy.kind);
             if (s->verbose && r == 0)
                 say_note(s, "%s%s", op_undo_text(&copy, text),
-                         op_is_change(copy.kind) ? "" : " (iptables had made it)");
+                         op_is_change(copy.kind) ? "" : " (made with the first rule)");
             journal_drop(s->journal, i - 1);
         }
         r = journal_save(s->journal);

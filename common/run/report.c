@@ -258,6 +258,26 @@ void report_closed(const struct report *r, const struct stack_conn_status *c, en
     print(r, o);
 }
 
+void report_found(const struct report *r, const char *event, const struct addr *remote,
+                  const struct report_value *v, unsigned n)
+{
+    json_t *o;
+
+    if (!r->json)
+        return;
+    o = object(r, event);
+    add_addr(o, "remote", remote);
+    for (unsigned i = 0; i < n; i++) {
+        if (v[i].text)
+            add_text(o, v[i].key, v[i].text);
+        else if (v[i].is_ms)
+            add_ms(o, v[i].key, v[i].ns);
+        else
+            add_int(o, v[i].key, v[i].number);
+    }
+    print(r, o);
+}
+
 void report_impaired(const struct report *r, const char *way, uint64_t packets,
                      const uint64_t *count)
 {

@@ -3,8 +3,8 @@
  *
  * One rule for host and peer: without options, lines for people; with --quiet, errors only; with
  * --json, nothing but JSON objects, one per line; "event" says which: ready, connected, urgent,
- * trouble, closed, error, impaired, summary. (Only a command line that cannot be understood is
- * answered in text.) Everything is said once, by the program.
+ * trouble, closed, error, hop, ping, traceroute, udp, impaired, summary. (Only a command line that
+ * cannot be understood is answered in text.) Everything is said once, by the program.
  */
 #ifndef RUN_REPORT_H
 #define RUN_REPORT_H
@@ -71,6 +71,18 @@ void report_on_the_way(const struct report *r, const struct stack_conn_status *c
 
 /* A connection is over. */
 void report_closed(const struct report *r, const struct stack_conn_status *c, enum reason why);
+
+/* A fact about something that was found out: a number, a time, or with `text` a word. */
+struct report_value {
+    const char *key, *text;
+    uint64_t number;
+    bool is_ms;
+    int64_t ns;
+};
+
+/* For programs only (--json): the event `event` about `remote`, with n values. */
+void report_found(const struct report *r, const char *event, const struct addr *remote,
+                  const struct report_value *v, unsigned n);
 
 /*
  * What an impairment did to the packets of one direction, "in" or "out": how many there were, and

@@ -70,7 +70,7 @@ static const struct op every_kind[] = {
      .holders = 2},
     {.kind = OP_ADDRESS, .ifname = "tun0", .index = 7},
     {.kind = OP_LINK_UP, .ifname = "a-name-of-15-ch", .index = 2147483647},
-    {.kind = OP_CHAIN, .table_too = true},
+    {.kind = OP_CHAIN, .table_too = true, .firewall = FIREWALL_NFTABLES},
     {.kind = OP_RULE, .ifname = "tun0", .firewall = FIREWALL_IPTABLES_NFT},
     {.kind = OP_RULE, .ifname = "tun1", .firewall = FIREWALL_IPTABLES_LEGACY},
     {.kind = OP_SYSCTL,
@@ -79,7 +79,7 @@ static const struct op every_kind[] = {
      .saved_count = 2,
      .undoing = true},
     {.kind = OP_ADDRESS, .ifname = "tun0", .index = 7, .addr = {.prefix_len = 128}, .mroute = true},
-    {.kind = OP_CHAIN, .family = FAMILY_IPV6},
+    {.kind = OP_CHAIN, .family = FAMILY_IPV6, .firewall = FIREWALL_IPTABLES_NFT},
     {.kind = OP_RULE,
      .ifname = "tun0",
      .family = FAMILY_IPV6,
@@ -149,7 +149,7 @@ static void every_kind_survives(void **state)
 static void the_same_thing_is_kept_once(void **state)
 {
     struct journal *j = open_journal();
-    struct op device = every_kind[0], chain = {.kind = OP_CHAIN};
+    struct op device = every_kind[0], chain = {.kind = OP_CHAIN, .firewall = FIREWALL_NFTABLES};
 
     (void)state;
     assert_int_equal(journal_put(j, &device), 0);
@@ -158,6 +158,10 @@ static void the_same_thing_is_kept_once(void **state)
     assert_int_equal(journal_put(j, &device), 0);
     assert_int_equal(journal_put(j, &chain), 0);
     assert_int_equal(j->ops, 2);
+    chain.firewall = FIREWALL_IPTABLES_NFT; /* that is another one */
+    assert_int_equal(journal_put(j, &chain), 0);
+    assert_int_equal(j->ops, 3);
+    journal_drop(j, 2);
     assert_int_equal(j->op[0].index, 99);
     assert_true(j->op[1].table_too); /* it was missing before our first change */
     journal_drop(j, 0);
@@ -420,7 +424,7 @@ static void one_at_a_time(void **state)
         if (fork())
             continue;
         for (int i = 0; i < ROUNDS; i++) {
-            struct op op = {.kind = OP_RULE};
+            struct op op = {.kind = OP_RULE, .firewall = FIREWALL_IPTABLES_NFT};
             struct journal *j;
 
             snprintf(op.ifname, sizeof(op.ifname), "tun%d", p);
