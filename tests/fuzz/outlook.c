@@ -110,7 +110,8 @@ static void check_segment(const struct outlook *o, const struct ip_hdr *ip, cons
     FUZZ_CHECK(data == 0 || (p->why == REASON_SEND_KEEPALIVE && data == 1) ||
                    subject_matches(b + tcp.header_len, tcp.seq + !!(tcp.flags & TCP_SYN), data),
                "other bytes than were written, within %u from %u on", data, tcp.seq);
-    FUZZ_CHECK(!c || data <= c->snd_mss, "%u bytes where %u may be sent", data, c->snd_mss);
+    FUZZ_CHECK(!c || data <= (p->why == REASON_SEND_MTU_PROBE ? c->mss_limit : c->snd_mss),
+               "%u bytes where %u may be sent", data, c->snd_mss);
     FUZZ_CHECK(!c || (tcp.sport == c->local_port && tcp.dport == c->remote_port), "other ports");
     FUZZ_CHECK(!c || !(tcp.flags & TCP_ACK) || tcp.ack == c->rcv_nxt, "acknowledges %u, not %u",
                tcp.ack, c->rcv_nxt);
