@@ -260,13 +260,13 @@ static void reneging(struct verdict *v)
 }
 
 /*
- * At 3 s the path is late for 50 ms, by state[2]: nothing is lost, and the timer expires. What
+ * At 3 s the path is late for 30 ms, by state[2]: nothing is lost, and the timer expires. What
  * comes late keeps its order, so that all of it is there after the last of what left in that time,
  * and two round trips later all that it caused is answered. state[0]: cwnd before; [1]: cwnd then.
  */
 static void hold_up(struct lab *l, unsigned node)
 {
-    static const int64_t from = 3 * SEC, to = 3050 * MSEC;
+    static const int64_t from = 3 * SEC, to = 3030 * MSEC;
     struct path *p = &l->world->lane[LAB_A][LAB_B].path;
     int64_t late = (int64_t)l->state[2];
     struct stack_conn_status s;
