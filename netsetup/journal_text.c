@@ -10,6 +10,7 @@
  *     {"op": "chain", "table": true, "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "family": "ipv6", "firewall": "legacy"},
+ *     {"op": "zone", "ifname": "tun0", "before": ""},
  *     {"op": "sysctl", "ifname": "eth0", "index": 7, "name": "net/ipv6/conf/eth0/accept_ra",
  *      "value": "2", "saved": [["net/ipv6/conf/eth0/accept_ra", "1"]]},
  *     {"op": "sysctl", "name": "net/ipv4/ip_forward", "value": "1",
@@ -37,8 +38,9 @@ enum {
 };
 
 static const char *const kind_names[OP_KINDS] = {
-    [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up", [OP_MTU] = "mtu",
-    [OP_CHAIN] = "chain",   [OP_RULE] = "rule",       [OP_SYSCTL] = "sysctl",
+    [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up",
+    [OP_MTU] = "mtu",       [OP_CHAIN] = "chain",     [OP_RULE] = "rule",
+    [OP_ZONE] = "zone",     [OP_SYSCTL] = "sysctl",
 };
 
 static const char *firewall_text(enum firewall_kind kind)
@@ -109,6 +111,9 @@ static json_t *op_to_json(const struct op *op)
     case OP_DEVICE:
         set_int(o, "owner", op->owner);
         set_int(o, "group", op->group);
+        break;
+    case OP_ZONE:
+        set_string(o, "before", op->zone);
         break;
     case OP_MTU:
         set_int(o, "mtu", op->mtu);
@@ -280,6 +285,8 @@ static bool get_fields(const json_t *o, struct op *op)
         return !json_object_get(o, "firewall") || get_firewall(o, op);
     case OP_RULE:
         return get_firewall(o, op);
+    case OP_ZONE:
+        return get_string(o, "before", op->zone, sizeof(op->zone));
     case OP_SYSCTL:
         op->undoing = json_is_true(json_object_get(o, "undoing"));
         return get_string(o, "name", op->want.name, sizeof(op->want.name)) &&
@@ -302,7 +309,7 @@ static bool get_op(const json_t *o, struct op *op)
             break;
     if (op->kind == OP_KINDS)
         return false;
-    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE ||
+    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE || op->kind == OP_ZONE ||
          json_object_get(o, "ifname")) &&
         !get_string(o, "ifname", op->ifname, sizeof(op->ifname)))
         return false;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "firewalld.h"
 #include "nodes.h"
 #include "setup.h"
 
@@ -129,6 +130,18 @@ static void look_at_rules(struct setup *s, enum family family)
                                                   s->lab.node[1].ifname) == 1;
 }
 
+static void look_at_firewalld(struct setup *s)
+{
+    for (unsigned i = 0; i < s->lab.nodes; i++) {
+        struct device_facts *d = &s->facts.device[i];
+
+        s->facts.firewalld = firewalld_zone_of(s->lab.node[i].ifname, d->zone) == 0;
+        if (!s->facts.firewalld)
+            return;
+        d->trusted = strcmp(d->zone, FIREWALLD_ZONE) == 0;
+    }
+}
+
 /* ---- IPv6 ---- */
 
 /* A switch of the machine: 0, 1, or -1 when it cannot be read. */
@@ -236,6 +249,7 @@ int look(struct setup *s)
     for (enum family f = 0; f < FAMILIES; f++)
         if (lab_speaks(&s->lab, &s->facts, f))
             look_at_rules(s, f);
+    look_at_firewalld(s);
     if (lab_speaks(&s->lab, &s->facts, FAMILY_IPV6) && s->facts.forwarding[FAMILY_IPV6] != 1)
         r = look_at_routers(s);
     return r;

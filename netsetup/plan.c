@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "firewalld.h"
 #include "nftrules.h"
 #include "run/self.h"
 
@@ -257,6 +258,16 @@ static void plan_rules(struct plan *plan, const struct lab *lab, const struct fa
     }
 }
 
+static void plan_zones(struct plan *plan, const struct lab *lab, const struct facts *facts)
+{
+    for (unsigned i = 0; i < lab->nodes; i++) {
+        const struct device_facts *d = &facts->device[i];
+
+        if (!d->trusted)
+            snprintf(add_op(plan, OP_ZONE, lab->node[i].ifname)->zone, ZONE_MAX, "%s", d->zone);
+    }
+}
+
 static struct op *add_sysctl(struct plan *plan, const char *name, const char *value)
 {
     struct op *op = add_op(plan, OP_SYSCTL, "");
@@ -302,6 +313,8 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
         plan_device(ret, lab, facts, i);
     for (enum family f = 0; parts & PART_RULES && f < FAMILIES; f++)
         plan_rules(ret, lab, facts, f);
+    if (parts & PART_RULES && facts->firewalld)
+        plan_zones(ret, lab, facts);
     if (parts & PART_FORWARDING)
         plan_forwarding(ret, lab, facts);
     return 0;
@@ -322,6 +335,9 @@ bool plan_is_up(const struct lab *lab, const struct facts *facts)
 {
     for (unsigned i = 0; i < lab->nodes; i++)
         if (!device_is_up(lab, &lab->node[i], facts, &facts->device[i]))
+            return false;
+    for (unsigned i = 0; facts->firewalld && i < lab->nodes; i++)
+        if (!facts->device[i].trusted)
             return false;
     for (enum family f = 0; f < FAMILIES; f++) {
         enum firewall_kind kind = facts->firewall[f].kind;
@@ -364,6 +380,7 @@ enum part op_part(enum op_kind kind)
         return PART_DEVICES;
     case OP_CHAIN:
     case OP_RULE:
+    case OP_ZONE:
         return PART_RULES;
     case OP_SYSCTL:
         return PART_FORWARDING;
@@ -468,6 +485,10 @@ const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
         break;
     case OP_RULE:
         return rule_text(op, "-A", out);
+    case OP_ZONE:
+        snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=" FIREWALLD_ZONE " --change-interface=%s",
+                 op->ifname);
+        break;
     case OP_SYSCTL:
         return sysctl_text(&op->want, out);
     case OP_CHAIN: /* iptables makes it with the first rule */
@@ -505,6 +526,11 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
         break;
     case OP_RULE:
         return rule_text(op, "-D", out);
+    case OP_ZONE:
+        snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=%s --%s-interface=%s",
+                 op->zone[0] ? op->zone : FIREWALLD_ZONE, op->zone[0] ? "change" : "remove",
+                 op->ifname);
+        break;
     case OP_SYSCTL:
         snprintf(zero.value, sizeof(zero.value), "%s", op->saved_count ? op->saved[0].value : "0");
         return sysctl_text(&zero, out);

@@ -90,6 +90,8 @@ static json_t *device_to_json(struct setup *s, unsigned i)
     json_object_set_new(o, "attached", json_boolean(l->carrier));
     json_object_set_new(o, "persistent", json_boolean(l->persist));
     json_object_set_new(o, "ours", json_boolean(d->ours));
+    if (s->facts.firewalld)
+        json_object_set_new(o, "trusted", json_boolean(d->trusted));
     json_object_set_new(o, "mtu", json_integer(l->mtu));
     json_object_set_new(o, "owner", owner_to_json(l->owner));
     json_object_set_new(o, "addresses", addresses_to_json(s, l->index));
@@ -261,6 +263,8 @@ static void print_device(const json_t *d)
            is_true(d, "attached") ? "node attached" : "no node attached", number(d, "mtu"));
     if (is_true(d, "tun"))
         print_owner(json_object_get(d, "owner"));
+    if (json_object_get(d, "trusted"))
+        printf(", %s firewalld", is_true(d, "trusted") ? "trusted by" : "not trusted by");
     puts(is_true(d, "ours") ? ", made by netsetup" : ", not made by netsetup");
     json_array_foreach(json_object_get(d, "addresses"), i, item)
         printf("%-11s address %s\n", "", json_string_value(item));
