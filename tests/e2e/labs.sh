@@ -39,6 +39,8 @@ wait_for 5 grep -q ' ready on ' "$WORK/peer.err"
 "$BIN/peer" lab.2 10.5.2.1/30 10.5.0.7 --local 10.5.2.2 </dev/null >/dev/null 2>"$WORK/peer2.err" &
 second=$!
 wait_for 5 grep -q ' ready on ' "$WORK/peer2.err"
+check "status says who is attached" grep -q "^lab1 .* node attached (peer, process $peer), mtu" \
+    <("$NETSETUP" status)
 is "the first answers" "$(echo one | "$BIN/host" lab0 10.5.0.1/24 10.5.1.5 2>/dev/null)" one
 is "so does the second" "$(echo two | "$BIN/host" lab0 10.5.0.1/24 10.5.2.2 2>/dev/null)" two
 stop $peer
