@@ -158,7 +158,8 @@ static void mend_route(const struct exam *e, struct hop *h, unsigned to, unsigne
     struct addr node = lab_node_addr(&e->s->lab, to, a);
     bool v6 = family_of(&node) == FAMILY_IPV6;
     char dst[ADDR_TEXT_MAX], kernel[ADDR_TEXT_MAX];
-    struct addr net = addr_network(&n->addr[a].addr, n->addr[a].prefix_len);
+    struct addr net = addr_network(n->addr[a].has_peer ? &n->addr[a].peer : &n->addr[a].addr,
+                                   n->addr[a].prefix_len);
 
     if (l->local)
         mend_local(e, h, &node);

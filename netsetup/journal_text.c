@@ -122,6 +122,8 @@ static json_t *op_to_json(const struct op *op)
     case OP_ADDRESS:
         set_string(o, "address", addr_format(&op->addr.addr, text));
         set_int(o, "prefix", op->addr.prefix_len);
+        if (op->addr.has_peer)
+            set_string(o, "peer", addr_format(&op->addr.peer, text));
         if (op->mroute)
             json_object_set_new(o, "mroute", json_true());
         break;
@@ -232,6 +234,11 @@ static bool get_address(const json_t *o, struct op *op)
         !get_int(o, "prefix", 1, addr_is_v4(&op->addr.addr) ? 32 : 128, &prefix_len))
         return false;
     op->addr.prefix_len = (uint8_t)prefix_len;
+    op->addr.has_peer = json_object_get(o, "peer") != NULL;
+    if (op->addr.has_peer &&
+        (!get_string(o, "peer", text, sizeof(text)) || parse_addr(text, &op->addr.peer) < 0 ||
+         addr_is_v4(&op->addr.peer) != addr_is_v4(&op->addr.addr)))
+        return false;
     op->mroute = json_is_true(json_object_get(o, "mroute"));
     return true;
 }

@@ -29,14 +29,16 @@ static bool overlaps(const struct netlink_addr *ours, const struct netlink_addr 
 {
     unsigned len = ours->prefix_len < other->prefix_len ? ours->prefix_len : other->prefix_len;
     enum family family = family_of(&ours->addr);
+    const struct addr *a = ours->has_peer ? &ours->peer : &ours->addr;
+    const struct addr *b = other->has_peer ? &other->peer : &other->addr;
 
     if (family_of(&other->addr) != family)
         return false;
     if (family == FAMILY_IPV4)
         len += 96; /* of its mapped form */
-    if (memcmp(ours->addr.b, other->addr.b, len / 8) != 0)
+    if (memcmp(a->b, b->b, len / 8) != 0)
         return false;
-    return len % 8 == 0 || (ours->addr.b[len / 8] ^ other->addr.b[len / 8]) >> (8 - len % 8) == 0;
+    return len % 8 == 0 || (a->b[len / 8] ^ b->b[len / 8]) >> (8 - len % 8) == 0;
 }
 
 /* What address `a` of the machine means for the node's address `i`. Returns whether it is that. */
@@ -47,7 +49,8 @@ static bool note_for(const struct lab_node *n, unsigned i, const struct netlink_
     struct addr_facts *f = &d->addr[i];
 
     if (d->exists && a->index == d->link.index) {
-        bool it = addr_eq(&a->addr, &ours->addr) && a->prefix_len == ours->prefix_len;
+        bool it = addr_eq(&a->addr, &ours->addr) && a->prefix_len == ours->prefix_len &&
+                  a->has_peer == ours->has_peer && (!a->has_peer || addr_eq(&a->peer, &ours->peer));
 
         f->there |= it;
         return it;

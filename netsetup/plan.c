@@ -70,8 +70,22 @@ struct addr lab_node_addr(const struct lab *lab, unsigned i, unsigned a)
     const struct netlink_addr *kernel = &lab->node[i].addr[a];
     struct addr node = addr_network(&kernel->addr, kernel->prefix_len);
 
+    if (kernel->has_peer)
+        return kernel->peer;
     node.b[15] |= i == 0 ? 7 : 5;
     return node;
+}
+
+void lab_point_to_point(struct lab *lab)
+{
+    for (unsigned i = 0; i < lab->nodes; i++)
+        for (unsigned a = 0; a < lab->node[i].addrs; a++) {
+            struct netlink_addr *kernel = &lab->node[i].addr[a];
+
+            kernel->peer = lab_node_addr(lab, i, a);
+            kernel->has_peer = true;
+            kernel->prefix_len = addr_is_v4(&kernel->addr) ? 32 : 128;
+        }
 }
 
 bool lab_node_addr_of(const struct lab *lab, unsigned i, enum family family, struct addr *ret)
@@ -433,10 +447,13 @@ static const char *rule_text(const struct op *op, const char *verb, char out[OP_
 static const char *address_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
 {
     char text[ADDR_TEXT_MAX];
+    char far[ADDR_TEXT_MAX + 8] = "";
     bool nodad = family_of(&op->addr.addr) == FAMILY_IPV6 && strcmp(verb, "add") == 0;
 
-    snprintf(out, OP_TEXT_MAX, "ip address %s %s/%u dev %s%s", verb,
-             addr_format(&op->addr.addr, text), op->addr.prefix_len, op->ifname,
+    if (op->addr.has_peer)
+        snprintf(far, sizeof(far), " peer %s", addr_format(&op->addr.peer, text));
+    snprintf(out, OP_TEXT_MAX, "ip address %s %s%s/%u dev %s%s", verb,
+             addr_format(&op->addr.addr, text), far, op->addr.prefix_len, op->ifname,
              nodad ? " nodad" : "");
     return out;
 }

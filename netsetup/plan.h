@@ -189,6 +189,9 @@ struct addr lab_node_addr(const struct lab *lab, unsigned i, unsigned a);
 /* The same in the first subnet of that family. False if there is none. */
 bool lab_node_addr_of(const struct lab *lab, unsigned i, enum family family, struct addr *ret);
 
+/* Make every address point to point: its far end is the node, and no subnet is routed there. */
+void lab_point_to_point(struct lab *lab);
+
 /* The network of an address: the bits behind the prefix are 0. */
 struct addr addr_network(const struct addr *addr, unsigned prefix_len);
 

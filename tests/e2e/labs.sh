@@ -71,6 +71,25 @@ ip link set tun0 mtu 2000
 is "one that somebody has set since stays" "$(ip -o link show tun0 | grep -o 'mtu 2000')" "mtu 2000"
 ip link delete tun0
 
+# Point to point.
+machine "$WORK/before"
+netsetup "up, point to point" 0 up --peer
+is "the addresses have a far end" "$(ip -o addr show dev tun0 | grep -oE '(10.0.0.1 peer 10.0.0.7/32|fd00::1 peer fd00::7/128)' |
+    wc -l)" 2
+is "and no subnet is routed" "$(ip route | grep -c 10.0.0.0/24; ip route get 10.0.1.5 | grep -o 'dev tun1')" "0
+dev tun1"
+is "up again has nothing to do" "$("$NETSETUP" up --peer 2>&1)" "netsetup: nothing to do: it is up already"
+check "status remembers it" "$NETSETUP" status
+peer_start
+is "packets pass" "$(echo far | "$BIN/host" tun0 10.0.0.1/24 10.0.1.5 2>"$WORK/err")" far
+stop $peer
+"$NETSETUP" -q down
+restored "down takes all of it"
+"$NETSETUP" plan --peer -o devices | bash -e >"$WORK/out" 2>&1
+is "the plan's lines do what up does" "$("$NETSETUP" plan --peer -o devices)" "# nothing to do: it is up already"
+ip link delete tun0
+ip link delete tun1
+
 # Groups and descriptors.
 netsetup "up for a group" 0 up --group 0
 check "no user owns the TUN, and the group does" grep -q 'tun type tun pi off vnet_hdr off persist on group root' \
