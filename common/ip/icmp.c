@@ -62,18 +62,35 @@ static bool is_somebodys(const struct icmp_hdr *icmp)
     }
 }
 
+/* What a packet says that was too big is for the path first, if TCP does not know better. */
+static enum reason heed_size(struct ip_node *n, int64_t now, const struct ip_hdr *quote,
+                             uint32_t mtu)
+{
+    enum reason why = pmtu_heed(&n->pmtu, now, quote, mtu);
+
+    if (why == REASON_NONE)
+        n->counts[REASON_ICMP_PMTU]++;
+    return why;
+}
+
 /*
  * Whom does the quoted packet belong to? Ports stand in the first 4 bytes of TCP and UDP alike;
  * identifier and sequence number of an echo request in the next 4.
  */
-static enum reason read_error(struct ip_node *n, const struct ip_hdr *ip,
+static enum reason read_error(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
                               const struct icmp_hdr *icmp, struct icmp_meaning meaning,
                               struct icmp_error *ret_error)
 {
     const uint8_t *ports = icmp->quote_l4;
+    uint32_t mtu = icmp->quote.version == 4 ? icmp->rest & 0xffff : icmp->rest;
+    enum reason why = REASON_ICMP_QUOTE;
 
-    if (!icmp->has_quote || !ip_is_local(n, &icmp->quote.src) || !is_somebodys(icmp))
-        return REASON_ICMP_QUOTE;
+    if (!icmp->has_quote || !ip_is_local(n, &icmp->quote.src))
+        return why;
+    if (meaning.class == ICMP_TOO_BIG && icmp->quote.proto != IP_PROTO_TCP)
+        why = heed_size(n, now, &icmp->quote, mtu);
+    if (!is_somebodys(icmp))
+        return why;
     if (icmp->quote.proto != IP_PROTO_TCP && icmp->quote.proto != IP_PROTO_UDP)
         ports += 4;
     *ret_error = (struct icmp_error){
@@ -89,7 +106,7 @@ static enum reason read_error(struct ip_node *n, const struct ip_hdr *ip,
         .seq = get32(icmp->quote_l4 + 4),
         .size = icmp->quote.total_len,
         .df = icmp->quote.df,
-        .mtu = icmp->quote.version == 4 ? icmp->rest & 0xffff : icmp->rest,
+        .mtu = mtu,
     };
     return REASON_NONE;
 }
@@ -108,7 +125,7 @@ static enum reason input4(struct ip_node *n, int64_t now, const struct ip_hdr *i
     meaning = icmp_meaning(icmp.type, icmp.code);
     if (meaning.class == ICMP_IGNORED)
         return meaning.why;
-    return read_error(n, ip, &icmp, meaning, ret_error);
+    return read_error(n, now, ip, &icmp, meaning, ret_error);
 }
 
 /* RFC 4443 section 4.2: who is asked answers. */
@@ -126,7 +143,7 @@ static enum reason input6(struct ip_node *n, int64_t now, const struct ip_hdr *i
     meaning = icmp6_meaning(icmp.type, icmp.code);
     if (meaning.class == ICMP_IGNORED)
         return meaning.why;
-    return read_error(n, ip, &icmp, meaning, ret_error);
+    return read_error(n, now, ip, &icmp, meaning, ret_error);
 }
 
 enum reason icmp_input(struct ip_node *n, int64_t now, const struct ip_hdr *ip,
@@ -241,6 +258,10 @@ void icmp_send_problem(struct ip_node *n, int64_t now, const struct ip_hdr *ip, 
     struct saying say = {ICMP6_PARAM_PROBLEM, problem->code, problem->pointer,
                          REASON_SEND_PARAM_PROBLEM};
 
+    if (ip->version == 4) { /* RFC 792: the pointer is the first byte */
+        say.type = ICMP_PARAM_PROBLEM;
+        say.rest = problem->pointer << 24;
+    }
     send_error(n, now, ip, packet, say);
 }
 

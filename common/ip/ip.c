@@ -97,8 +97,7 @@ bool ip_valid_remote(const struct ip_node *n, const struct addr *a)
 
 uint32_t ip_mtu_to(const struct ip_node *n, const struct addr *remote)
 {
-    (void)remote;
-    return n->mtu;
+    return pmtu_of(&n->pmtu, remote);
 }
 
 bool ip_valid_route(const struct ip_node *n, const struct ip_route *r)
@@ -205,8 +204,8 @@ static uint32_t put_part(const struct ip_out *o, struct pkt *p, uint32_t header_
 }
 
 /*
- * The next fragment of a packet that is too large to leave whole (RFC 791 section 3.2). Returns
- * whether it was the last.
+ * The next fragment of a packet that is too large to leave whole (RFC 791 section 3.2); IPv6 makes
+ * them as large as the path takes (RFC 8201 section 5.1). Returns whether it was the last.
  */
 static bool put_fragment(struct ip_node *n, struct ip_out *o, struct pkt *p, struct ip_hdr *ip)
 {
@@ -221,7 +220,7 @@ static bool put_fragment(struct ip_node *n, struct ip_out *o, struct pkt *p, str
         ip->options_len = copied.len;
     }
     ip->mf = true; /* so that the header is a fragment's */
-    room = n->mtu - (uint32_t)ip_build_len(ip);
+    room = ip_mtu_to(n, &o->dst) - (uint32_t)ip_build_len(ip);
     ip->mf = left > room;
     len = ip->mf ? room / IPV4_FRAG_UNIT * IPV4_FRAG_UNIT : left;
     ip->id = o->id;
@@ -238,7 +237,7 @@ static bool leaves_whole(const struct ip_node *n, const struct ip_out *o)
 {
     uint32_t len = ip_header_len(&o->src, o->options.len) + o->l4_len + o->data.len;
 
-    return o->df || len <= n->mtu;
+    return o->df || len <= ip_mtu_to(n, &o->dst);
 }
 
 bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
@@ -271,6 +270,8 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
     } else {
         last = put_fragment(n, o, p, &ip);
     }
+    if (ip.version == 6 || ip.df)
+        pmtu_note_sent(&n->pmtu, &o->dst, p->len, ip_is_fragment(&ip) ? ip.id : 0);
     if (last) {
         *ret_held = o->data.buf;
         n->out_head++;

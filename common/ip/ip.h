@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/unguessable.h"
+#include "ip/pmtu.h"
 #include "wire/ip.h"
 
 enum {
@@ -46,6 +47,7 @@ struct ip_node {
     /* ICMP errors are limited: how many may still leave before the bucket is filled up again */
     int64_t errors_since; /* ns */
     uint32_t errors_left;
+    struct pmtu pmtu;
     uint32_t out_head, out_tail; /* free-running */
     struct ip_out out[IP_OUT_RING];
 };
@@ -74,7 +76,7 @@ bool ip_valid_remote(const struct ip_node *n, const struct addr *a);
 
 /*
  * Bytes of the largest packet that goes to `remote` whole, as far as is known: what the path takes,
- * or the device.
+ * or the device (RFC 1122 section 3.3.3, EMTU_S). It is for UDP and ICMP; TCP knows by itself.
  */
 uint32_t ip_mtu_to(const struct ip_node *n, const struct addr *remote);
 
@@ -100,8 +102,8 @@ struct ip_out *ip_out_push(struct ip_node *n);
 void ip_out_answer(struct ip_out *o, const struct ip_hdr *ip);
 
 /*
- * The next packet of those in the ring: one of them, or, where that is larger than the MTU, its
- * next fragment. Its payload stays the ring's, or is the caller's with the last fragment, if
+ * The next packet of those in the ring: one of them, or, where that is larger than the path's MTU,
+ * its next fragment. Its payload stays the ring's, or is the caller's with the last fragment, if
  * *ret_held is not NULL: drop it with buf_unref when the packet was written. False if the ring is
  * empty.
  */

@@ -6,6 +6,7 @@
  *   flow.c    the table of connections: slots, generations, lookup by addresses and ports
  *   route.c   source routes of connections
  *   inet.c    packets: from the IP header to the one who is concerned, and back
+ *   paths.c   path MTUs: ip/ keeps them, tcp/ uses and improves them
  *   accept.c  listeners: their queues, and segments that belong to no connection
  *   cookie.c  SYN cookies
  *   event.c   events and the observer
@@ -191,6 +192,15 @@ const struct ip_route *route_of(const struct stack *st, const struct conn *c);
 void route_settle(const struct stack *st, struct conn *c);
 /* The connection has taken a segment with this header, which may have come by a source route. */
 void route_take(struct stack *st, struct conn *c, const struct ip_hdr *ip);
+
+/* ---- paths.c ---- */
+
+/* The addresses of the node and its random numbers are in place. */
+void paths_init(struct stack *st);
+/* What is known of some paths may have got old. */
+void paths_expire(struct stack *st);
+/* Bytes of the largest packet that the connection's segments make. */
+uint32_t paths_mtu_of(const struct stack *st, const struct tcb *c);
 
 /* ---- inet.c ---- */
 

@@ -23,6 +23,7 @@ void stack_config_default(struct stack_config *cfg)
         .max_ranges = 65536,
         .max_fragmented = 128,
         .ttl = IP_TTL_DEFAULT,
+        .path_mtu_age = 600 * SEC,
     };
     for (unsigned i = 0; i < STACK_LOCALS_MAX; i++)
         cfg->prefix_len[i] = 24;
@@ -102,7 +103,7 @@ static bool config_possible(const struct stack_config *cfg)
 {
     return addresses_possible(cfg) && cfg->mtu >= IPV4_MTU_MIN && cfg->mtu <= IPV4_PACKET_MAX &&
            cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->max_fragmented > 0 && cfg->small &&
-           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc &&
+           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc && cfg->path_mtu_age > 0 &&
            tcp_settings_valid(&cfg->tcp.conn);
 }
 
@@ -132,6 +133,7 @@ static void init_floors(struct stack *st)
     st->tcp.cfg = cfg->tcp;
     st->tcp.mtu_mss = mss_of(cfg, IPV4_HEADER_MIN);
     st->tcp.mtu_mss6 = cfg->mtu < IPV6_MTU_MIN ? 0 : mss_of(cfg, IPV6_HEADER);
+    paths_init(st);
     st->tcp.cells = &st->cells;
     st->tcp.flights = &st->flights;
     st->tcp.ranges = &st->ranges;
@@ -311,6 +313,7 @@ void stack_tick(struct stack *st, int64_t now)
         stack_settle(st, c);
     }
     inet_expire(st);
+    paths_expire(st);
     wake_starved(st);
 }
 
@@ -318,7 +321,8 @@ int64_t stack_deadline(const struct stack *st)
 {
     if (!list_empty(&st->event) || may_wake_starved(st))
         return st->now; /* there is something to tell: nobody should sleep on it */
-    return time_min(wheel_deadline(&st->wheel), fragment_deadline(&st->fragments));
+    return time_min(time_min(wheel_deadline(&st->wheel), fragment_deadline(&st->fragments)),
+                    pmtu_deadline(&st->ip.pmtu));
 }
 
 uint64_t stack_count(const struct stack *st, enum reason r)

@@ -56,6 +56,8 @@ struct stack_config {
     uint32_t max_fragmented;      /* packets of which some fragments have come, or that came in
                                    * fragments and wait to be read; 68 KiB each */
     uint8_t ttl;                  /* of what we send */
+    int64_t path_mtu_age;         /* ns: what was learnt of a path's MTU is old then, and a larger
+                                   * one is tried (RFC 1191 section 6.3, RFC 4821 section 7.7) */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* where port and identification numbers begin */
     bool isn_still; /* initial sequence numbers without the clock: the same in a run that is to be

@@ -113,7 +113,7 @@ static void fill_control(const struct stack *st, const struct tcb *t, struct sta
     s->snd_wnd = t->snd_wnd;
     s->rcv_wnd = tcb_rcv_wnd(t);
     s->mss = t->snd_mss;
-    s->pmtu = st->cfg.mtu;
+    s->pmtu = paths_mtu_of(st, t);
     s->rcv_mss = t->rcv_mss;
     s->adv_mss = mss_announce(&st->tcp, t);
 }

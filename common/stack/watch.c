@@ -41,6 +41,9 @@ static struct stack_timer flight_timer(enum flight_timer timer, int64_t at)
         return (struct stack_timer){"IDLE", "more to send", "RFC 5681 4.1", at};
     case FLIGHT_PACE:
         return (struct stack_timer){"PACE", "the next segment's time", "RFC 9002 7.7", at};
+    case FLIGHT_CLAIM:
+        return (struct stack_timer){"CLAIM", "a segment that is said to be too big", "RFC 5927 7.2",
+                                    at};
     case FLIGHT_TIMERS:
         break;
     }

@@ -228,6 +228,7 @@ void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct rec
     struct cc_sample cs = tcp_cc_sample(c, now);
 
     complete(c, &cs, v);
+    plpmtud_on_ack(t, c, now, v->mtu_probe_lost);
     if (v->entered)
         loss_detected(t, c, &cs, NULL, NULL);
     cs.in_recovery |= v->entered;
@@ -243,6 +244,8 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     bool demanded = ecn_demands(c, s->hdr), undone;
 
     recovery_on_ack(c->flight, as, &v);
+    path_on_ack(s->t, c, s->now, as->acked);
+    plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
     note_min_rtt(c, v.rtt);
     complete(c, &cs, &v);
     cs.ecn = ecn_echoed(c, s->hdr);

@@ -57,6 +57,7 @@ void tcp_config_default(struct tcp_config *cfg)
         .limited_transmit = true,
         .hystart = true,
         .pacing = true,
+        .plpmtud = true,
         .cwv = true,
         .ecn = true,
         .syn_cookies = true,

@@ -52,6 +52,7 @@ struct tcp_config {
     bool limited_transmit;    /* new data on the first two duplicates (RFC 3042) */
     bool hystart;             /* end slow start by the round trip (RFC 9406) */
     bool pacing;              /* spread what leaves over the round trip, see tcp/cc/cc.h */
+    bool plpmtud;             /* find the path's MTU by probes, too (RFC 4821), see tcp/plpmtud.h */
     bool cwv;                 /* shrink a window that was not used (RFC 7661) */
     bool ecn;                 /* offer and accept explicit congestion notification (RFC 3168) */
     bool syn_cookies;         /* answer SYNs without memory when the SYN queue is full (RFC 4987) */

@@ -121,6 +121,8 @@ void flight_tick(struct tcp *t, struct tcb *c, int64_t now)
         reordering_expired(t, c, now);
     if (expire(c->flight, FLIGHT_PTO, now))
         probe_expired(t, c, now);
+    if (expire(c->flight, FLIGHT_CLAIM, now))
+        path_claim_expired(t, c, now);
     if (expire(c->flight, FLIGHT_PACE, now))
         c->output_due = true;
     if (expire(c->flight, FLIGHT_IDLE, now)) {

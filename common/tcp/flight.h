@@ -17,6 +17,8 @@
 #include "tcp/cc/cc.h"
 #include "tcp/cc/cwv.h"
 #include "tcp/cc/rate.h"
+#include "tcp/path.h"
+#include "tcp/plpmtud.h"
 #include "tcp/recovery/board.h"
 #include "tcp/recovery/rack.h"
 #include "tcp/recovery/recovery.h"
@@ -32,6 +34,7 @@ enum flight_timer {
     FLIGHT_PTO,
     FLIGHT_IDLE,
     FLIGHT_PACE,
+    FLIGHT_CLAIM,
     FLIGHT_TIMERS,
 };
 
@@ -41,6 +44,8 @@ struct flight {
     struct rack rack;
     struct tlp tlp;
     struct response response;
+    struct path_view path;
+    struct mtu_probe probe;
     bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
     uint32_t size;                /* FlightSize when all was sent that might be, bytes */

@@ -13,32 +13,12 @@
  * retransmissions in which the remote end said nothing (RFC 5927 section 5.2). Whoever wants the
  * letter of SHLD-26 sets icmp_hard_aborts. Progress that the remote end makes has it all forgotten.
  *
- * "Fragmentation needed" makes this connection's segments smaller, at once, and sends again what is
- * in flight (RFC 1191 section 6.4); it counts as no congestion. It is believed if the packet that
- * it quotes is larger than the size it allows, and the segments that come of it are smaller than
- * those we send. A packet that cannot be made smaller, a SYN, is a hard case. The path may grow
- * again; who wants to probe for that, or to remember sizes for the next connection, begins here.
+ * What is too big for its path is path.h's affair, but for a packet that cannot be made smaller, a
+ * SYN, which is a hard case.
  */
 #include "base/bytes.h"
 #include "base/seq.h"
-#include "tcp/mss.h"
-
-/* RFC 1191 section 7.1: sizes that links have, for routers that do not say theirs. */
-static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
-
-enum {
-    PLATEAUS = sizeof(plateaus) / sizeof(plateaus[0]),
-};
-
-/* The largest that is under `size` bytes, and 68 at least. */
-static uint32_t plateau_under(uint32_t size)
-{
-    unsigned i = 0;
-
-    while (i < PLATEAUS - 1 && plateaus[i] >= size)
-        i++;
-    return plateaus[i];
-}
+#include "tcp/tcp.h"
 
 static enum reason hard_error(struct tcp *t, struct tcb *c, int64_t now, enum reason why)
 {
@@ -57,25 +37,14 @@ bool tcp_icmp_hopeless(const struct tcb *c)
     return hard && c->rtx_count >= c->set->r1;
 }
 
-/* MUST-54: the path takes packets of e->mtu bytes. */
+/* MUST-54: a packet that cannot be made smaller is a hard case. */
 static enum reason too_big(struct tcp *t, struct tcb *c, int64_t now, const struct icmp_error *e)
 {
-    bool v4 = addr_is_v4(&c->remote);
-    uint32_t mtu = v4 ? e->mtu : max32(e->mtu, IPV6_MTU_MIN); /* RFC 8201 section 4 */
+    uint32_t mtu = addr_is_v4(&c->remote) ? e->mtu : max32(e->mtu, IPV6_MTU_MIN);
 
-    if (!e->df || mtu >= e->size)
-        return REASON_ICMP_MTU;
-    if (!tcb_synchronized(c) || e->size <= IPV4_MTU_MIN)
+    if (e->df && mtu < e->size && (!tcb_synchronized(c) || e->size <= IPV4_MTU_MIN))
         return hard_error(t, c, now, REASON_ICMP_HARD_FRAGMENT);
-    mtu = mtu ? mtu : plateau_under(e->size);
-    if (!mss_lower(c, mtu))
-        return REASON_ICMP_MTU;
-    if (c->flight)
-        recovery_too_big(c->flight, c->snd_nxt);
-    tcp_restart_rtx(c, now);
-    c->output_due = true;
-    tcp_note(t, c, now, REASON_ICMP_PMTU, mtu);
-    return REASON_NONE;
+    return path_too_big(t, c, now, e);
 }
 
 enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, const struct icmp_error *e)

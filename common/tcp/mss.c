@@ -23,9 +23,23 @@ uint16_t mss_default(const struct addr *remote)
     return addr_is_v4(remote) ? TCP_MSS_DEFAULT4 : TCP_MSS_DEFAULT6;
 }
 
+/* What of so many bytes behind the fixed headers is left for text. */
+static uint16_t text_of(const struct tcb *c, uint32_t size)
+{
+    uint32_t options = option_always(c) + c->ip_options;
+
+    return (uint16_t)(size > options ? size - options : 1);
+}
+
+static uint32_t fixed_headers(const struct tcb *c)
+{
+    return TCP_HEADER_MIN + (uint32_t)(addr_is_v4(&c->remote) ? IPV4_HEADER_MIN : (int)IPV6_HEADER);
+}
+
 void mss_init(const struct tcp *t, struct tcb *c)
 {
-    c->snd_mss = c->rcv_mss = (uint16_t)min32(mss_default(&c->remote), mss_announce(t, c));
+    c->mss_limit = (uint16_t)min32(mss_default(&c->remote), mss_announce(t, c));
+    c->snd_mss = c->rcv_mss = c->mss_limit;
 }
 
 /* What leaves on the device is limited by the same MTU as what arrives: MMS_S is MMS_R (MUST-14,
@@ -33,21 +47,28 @@ void mss_init(const struct tcp *t, struct tcb *c)
 void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn)
 {
     uint32_t said = syn->opt.has_mss ? max32(syn->opt.mss, MSS_FLOOR) : mss_default(&c->remote);
-    uint32_t size = min32(said, mss_announce(t, c)), options = option_always(c) + c->ip_options;
 
-    c->snd_mss = (uint16_t)(size > options ? size - options : 1);
+    c->mss_limit = (uint16_t)min32(said, mss_announce(t, c));
+    c->snd_mss = text_of(c, c->mss_limit);
 }
 
-bool mss_lower(struct tcb *c, uint32_t mtu)
+/* MUST-16, of what the path takes. */
+uint16_t mss_of_mtu(const struct tcb *c, uint32_t mtu)
 {
-    uint32_t header = addr_is_v4(&c->remote) ? IPV4_HEADER_MIN : IPV6_HEADER;
-    uint32_t size = header + TCP_HEADER_MIN + option_always(c) + c->ip_options;
+    uint32_t headers = fixed_headers(c), path = mtu > headers ? mtu - headers : 0;
+    uint16_t most = text_of(c, c->mss_limit);
 
-    size = max32(mtu > size ? mtu - size : 0, MSS_FLOOR);
-    if (size >= c->snd_mss)
-        return false;
-    c->snd_mss = (uint16_t)size;
-    return true;
+    return (uint16_t)min32(most, max32(text_of(c, path), MSS_FLOOR));
+}
+
+uint32_t mss_packet(const struct tcb *c, uint32_t text)
+{
+    return fixed_headers(c) + option_always(c) + c->ip_options + text;
+}
+
+void mss_settle(struct tcb *c, uint32_t mtu)
+{
+    c->snd_mss = mss_of_mtu(c, mtu);
 }
 
 void mss_ip_options(struct tcb *c, uint32_t bytes)
@@ -56,4 +77,5 @@ void mss_ip_options(struct tcb *c, uint32_t bytes)
 
     c->snd_mss = (uint16_t)(size > bytes ? size - bytes : 1);
     c->ip_options = (uint8_t)bytes;
+    c->path_seen = 0; /* which fits it to the path again */
 }

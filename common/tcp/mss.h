@@ -19,11 +19,17 @@ void mss_init(const struct tcp *t, struct tcb *c);
 /* The remote end's SYN, whose other options are settled: snd_mss by MUST-15 and MUST-16. */
 void mss_take_syn(const struct tcp *t, struct tcb *c, const struct tcp_hdr *syn);
 
+/* The text that fits into a packet of `mtu` bytes, with the options that every segment carries. */
+uint16_t mss_of_mtu(const struct tcb *c, uint32_t mtu);
+
+/* The packet that `text` bytes make. */
+uint32_t mss_packet(const struct tcb *c, uint32_t text);
+
 /*
- * The path takes no packets larger than `mtu` bytes (RFC 1191 section 6): smaller segments from now
- * on. False if ours are small enough, or as small as they may become.
+ * The path takes packets of `mtu` bytes (RFC 1191 section 6), but snd_mss never exceeds what both
+ * ends take, nor does a path take it below what is worth a packet.
  */
-bool mss_lower(struct tcb *c, uint32_t mtu);
+void mss_settle(struct tcb *c, uint32_t mtu);
 
 /* From now on each packet that we send has so many bytes of IP options (MUST-16). */
 void mss_ip_options(struct tcb *c, uint32_t bytes);

@@ -5,8 +5,8 @@
  * applications have acted, so that one segment does for several debts: data carries the
  * acknowledgment, and one acknowledgment answers many segments. The order is: a reset; SYN; the
  * duplicate and challenge ACKs, which nothing else can stand for; what is lost; a probe of the
- * window or of the tail; new data with the FIN; word of urgent data; an acknowledgment that is
- * still owed; a keep-alive.
+ * window or of the tail; a probe of the path's MTU; new data with the FIN; word of urgent data; an
+ * acknowledgment that is still owed; a keep-alive.
  *
  * RTX runs whenever something is outstanding (RFC 6298 5.1), and as the persist timer while a
  * window too small to send into is all that holds data back (RFC 9293 section 3.8.6.1).
@@ -149,7 +149,10 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
         c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
     }
     c->snd_nxt += send_space(o, start, len, why);
-    recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
+    if (why == REASON_SEND_MTU_PROBE)
+        recovery_sent_probe(c->flight, o->now, start, c->snd_nxt);
+    else
+        recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
     control_sent(o->t, c, o->now, len);
     response_sent(c, o->now, start, c->snd_nxt - start, false);
     flight_settle(o->t, c, o->now);
@@ -367,6 +370,21 @@ static bool send_data(struct out *o)
     return send_new(o, len, bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
 }
 
+/* New data in a packet that is larger than those that are known to pass (RFC 4821 section 7). */
+static bool send_mtu_probe(struct out *o)
+{
+    struct tcb *c = o->c;
+    uint32_t waiting = unsent(c), start = c->snd_nxt, text;
+
+    text = plpmtud_due(o->t, c, o->now, waiting - (waiting && c->fin_queued), window_from(c, start),
+                       response_room(o->t, c));
+    if (text == 0 || control_must_wait(o->t, c, o->now))
+        return false;
+    send_new(o, text, REASON_SEND_MTU_PROBE);
+    plpmtud_sent(o->t, c, o->now, start, text);
+    return true;
+}
+
 /* Nothing is outstanding, and what waits cannot be sent: look again later (SHLD-29). */
 static void arm_persist(struct tcb *c, int64_t now)
 {
@@ -393,7 +411,7 @@ static bool send_from_queue(struct out *o)
         return send_probe(o);
     if (c->flight && c->flight->tlp.due && send_tail_probe(o))
         return true;
-    if (send_data(o) || send_last_resort(o))
+    if (send_mtu_probe(o) || send_data(o) || send_last_resort(o))
         return true;
     arm_persist(c, o->now);
     return false;
@@ -464,6 +482,7 @@ bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_h
 {
     struct out o = {t, c, now, ret_hdr, p};
 
+    path_follow(t, c);
     c->output_due = output(&o);
     if (c->flight && !c->output_due)
         c->flight->size = c->snd_nxt - c->snd_una;

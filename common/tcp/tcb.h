@@ -30,6 +30,7 @@
  *   PTO     flight.c arms it when the tail may have to be probed, never behind RTX
  *   IDLE    flight.c arms it when nothing is outstanding any more, and clears it when text is sent
  *   PACE    output.c arms it when a segment has to wait for its turn
+ *   CLAIM   path.c arms it when an ICMP error waits for what becomes of the segment it is about
  */
 enum tcp_timer {
     TIMER_RTX,
@@ -127,6 +128,8 @@ struct tcb {
     struct rtt rtt;
     struct flight *flight; /* what is outstanding, or NULL: nothing, and has not been for long */
     uint32_t min_rtt_us;   /* the shortest round trip; 0 before the first is measured */
+    uint16_t mss_limit; /* bytes of text and options in the largest segment that both ends take */
+    uint16_t path_seen; /* tcp.path_changes when snd_mss was last made to fit the path */
     struct cc cc;
     int64_t timer[TIMER_COUNT]; /* deadlines, ns, or TIME_NEVER */
     int64_t progress_at;        /* ns: since when the remote end owes an answer to what is

@@ -14,6 +14,8 @@
  *   response.c what a loss means for how much may be sent, and when it was none
  *   timer.c    timeouts
  *   icmp.c     what ICMP errors do to a connection
+ *   path.c     the path's MTU, as ICMP tells it
+ *   plpmtud.c  ... and as probes find it
  *   user.c     the user calls
  *   state.c    changes of state, and how a connection ends
  *   control.c  what congestion control is told, and pacing
@@ -36,6 +38,7 @@
 #include "tcp/flight.h"
 #include "tcp/tcb.h"
 #include "wire/icmp.h"
+#include "wire/path_mtu.h"
 #include "wire/tcp.h"
 
 /* What all connections of one node share. */
@@ -46,6 +49,13 @@ struct tcp {
     struct pool *cells;   /* of REASM_CELL bytes */
     struct pool *flights; /* of struct flight, one for each connection */
     struct pool *ranges;  /* of struct range */
+    /* what is known of paths, which ip/ keeps: of one (where `make`, never NULL); and a number that
+     * goes on when any of them changes, 0 before that */
+    struct path_mtu *(*path)(void *arg, const struct addr *to, bool make);
+    void (*path_changed)(void *arg);
+    const uint16_t *path_changes;
+    void *path_arg;
+    int64_t path_age; /* ns */
     struct buf_pool *small;
     const struct buf_pool *large; /* that devices read into, or NULL: not known */
     uint64_t *counts;             /* by enum reason */

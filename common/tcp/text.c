@@ -30,24 +30,22 @@ static void trim(struct seg *s)
 }
 
 enum {
-    DELACK_GAPS = 16, /* so many times the gap before a segment may the next one take */
-    DELACK_LEAST = 1, /* ms */
+    BURST_GAP = 2, /* ms: closer together than this is a burst */
 };
 
 /*
  * How long an acknowledgment may wait for a second segment, or for text to go with, ns (MUST-40).
- * If a second one is under way, it comes about as close behind this one as this one came behind the
- * one before, `gap_ms`. So the last of a burst is found out soon: nothing follows it, because the
- * sender, its window full, waits for this very acknowledgment. Segments that come evenly, however
- * slowly, are still answered in pairs.
+ * In a burst a second one would come as close behind as this one came behind the one before,
+ * `gap_ms`. If none does, this is the last: the sender, its window full, waits for this very
+ * acknowledgment. Segments that come evenly, however slowly, are answered in pairs.
  */
 static int64_t patience(const struct seg *s, uint32_t gap_ms)
 {
     int64_t longest = s->t->cfg.delack_ns;
 
-    if (s->c->data_segs_in <= 1)
+    if (s->c->data_segs_in <= 1 || gap_ms >= BURST_GAP)
         return longest;
-    return time_min(longest, (DELACK_LEAST + DELACK_GAPS * (int64_t)gap_ms) * MSEC);
+    return time_min(longest, BURST_GAP * MSEC);
 }
 
 /* An acknowledgment for bytes that came in order: at once, or a little later (3.8.6.3, SHLD-18). */

@@ -85,6 +85,8 @@ static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
         c->probe_due = true;
     } else {
         tcp_note(t, c, now, REASON_RTO_EXPIRED, c->rtt.rto);
+        path_claim_expired(t, c, now);
+        plpmtud_on_rto(t, c, now);
         retransmit_all(t, c, now);
     }
     rtt_cancel(&c->rtt);

@@ -29,6 +29,14 @@ void outlook_start(struct outlook *o, struct subject *n)
     o->may_reset = o->may_error = false;
 }
 
+/* An ICMP message that is no echo request, or what may be the beginning of one. */
+static bool is_error4(const uint8_t *b, uint32_t len)
+{
+    uint32_t header = (b[0] & 15U) * 4;
+
+    return len < 20 || (b[9] == IP_PROTO_ICMP && (len <= header || b[header] != ICMP_ECHO));
+}
+
 /* An ICMPv6 error, or what may be the beginning of one. */
 static bool is_error6(const struct ip_hdr *ip, const uint8_t *b)
 {
@@ -42,11 +50,11 @@ void outlook_input(struct outlook *o, const uint8_t *b, uint32_t len)
     struct tcp_hdr tcp;
 
     tell(o, '>', b, len, 0);
-    if (ip_parse(b, len, &ip) != REASON_NONE) {
-        o->may_error |= len > 0 && b[0] >> 4 == 6; /* what is wrong with its headers is told */
+    if (ip_parse(b, len, &ip) != REASON_NONE) { /* what is wrong with its headers is told */
+        o->may_error |= len > 0 && (b[0] >> 4 == 6 || !is_error4(b, len));
         return;
     }
-    if (ip.version == 4 ? ip.proto != IP_PROTO_ICMP : !is_error6(&ip, b))
+    if (ip.version == 4 ? !is_error4(b, len) : !is_error6(&ip, b))
         o->may_error = true;
     if (ip.proto == IP_PROTO_TCP && ip_is_fragment(&ip))
         o->may_reset = true; /* whatever it becomes with others */
@@ -102,7 +110,8 @@ static void check_segment(const struct outlook *o, const struct ip_hdr *ip, cons
     FUZZ_CHECK(data == 0 || (p->why == REASON_SEND_KEEPALIVE && data == 1) ||
                    subject_matches(b + tcp.header_len, tcp.seq + !!(tcp.flags & TCP_SYN), data),
                "other bytes than were written, within %u from %u on", data, tcp.seq);
-    FUZZ_CHECK(!c || data <= c->snd_mss, "%u bytes where %u may be sent", data, c->snd_mss);
+    FUZZ_CHECK(!c || data <= (p->why == REASON_SEND_MTU_PROBE ? c->mss_limit : c->snd_mss),
+               "%u bytes where %u may be sent", data, c->snd_mss);
     FUZZ_CHECK(!c || (tcp.sport == c->local_port && tcp.dport == c->remote_port), "other ports");
     FUZZ_CHECK(!c || !(tcp.flags & TCP_ACK) || tcp.ack == c->rcv_nxt, "acknowledges %u, not %u",
                tcp.ack, c->rcv_nxt);

@@ -33,6 +33,7 @@ enum {
     CHECK_SENT = 64,          /* sendings that are remembered, per flow */
     CHECK_SPANS = 600,        /* pieces that wait for a gap to close, per flow */
     CHECK_PIECES = 600,       /* ... and that are outstanding */
+    CHECK_PROBES = 8,         /* probes of the path's MTU that are remembered, per flow */
 };
 
 /* What left at one instant for the first time. */
@@ -82,6 +83,8 @@ struct repair {
     bool one_more;                    /* one may leave again whatever flies */
     bool probing;                     /* the tail was probed, ... */
     uint32_t probe_to;                /* ... which is not answered before this is acknowledged */
+    struct span mtu_probe[CHECK_PROBES];
+    unsigned mtu_probes;
 };
 
 /* What a SYN announced. */

@@ -32,7 +32,7 @@ static void check_pace(struct check *c, struct flow *f, const struct conn *conn,
     f->pace_rate = rate;
     if (rate == 0)
         return;
-    segments = (int64_t)(2 * (uint64_t)t->snd_mss * SEC / low);
+    segments = (int64_t)(2 * (uint64_t)max32(t->snd_mss, len) * SEC / low);
     quantum = time_max(MSEC, segments);
     f->pace_due = time_max(f->pace_due, c->now - quantum) + (int64_t)(len * SEC / high);
     late = f->pace_due - (c->now + quantum + segments);
@@ -71,7 +71,8 @@ static void check_sure(struct check *c, struct flow *own, const struct tcb *t, u
 {
     uint32_t sure = check_sure_to_fly(own);
     bool lost = why == REASON_SEND_RACK || why == REASON_SEND_SACK || why == REASON_SEND_RTO;
-    bool counts = lost || why == REASON_SEND_DATA || why == REASON_SEND_RESCUE;
+    bool counts = lost || why == REASON_SEND_DATA || why == REASON_SEND_RESCUE ||
+                  why == REASON_SEND_MTU_PROBE;
 
     if (!t->sack_ok || !counts || !over_window(t, sure, len))
         return;
@@ -87,7 +88,7 @@ void check_flying(struct check *c, unsigned node, const void *of, uint32_t len, 
     const struct conn *conn = of;
     struct flow *own, *back;
 
-    if (why == REASON_SEND_DATA)
+    if (why == REASON_SEND_DATA || why == REASON_SEND_MTU_PROBE)
         check_window(c, &conn->tcb, len);
     if (!check_find_flows(c, conn->tcb.local_port, conn->tcb.remote_port, &own, &back))
         return;

@@ -13,6 +13,10 @@
  *   duplicates  three of them have come (RFC 5681 section 3.2), and in a recovery that began so, a
  *             partial acknowledgment that ends where it begins (RFC 6582 section 3.2)
  *
+ * What was in a probe of the path's MTU may be sent again without such a sign of what is lost, as
+ * what it costs is not the path's (RFC 4821 section 7.6.2); but nothing else may for that reason,
+ * and one probe is under way at a time.
+ *
  * Each is what must have been so at some time before, for what is lost may have to wait.
  *
  * What has been reported may be taken back (RFC 2018 section 8), so the reports are forgotten when
@@ -103,6 +107,29 @@ static void add_piece(struct flow *f, struct piece p)
         insert_piece(f, r->pieces, p);
 }
 
+/* The last one is answered, or some of it was sent again, before the next leaves. */
+static void note_mtu_probe(struct check *c, struct flow *f, uint32_t start, uint32_t end)
+{
+    struct repair *r = &f->repair;
+    const struct span *last = &r->mtu_probe[(r->mtu_probes - 1) % CHECK_PROBES];
+
+    if (r->mtu_probes && seq_lt(r->una, last->end) && seq_leq(r->again_to, last->start))
+        check_fail(c, "send.mtu.probe: %u, and the one at %u is under way", start - f->syn.isn,
+                   last->start - f->syn.isn);
+    r->mtu_probe[r->mtu_probes++ % CHECK_PROBES] = (struct span){start, end};
+}
+
+/* What leaves again because a probe of the path's MTU was lost was in one. */
+static void check_mtu_again(struct check *c, const struct flow *f, uint32_t start, uint32_t end)
+{
+    const struct repair *r = &f->repair;
+
+    for (unsigned i = 0; i < CHECK_PROBES && i < r->mtu_probes; i++)
+        if (seq_leq(r->mtu_probe[i].start, start) && seq_leq(end, r->mtu_probe[i].end))
+            return;
+    check_fail(c, "send.mtu.again: %u to %u was in no probe", start - f->syn.isn, end - f->syn.isn);
+}
+
 void check_leaves(struct check *c, struct flow *f, uint32_t start, uint32_t end, enum reason why)
 {
     struct repair *r = &f->repair;
@@ -129,6 +156,8 @@ void check_leaves(struct check *c, struct flow *f, uint32_t start, uint32_t end,
     }
     if (r->too_many)
         r->blind_to = seq_max(f->sent_end, end);
+    if (why == REASON_SEND_MTU_PROBE)
+        note_mtu_probe(c, f, start, end);
     if (why != REASON_SEND_TLP)
         return;
     if (r->probing)
@@ -407,7 +436,10 @@ void check_again(struct check *c, struct flow *f, const void *of, uint32_t start
     if (seq_lt(start, r->una))
         check_fail(c, "%s: %u again, and up to %u is acknowledged", reason_text(why)->name,
                    start - f->syn.isn, r->una - f->syn.isn);
-    if (why == REASON_SEND_RTO || why == REASON_SEND_REOPENED || why == REASON_SEND_SMALLER)
+    if (why == REASON_SEND_MTU_AGAIN)
+        check_mtu_again(c, f, start, end);
+    if (why == REASON_SEND_RTO || why == REASON_SEND_REOPENED || why == REASON_SEND_SMALLER ||
+        why == REASON_SEND_MTU_AGAIN)
         r->all_lost_at = c->now;
     if (why != REASON_SEND_PROBE)
         check_reported(c, f, start, end, why);

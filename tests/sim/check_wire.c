@@ -136,6 +136,7 @@ static bool is_again(enum reason why)
     case REASON_SEND_TLP:
     case REASON_SEND_REOPENED:
     case REASON_SEND_SMALLER:
+    case REASON_SEND_MTU_AGAIN:
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
     case REASON_SEND_SYN_ACK:
@@ -153,6 +154,7 @@ static bool is_first(enum reason why)
     case REASON_SEND_DATA:
     case REASON_SEND_FIN:
     case REASON_SEND_TLP:
+    case REASON_SEND_MTU_PROBE:
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
     case REASON_SEND_SYN_ACK:

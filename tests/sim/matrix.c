@@ -8,6 +8,13 @@
  *            until it was read, the handshake included
  *   shuffle  bulk, and 2% of the packets are late by up to half a round trip
  *   jump     bulk, and every two seconds the path takes 400 ms longer for a tenth of a second
+ *   marks    bulk, and a router marks what finds half a BDP waiting
+ *   pauses   one connection that sends some 160 kB, rests for up to 20 s, and then finds the link
+ *            with a quarter of its rate, and with all of it the next time; counted is the time in
+ *            which anything is under way
+ *
+ * The columns -ecn and -cwv are played where the mechanism has something to do, in the last two; a
+ * dash stands in the others.
  *
  * Cells are played by processes, each of which takes the next one, and nothing in a cell depends on
  * another: the text is the same for every number of processes, build and machine.
@@ -31,6 +38,8 @@ enum {
     SHORT_TIMES = 20,
     QUEUE_MIN = 4500, /* bytes */
     SHUFFLED = 20000, /* parts per million */
+    PAUSES_BYTES = 3000000,
+    PAUSED = 50000, /* parts per million of the writes of 1 to 16 kB */
     LINE_MAX_LEN = 512,
     ROWS_MAX = 256,
 };
@@ -38,16 +47,20 @@ enum {
 static const uint64_t rate = 1250000; /* bytes/s: 10 Mbit/s */
 static const int64_t bulk_for = 8 * SEC;
 static const int64_t jump_every = 2 * SEC, jump_for = 100 * MSEC, jump_by = 400 * MSEC;
+static const int64_t pause_max = 20 * SEC;
 
 enum traffic {
     BULK,
     SHORT,
     SHUFFLE,
     JUMP,
+    MARKS,
+    PAUSES,
     TRAFFICS,
 };
 
-static const char *const traffics[TRAFFICS] = {"bulk", "short", "shuffle", "jump"};
+static const char *const traffics[TRAFFICS] = {"bulk", "short", "shuffle",
+                                               "jump", "marks", "pauses"};
 static const int64_t trips[] = {10 * MSEC, 40 * MSEC, 160 * MSEC};
 static const uint32_t buffers[] = {10, 100};              /* percent of a BDP */
 static const uint32_t losses[] = {0, 1000, 10000, 50000}; /* parts per million */
@@ -55,7 +68,8 @@ static const char *const algorithms[] = {"reno", "cubic", "bbr"};
 
 /* Mechanisms that can be off, by their names in tcp/switch.def. */
 static const char *const mechanisms[] = {
-    "sack", "dsack", "rack", "tlp", "prr", "frto", "undo", "limited-transmit", "hystart", "pacing",
+    "sack",    "dsack",  "rack", "tlp", "prr", "frto", "undo", "limited-transmit",
+    "hystart", "pacing", "ecn",  "cwv",
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -86,6 +100,8 @@ static bool is_played(const struct row *r)
 {
     if (r->traffic == BULK)
         return true;
+    if (r->traffic >= MARKS && r->loss != 0 && r->loss != 10000)
+        return false;
     return r->buffer == 100 && (r->traffic == SHORT || r->trip == 40 * MSEC);
 }
 
@@ -130,6 +146,34 @@ static void jump(struct lab *l, unsigned node)
     l->world->lane[LAB_A][LAB_B].path.cfg.delay = (int64_t)l->state[0] + (late ? jump_by : 0);
 }
 
+/* Has the mechanism of this column anything to do in this row? */
+static bool has_work(const struct row *r, unsigned column)
+{
+    const char *name = column > 0 ? mechanisms[column - 1] : "";
+
+    if (strcmp(name, "ecn") == 0)
+        return r->traffic == MARKS;
+    return strcmp(name, "cwv") != 0 || r->traffic == PAUSES;
+}
+
+/*
+ * state[0]: when this was called last; [1]: bytes that the link could have carried while anything
+ * was under way; [2]: whether it was; [3]: bursts so far. The link changes behind a burst.
+ */
+static void pauses(struct lab *l, unsigned node)
+{
+    struct path_config *link = &l->world->lane[LAB_A][LAB_B].path.cfg;
+    bool busy = l->world->end[0][0].written > l->world->end[0][1].read;
+
+    (void)node;
+    if (l->state[2])
+        l->state[1] += link->rate * ((uint64_t)l->now - l->state[0]) / (uint64_t)SEC;
+    if (l->state[2] && !busy)
+        link->rate = ++l->state[3] % 2 ? rate / 4 : rate;
+    l->state[0] = (uint64_t)l->now;
+    l->state[2] = busy;
+}
+
 static void set_up(const struct row *r, unsigned column)
 {
     uint64_t bdp = rate * (uint64_t)r->trip / (uint64_t)SEC;
@@ -141,12 +185,17 @@ static void set_up(const struct row *r, unsigned column)
         path->reorder = SHUFFLED;
         path->reorder_by = r->trip / 2;
     }
+    if (r->traffic == MARKS)
+        path->mark_bytes = (uint32_t)(bdp / 2);
+    if (r->traffic == PAUSES)
+        lab.ran = pauses;
     if (r->traffic == JUMP) {
         lab.ran = jump;
         lab.state[0] = (uint64_t)path->delay;
     }
     for (unsigned i = 0; i < NET_NODES; i++) {
         lab_tcp(&lab, i)->cc = cc_find(r->cc);
+        lab_tcp(&lab, i)->ecn = r->traffic == MARKS;
         if (column > 0)
             *switch_of(mechanisms[column - 1], lab_tcp(&lab, i)) = false;
     }
@@ -159,6 +208,19 @@ static double bulk(const struct row *r, unsigned column)
     lab.until = bulk_for;
     lab_play(&lab);
     return lab_goodput(&lab, 0);
+}
+
+/* Of the link's rate, as the others: what it could have carried is a measure of time here. */
+static double with_pauses(const struct row *r, unsigned column)
+{
+    struct end_plan *plan = &lab.sc.conn[0].end[0];
+
+    set_up(r, column);
+    lab_flow(&lab, LAB_A, PAUSES_BYTES, 0);
+    plan->pause = PAUSED;
+    plan->pause_max = pause_max;
+    lab_play(&lab);
+    return (double)PAUSES_BYTES * (double)rate / (double)lab.state[1];
 }
 
 static double messages(const struct row *r, unsigned column)
@@ -177,13 +239,32 @@ static double messages(const struct row *r, unsigned column)
     return (double)SHORT_BYTES * SHORT_TIMES * (double)SEC / (double)took;
 }
 
+static double goodput(const struct row *r, unsigned column)
+{
+    switch (r->traffic) {
+    case SHORT:
+        return messages(r, column);
+    case PAUSES:
+        return with_pauses(r, column);
+    case BULK:
+    case SHUFFLE:
+    case JUMP:
+    case MARKS:
+    case TRAFFICS:
+        break;
+    }
+    return bulk(r, column);
+}
+
 static void play(struct results *res, unsigned i)
 {
     const struct row *r = &rows[i / COLUMNS];
     unsigned column = i % COLUMNS;
     double most = (double)rate * LAB_MSS / 1500;
 
-    res->percent[i] = 100 * (r->traffic == SHORT ? messages(r, column) : bulk(r, column)) / most;
+    if (!has_work(r, column))
+        return;
+    res->percent[i] = 100 * goodput(r, column) / most;
     res->bad[i] = lab.result.failed;
     if (res->bad[i])
         printf("not ok - matrix: %s, %d ms, %u%% of a BDP, %u ppm, %s, column %u: %s\n",
@@ -230,9 +311,14 @@ static void write_row(const struct results *res, unsigned row, FILE *out)
 
     fprintf(out, "%-7s %5dms %6.1f %5.1f%% %-6s", traffics[r->traffic], (int)(r->trip / MSEC),
             r->buffer / 100.0, r->loss / 1e4, r->cc);
-    for (unsigned i = 0; i < COLUMNS; i++)
-        fprintf(out, " %*.1f", i == 0 ? 5 : (int)strlen(mechanisms[i - 1]) + 1,
-                res->percent[row * COLUMNS + i]);
+    for (unsigned i = 0; i < COLUMNS; i++) {
+        int width = i == 0 ? 5 : (int)strlen(mechanisms[i - 1]) + 1;
+
+        if (has_work(r, i))
+            fprintf(out, " %*.1f", width, res->percent[row * COLUMNS + i]);
+        else
+            fprintf(out, " %*s", width, "-");
+    }
     putc('\n', out);
 }
 
@@ -240,7 +326,8 @@ static void write_text(const struct results *r, FILE *out)
 {
     fprintf(out, "# Goodput in percent of a link of 10 Mbit/s; `make matrix` writes this file.\n"
                  "# Buffers are in BDPs, and at least three packets; a column named -NAME is the "
-                 "stack without NAME.\n"
+                 "stack without NAME, and a dash\n"
+                 "# where NAME has nothing to do.\n"
                  "# traffic   rtt buffer   loss cc       all");
     for (unsigned i = 0; i < COUNT(mechanisms); i++)
         fprintf(out, " -%s", mechanisms[i]);

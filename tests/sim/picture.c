@@ -135,7 +135,7 @@ static struct {
     struct row row[ROWS_MAX];
 } matrix;
 
-/* Words from `text` on: names of columns, or values. */
+/* Words from `text` on: names of columns, or values; a dash is none. */
 static void read_words(char *text, struct row *r)
 {
     unsigned n = 0;
@@ -144,7 +144,7 @@ static void read_words(char *text, struct row *r)
     for (char *w = strtok_r(text, " \n", &save); w && n < COLUMNS_MAX;
          w = strtok_r(NULL, " \n", &save), n++) {
         if (r)
-            r->value[n] = strtod(w, NULL);
+            r->value[n] = strcmp(w, "-") == 0 ? -1 : strtod(w, NULL);
         else
             snprintf(matrix.column[n], sizeof(matrix.column[n]), "%s", w);
     }
@@ -186,6 +186,16 @@ static const struct row *find_row(const char *traffic, int ms, double loss, cons
             return r;
     }
     return NULL;
+}
+
+/* How many columns, from the first on, that row has. */
+static unsigned columns_played(const struct row *r)
+{
+    unsigned n = 0;
+
+    while (r && n < matrix.columns && r->value[n] >= 0)
+        n++;
+    return n;
 }
 
 static bool draw_loss(const char *folder)
@@ -230,21 +240,22 @@ static bool draw_mechanisms(const char *folder)
         {"short, 5% lost", "short", 5},
     };
     static const char *names[COLUMNS_MAX];
+    unsigned columns = columns_played(find_row(where[0].traffic, 40, where[0].loss, "cubic"));
     FILE *out = open_picture(folder, "mechanisms");
 
-    if (!out)
+    if (!out || columns == 0)
         return false;
     begin_chart("What is lost without a mechanism: CUBIC, 10 Mbit/s, 40 ms, a buffer of one BDP",
-                "switched off", "percent less goodput", matrix.columns - 1, 60);
+                "switched off", "percent less goodput", columns - 1, 60);
     chart.y_min = -40;
-    for (unsigned k = 1; k < matrix.columns; k++)
+    for (unsigned k = 1; k < columns; k++)
         names[k - 1] = matrix.column[k] + 1;
     chart.x_names = names;
     for (unsigned i = 0; i < 4; i++) {
         const struct row *r = find_row(where[i].traffic, 40, where[i].loss, "cubic");
         struct chart_series *s = chart_add(&chart, where[i].name);
 
-        for (unsigned k = 1; r && k < matrix.columns; k++)
+        for (unsigned k = 1; r && k < columns; k++)
             chart_point(s, k, 100 * (1 - r->value[k] / r->value[0]));
     }
     chart_bars(&chart, out);

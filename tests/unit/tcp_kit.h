@@ -154,7 +154,8 @@ static inline void defaults(void)
     rig.cfg.seed = 1;
     rig.cfg.tcp.cc = &cc_reno; /* whose numbers are easily told */
     rig.cfg.tcp.hystart = false;
-    rig.cfg.tcp.timestamps = rig.cfg.tcp.sack = rig.cfg.tcp.ecn = false; /* unless a test says so */
+    rig.cfg.tcp.plpmtud = rig.cfg.tcp.timestamps = rig.cfg.tcp.sack = rig.cfg.tcp.ecn =
+        false; /* unless a test says so */
 }
 
 static inline void *rig_pool(struct buf_pool *pool, uint32_t count, uint32_t size)

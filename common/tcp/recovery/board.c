@@ -139,6 +139,7 @@ static void merge(struct board *b, struct range *g, struct range *next)
         g->why = next->why;
     g->lost = lost;
     g->sacked = both;
+    g->probe = g->probe && next->probe;
     g->sent = g->sent > next->sent ? g->sent : next->sent;
     if (lost || later)
         land(g);
@@ -275,7 +276,8 @@ void board_clear(struct board *b)
 static bool alike(const struct range *g, const struct range *next)
 {
     return list_on(&g->by_time) && list_on(&next->by_time) && g->sent_at == next->sent_at &&
-           (g->sent > 1) == (next->sent > 1) && next->end - g->start <= BOARD_JOIN_MAX;
+           (g->sent > 1) == (next->sent > 1) && g->probe == next->probe &&
+           next->end - g->start <= BOARD_JOIN_MAX;
 }
 
 static void depart(struct board *b, struct range *g, int64_t now)
@@ -292,7 +294,7 @@ static void depart(struct board *b, struct range *g, int64_t now)
         merge(b, before, g);
 }
 
-void board_sent(struct board *b, int64_t now, uint32_t start, uint32_t end)
+static void sent(struct board *b, int64_t now, uint32_t start, uint32_t end, bool probe)
 {
     struct range *g;
 
@@ -301,11 +303,21 @@ void board_sent(struct board *b, int64_t now, uint32_t start, uint32_t end)
     assert(!b->n || board_last(b)->end == start);
     reserve(b, 1);
     g = take(b);
-    *g = (struct range){.start = start, .end = end, .sent = 1};
+    *g = (struct range){.start = start, .end = end, .sent = 1, .probe = probe};
     list_append(&b->by_seq, &g->by_seq);
     if (b->n == 1)
         b->fack = start;
     depart(b, g, now);
+}
+
+void board_sent(struct board *b, int64_t now, uint32_t start, uint32_t end)
+{
+    sent(b, now, start, end, false);
+}
+
+void board_sent_probe(struct board *b, int64_t now, uint32_t start, uint32_t end)
+{
+    sent(b, now, start, end, true);
 }
 
 void board_resent(struct board *b, int64_t now, uint32_t start, uint32_t end)
@@ -318,7 +330,7 @@ void board_resent(struct board *b, int64_t now, uint32_t start, uint32_t end)
             continue;
         uncount(b, g);
         land(g);
-        g->lost = false;
+        g->lost = g->probe = false;
         g->sent = (uint8_t)(g->sent < UINT8_MAX ? g->sent + 1 : UINT8_MAX);
         depart(b, g, now);
     }
@@ -439,7 +451,8 @@ static void fly_again(struct board *b, struct range *g)
 void board_regain(struct board *b)
 {
     for (struct range *g = board_first(b); g; g = board_next(b, g)) {
-        if (!g->lost || g->why == REASON_SEND_REOPENED || g->why == REASON_SEND_SMALLER)
+        if (!g->lost || g->why == REASON_SEND_REOPENED || g->why == REASON_SEND_SMALLER ||
+            g->why == REASON_SEND_MTU_AGAIN)
             continue;
         uncount(b, g);
         g->lost = false;

@@ -48,6 +48,7 @@ struct range {
     uint8_t sent;          /* how often; stays at 255 */
     uint8_t why;           /* enum reason: of the retransmission, while it is lost */
     bool sacked : 1, lost : 1;
+    bool probe : 1; /* of the path's MTU, not sent again: its loss is its own (tcp/plpmtud.h) */
 };
 
 struct board {
@@ -75,6 +76,9 @@ void board_clear(struct board *b);
 
 /* [start, end) is sent for the first time; `start` is where the board ends. */
 void board_sent(struct board *b, int64_t now, uint32_t start, uint32_t end);
+
+/* The same for a probe of the path's MTU, which stays a range of its own. */
+void board_sent_probe(struct board *b, int64_t now, uint32_t start, uint32_t end);
 
 /* What is not sacked of [start, end) is sent again. */
 void board_resent(struct board *b, int64_t now, uint32_t start, uint32_t end);

@@ -92,9 +92,15 @@ static struct arrival begin(struct flight *f, const struct ack_sample *s,
     return (struct arrival){.f = f, .s = s, .v = v, .min_rtt = s->path.min_rtt};
 }
 
-/* `g` is lost from now on. */
+/* `g` is lost from now on; a probe of the path's MTU not because of congestion (RFC 4821 7.6.2). */
 static void lose(struct arrival *a, struct range *g, enum reason why)
 {
+    if (g->probe) {
+        a->v->mtu_probe_lost = true;
+        a->f->recovery.recover = a->s->nxt;
+        board_lose(&a->f->board, g, REASON_SEND_MTU_AGAIN);
+        return;
+    }
     a->v->lost += range_len(g);
     board_lose(&a->f->board, g, why);
 }
@@ -191,6 +197,17 @@ static void lose_first(struct arrival *a, enum reason why)
     a->f->recovery.at_once = true;
 }
 
+/* What is missing is a probe of the path's MTU: then nothing else is. */
+static bool lose_first_probe(struct arrival *a)
+{
+    struct range *g = board_first(&a->f->board);
+
+    if (!g || !g->probe || g->lost)
+        return false;
+    lose(a, g, REASON_SEND_MTU_AGAIN);
+    return true;
+}
+
 /* Section 3.2 step 2: not for duplicates caused by what an earlier recovery sent. */
 static void newreno_duplicate(struct arrival *a)
 {
@@ -199,7 +216,7 @@ static void newreno_duplicate(struct arrival *a)
     r->dupacks++;
     if (r->phase != RECOVERY_OPEN || r->dupacks != DUPACK_THRESHOLD)
         return;
-    if (seq_leq(a->s->una, r->recover))
+    if (seq_leq(a->s->una, r->recover) || lose_first_probe(a))
         return;
     enter(a);
     lose_first(a, REASON_SEND_FAST_RETRANSMIT);
@@ -269,9 +286,9 @@ static void sack_duplicate(struct arrival *a)
     struct recovery *r = &a->f->recovery;
 
     r->dupacks++;
-    if (a->s->rack || a->v->lost || r->phase != RECOVERY_OPEN)
+    if (a->s->rack || a->v->lost || r->phase != RECOVERY_OPEN || seq_lt(a->s->una, r->recover))
         return;
-    if (r->dupacks == DUPACK_THRESHOLD)
+    if (r->dupacks == DUPACK_THRESHOLD && !lose_first_probe(a))
         lose_first(a, REASON_SEND_FAST_RETRANSMIT);
 }
 
@@ -425,6 +442,16 @@ void recovery_too_big(struct flight *f, uint32_t nxt)
     lose_all(f, REASON_SEND_SMALLER);
 }
 
+void recovery_probe_too_big(struct flight *f, uint32_t nxt)
+{
+    struct range *g = board_first(&f->board);
+
+    f->recovery.recover = nxt;
+    for (; g; g = board_next(&f->board, g))
+        if (g->probe && !g->lost && !g->sacked)
+            board_lose(&f->board, g, REASON_SEND_MTU_AGAIN);
+}
+
 /* ---- sending again ---- */
 
 bool recovery_next(const struct flight *f, uint32_t *ret_start, uint32_t *ret_end,
@@ -485,8 +512,14 @@ void recovery_sent_new(struct flight *f, int64_t now, uint32_t start, uint32_t e
     board_sent(&f->board, now, start, end);
 }
 
+void recovery_sent_probe(struct flight *f, int64_t now, uint32_t start, uint32_t end)
+{
+    board_sent_probe(&f->board, now, start, end);
+}
+
 void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end)
 {
+    plpmtud_resent(f, start, end);
     board_resent(&f->board, now, start, end);
     if (f->recovery.at_once)
         f->recovery.rescue = end; /* of the first in a recovery */

@@ -75,6 +75,7 @@ struct recovery_verdict {
                           * sent again */
     bool above;          /* ... something behind a gap that left after it */
     bool reneged;        /* the remote end has taken back what it had selectively acknowledged */
+    bool mtu_probe_lost; /* a probe of the path's MTU was, which counts for no loss */
     bool probe_repaired; /* a tail loss probe was what had been lost: a loss to congestion control,
                           * but nothing is left to repair */
 };
@@ -109,6 +110,12 @@ void recovery_reopened(struct flight *f);
  */
 void recovery_too_big(struct flight *f, uint32_t nxt);
 
+/*
+ * The probe of the path's MTU was too large: its bytes are to be sent again, the same is no
+ * congestion, and what duplicates up to `nxt` say is that it is missing.
+ */
+void recovery_probe_too_big(struct flight *f, uint32_t nxt);
+
 /* Is there something to send again, [*ret_start, *ret_end)? */
 bool recovery_next(const struct flight *f, uint32_t *ret_start, uint32_t *ret_end,
                    enum reason *ret_why);
@@ -131,6 +138,9 @@ bool recovery_may_send(const struct flight *f, uint32_t len, uint32_t cwnd, uint
 
 /* [start, end) was sent for the first time. */
 void recovery_sent_new(struct flight *f, int64_t now, uint32_t start, uint32_t end);
+
+/* The same, as a probe of the path's MTU. */
+void recovery_sent_probe(struct flight *f, int64_t now, uint32_t start, uint32_t end);
 
 /* [start, end) was sent again. */
 void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end);
