@@ -5,10 +5,12 @@
  *     {"op": "device", "ifname": "tun0", "index": 2, "owner": 1000, "held": ["lab"]},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "10.0.0.1", "prefix": 24},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "fd00::1", "prefix": 64},
+ *     {"op": "mtu", "ifname": "tun0", "index": 2, "mtu": 9000, "before": 1500},
  *     {"op": "link-up", "ifname": "tun0", "index": 2},
  *     {"op": "chain", "table": true, "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "family": "ipv6", "firewall": "legacy"},
+ *     {"op": "zone", "ifname": "tun0", "before": ""},
  *     {"op": "sysctl", "ifname": "eth0", "index": 7, "name": "net/ipv6/conf/eth0/accept_ra",
  *      "value": "2", "saved": [["net/ipv6/conf/eth0/accept_ra", "1"]]},
  *     {"op": "sysctl", "name": "net/ipv4/ip_forward", "value": "1",
@@ -37,7 +39,8 @@ enum {
 
 static const char *const kind_names[OP_KINDS] = {
     [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up",
-    [OP_CHAIN] = "chain",   [OP_RULE] = "rule",       [OP_SYSCTL] = "sysctl",
+    [OP_MTU] = "mtu",       [OP_CHAIN] = "chain",     [OP_RULE] = "rule",
+    [OP_ZONE] = "zone",     [OP_SYSCTL] = "sysctl",
 };
 
 static const char *firewall_text(enum firewall_kind kind)
@@ -107,10 +110,20 @@ static json_t *op_to_json(const struct op *op)
     switch (op->kind) {
     case OP_DEVICE:
         set_int(o, "owner", op->owner);
+        set_int(o, "group", op->group);
+        break;
+    case OP_ZONE:
+        set_string(o, "before", op->zone);
+        break;
+    case OP_MTU:
+        set_int(o, "mtu", op->mtu);
+        set_int(o, "before", op->mtu_before);
         break;
     case OP_ADDRESS:
         set_string(o, "address", addr_format(&op->addr.addr, text));
         set_int(o, "prefix", op->addr.prefix_len);
+        if (op->addr.has_peer)
+            set_string(o, "peer", addr_format(&op->addr.peer, text));
         if (op->mroute)
             json_object_set_new(o, "mroute", json_true());
         break;
@@ -221,6 +234,11 @@ static bool get_address(const json_t *o, struct op *op)
         !get_int(o, "prefix", 1, addr_is_v4(&op->addr.addr) ? 32 : 128, &prefix_len))
         return false;
     op->addr.prefix_len = (uint8_t)prefix_len;
+    op->addr.has_peer = json_object_get(o, "peer") != NULL;
+    if (op->addr.has_peer &&
+        (!get_string(o, "peer", text, sizeof(text)) || parse_addr(text, &op->addr.peer) < 0 ||
+         addr_is_v4(&op->addr.peer) != addr_is_v4(&op->addr.addr)))
+        return false;
     op->mroute = json_is_true(json_object_get(o, "mroute"));
     return true;
 }
@@ -251,9 +269,19 @@ static bool get_family(const json_t *o, struct op *op)
 /* The fields that belong to the operation's kind. */
 static bool get_fields(const json_t *o, struct op *op)
 {
+    int64_t mtu, before;
+
     switch (op->kind) {
     case OP_DEVICE:
-        return get_int(o, "owner", -1, UINT32_MAX, &op->owner);
+        op->group = -1; /* as before version 3 */
+        return get_int(o, "owner", -1, UINT32_MAX, &op->owner) &&
+               (!json_object_get(o, "group") || get_int(o, "group", -1, UINT32_MAX, &op->group));
+    case OP_MTU:
+        if (!get_int(o, "mtu", 1, INT32_MAX, &mtu) || !get_int(o, "before", 1, INT32_MAX, &before))
+            return false;
+        op->mtu = (uint32_t)mtu;
+        op->mtu_before = (uint32_t)before;
+        return true;
     case OP_ADDRESS:
         return get_address(o, op);
     case OP_LINK_UP:
@@ -264,6 +292,8 @@ static bool get_fields(const json_t *o, struct op *op)
         return !json_object_get(o, "firewall") || get_firewall(o, op);
     case OP_RULE:
         return get_firewall(o, op);
+    case OP_ZONE:
+        return get_string(o, "before", op->zone, sizeof(op->zone));
     case OP_SYSCTL:
         op->undoing = json_is_true(json_object_get(o, "undoing"));
         return get_string(o, "name", op->want.name, sizeof(op->want.name)) &&
@@ -286,7 +316,7 @@ static bool get_op(const json_t *o, struct op *op)
             break;
     if (op->kind == OP_KINDS)
         return false;
-    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE ||
+    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE || op->kind == OP_ZONE ||
          json_object_get(o, "ifname")) &&
         !get_string(o, "ifname", op->ifname, sizeof(op->ifname)))
         return false;

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "firewalld.h"
 #include "nftrules.h"
 #include "run/self.h"
 
@@ -42,6 +43,7 @@ void lab_default(struct lab *lab, int64_t owner)
     for (unsigned i = 0; i < lab->nodes; i++)
         set_node(&lab->node[i], i);
     lab->owner = owner;
+    lab->group = -1;
 }
 
 enum family family_of(const struct addr *addr)
@@ -68,8 +70,22 @@ struct addr lab_node_addr(const struct lab *lab, unsigned i, unsigned a)
     const struct netlink_addr *kernel = &lab->node[i].addr[a];
     struct addr node = addr_network(&kernel->addr, kernel->prefix_len);
 
+    if (kernel->has_peer)
+        return kernel->peer;
     node.b[15] |= i == 0 ? 7 : 5;
     return node;
+}
+
+void lab_point_to_point(struct lab *lab)
+{
+    for (unsigned i = 0; i < lab->nodes; i++)
+        for (unsigned a = 0; a < lab->node[i].addrs; a++) {
+            struct netlink_addr *kernel = &lab->node[i].addr[a];
+
+            kernel->peer = lab_node_addr(lab, i, a);
+            kernel->has_peer = true;
+            kernel->prefix_len = addr_is_v4(&kernel->addr) ? 32 : 128;
+        }
 }
 
 bool lab_node_addr_of(const struct lab *lab, unsigned i, enum family family, struct addr *ret)
@@ -98,6 +114,10 @@ static bool is_wanted(const struct facts *facts, const struct netlink_addr *a)
 {
     return facts->ipv6 || family_of(&a->addr) == FAMILY_IPV4;
 }
+
+enum {
+    TUN_MTU = 1500, /* what the kernel gives a new one */
+};
 
 /* ---- refusals ---- */
 
@@ -159,6 +179,20 @@ static bool is_taken(const struct lab *lab, const struct facts *facts, const str
                  d->ours ? self_call("netsetup", self) : "", d->ours ? " down'" : "");
         return true;
     }
+    if (d->exists && d->link.group != lab->group && (d->link.group >= 0 || lab->group >= 0)) {
+        snprintf(why, REFUSAL_TEXT_MAX,
+                 "%s is for group id %" PRId64 ", not %" PRId64
+                 " (-1: none); nothing was changed: remove it first, or choose that group",
+                 n->ifname, d->link.group, lab->group);
+        return true;
+    }
+    if (d->exists && lab->queues && !d->link.queues) {
+        snprintf(why, REFUSAL_TEXT_MAX,
+                 "%s was made for one descriptor; nothing was changed: remove it first, or leave "
+                 "--queues off",
+                 n->ifname);
+        return true;
+    }
     return overlaps(facts, n, d, why);
 }
 
@@ -196,8 +230,15 @@ static void plan_device(struct plan *plan, const struct lab *lab, const struct f
     const struct lab_node *n = &lab->node[i];
     const struct device_facts *d = &facts->device[i];
 
-    if (!d->exists)
-        add_op(plan, OP_DEVICE, n->ifname)->owner = lab->owner;
+    if (!d->exists) {
+        struct op *op = add_op(plan, OP_DEVICE, n->ifname);
+
+        op->owner = lab->owner;
+        op->group = lab->group;
+        op->queues = lab->queues;
+    }
+    if (lab->mtu && lab->mtu != (d->exists ? d->link.mtu : TUN_MTU))
+        add_op(plan, OP_MTU, n->ifname)->mtu = lab->mtu;
     for (unsigned a = 0; a < n->addrs; a++)
         if (is_wanted(facts, &n->addr[a]) && !(d->exists && d->addr[a].there))
             add_op(plan, OP_ADDRESS, n->ifname)->addr = n->addr[a];
@@ -228,6 +269,16 @@ static void plan_rules(struct plan *plan, const struct lab *lab, const struct fa
         op = add_op(plan, OP_RULE, lab->node[i].ifname);
         op->family = family;
         op->firewall = fw->kind;
+    }
+}
+
+static void plan_zones(struct plan *plan, const struct lab *lab, const struct facts *facts)
+{
+    for (unsigned i = 0; i < lab->nodes; i++) {
+        const struct device_facts *d = &facts->device[i];
+
+        if (!d->trusted)
+            snprintf(add_op(plan, OP_ZONE, lab->node[i].ifname)->zone, ZONE_MAX, "%s", d->zone);
     }
 }
 
@@ -276,15 +327,17 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
         plan_device(ret, lab, facts, i);
     for (enum family f = 0; parts & PART_RULES && f < FAMILIES; f++)
         plan_rules(ret, lab, facts, f);
+    if (parts & PART_RULES && facts->firewalld)
+        plan_zones(ret, lab, facts);
     if (parts & PART_FORWARDING)
         plan_forwarding(ret, lab, facts);
     return 0;
 }
 
-static bool device_is_up(const struct lab_node *n, const struct facts *facts,
+static bool device_is_up(const struct lab *lab, const struct lab_node *n, const struct facts *facts,
                          const struct device_facts *d)
 {
-    if (!d->exists || !d->link.is_tun || !d->link.up)
+    if (!d->exists || !d->link.is_tun || !d->link.up || (lab->mtu && d->link.mtu != lab->mtu))
         return false;
     for (unsigned a = 0; a < n->addrs; a++)
         if (is_wanted(facts, &n->addr[a]) && !d->addr[a].there)
@@ -295,7 +348,10 @@ static bool device_is_up(const struct lab_node *n, const struct facts *facts,
 bool plan_is_up(const struct lab *lab, const struct facts *facts)
 {
     for (unsigned i = 0; i < lab->nodes; i++)
-        if (!device_is_up(&lab->node[i], facts, &facts->device[i]))
+        if (!device_is_up(lab, &lab->node[i], facts, &facts->device[i]))
+            return false;
+    for (unsigned i = 0; facts->firewalld && i < lab->nodes; i++)
+        if (!facts->device[i].trusted)
             return false;
     for (enum family f = 0; f < FAMILIES; f++) {
         enum firewall_kind kind = facts->firewall[f].kind;
@@ -333,10 +389,12 @@ enum part op_part(enum op_kind kind)
     switch (kind) {
     case OP_DEVICE:
     case OP_ADDRESS:
+    case OP_MTU:
     case OP_LINK_UP:
         return PART_DEVICES;
     case OP_CHAIN:
     case OP_RULE:
+    case OP_ZONE:
         return PART_RULES;
     case OP_SYSCTL:
         return PART_FORWARDING;
@@ -389,10 +447,13 @@ static const char *rule_text(const struct op *op, const char *verb, char out[OP_
 static const char *address_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
 {
     char text[ADDR_TEXT_MAX];
+    char far[ADDR_TEXT_MAX + 8] = "";
     bool nodad = family_of(&op->addr.addr) == FAMILY_IPV6 && strcmp(verb, "add") == 0;
 
-    snprintf(out, OP_TEXT_MAX, "ip address %s %s/%u dev %s%s", verb,
-             addr_format(&op->addr.addr, text), op->addr.prefix_len, op->ifname,
+    if (op->addr.has_peer)
+        snprintf(far, sizeof(far), " peer %s", addr_format(&op->addr.peer, text));
+    snprintf(out, OP_TEXT_MAX, "ip address %s %s%s/%u dev %s%s", verb,
+             addr_format(&op->addr.addr, text), far, op->addr.prefix_len, op->ifname,
              nodad ? " nodad" : "");
     return out;
 }
@@ -412,13 +473,27 @@ static const char *sysctl_text(const struct saved_value *v, char out[OP_TEXT_MAX
     return out;
 }
 
+static const char *device_text(const struct op *op, char out[OP_TEXT_MAX])
+{
+    char user[32] = "", group[32] = "";
+
+    if (op->owner >= 0)
+        snprintf(user, sizeof(user), " user %" PRId64, op->owner);
+    if (op->group >= 0)
+        snprintf(group, sizeof(group), " group %" PRId64, op->group);
+    snprintf(out, OP_TEXT_MAX, "ip tuntap add dev %s mode tun%s%s%s", op->ifname, user, group,
+             op->queues ? " multi_queue" : "");
+    return out;
+}
+
 const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
 {
     out[0] = '\0';
     switch (op->kind) {
     case OP_DEVICE:
-        snprintf(out, OP_TEXT_MAX, "ip tuntap add dev %s mode tun user %" PRId64, op->ifname,
-                 op->owner);
+        return device_text(op, out);
+    case OP_MTU:
+        snprintf(out, OP_TEXT_MAX, "ip link set dev %s mtu %u", op->ifname, op->mtu);
         break;
     case OP_ADDRESS:
         return address_text(op, "add", out);
@@ -427,6 +502,10 @@ const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
         break;
     case OP_RULE:
         return rule_text(op, "-A", out);
+    case OP_ZONE:
+        snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=" FIREWALLD_ZONE " --change-interface=%s",
+                 op->ifname);
+        break;
     case OP_SYSCTL:
         return sysctl_text(&op->want, out);
     case OP_CHAIN: /* iptables makes it with the first rule */
@@ -445,6 +524,9 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
     case OP_DEVICE:
         snprintf(out, OP_TEXT_MAX, "ip link delete dev %s", op->ifname);
         break;
+    case OP_MTU:
+        snprintf(out, OP_TEXT_MAX, "ip link set dev %s mtu %u", op->ifname, op->mtu_before);
+        break;
     case OP_ADDRESS:
         return address_text(op, "delete", out);
     case OP_LINK_UP:
@@ -461,6 +543,11 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
         break;
     case OP_RULE:
         return rule_text(op, "-D", out);
+    case OP_ZONE:
+        snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=%s --%s-interface=%s",
+                 op->zone[0] ? op->zone : FIREWALLD_ZONE, op->zone[0] ? "change" : "remove",
+                 op->ifname);
+        break;
     case OP_SYSCTL:
         snprintf(zero.value, sizeof(zero.value), "%s", op->saved_count ? op->saved[0].value : "0");
         return sysctl_text(&zero, out);

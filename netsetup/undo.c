@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "firewalld.h"
 #include "holder.h"
 #include "setup.h"
 
@@ -91,6 +92,10 @@ static int undo_link(struct setup *s, const struct op *op)
         return delete_address(s, op);
     if (op->kind == OP_LINK_UP)
         return unless_gone(set_down(s, op));
+    if (op->kind == OP_MTU) /* unless somebody has changed it since */
+        return link.mtu == op->mtu
+                   ? unless_gone(netlink_link_set_mtu(s->nl, op->index, op->mtu_before))
+                   : 1;
     if (link.carrier)
         say_note(s, "a program is still attached to %s; the device is removed under it",
                  op->ifname);
@@ -104,6 +109,16 @@ static int undo_rule(const struct op *op, char *said)
     if (r <= 0)
         return r < 0 ? r : 1;
     return firewall_rule_delete(op->family, op->firewall, op->ifname, said);
+}
+
+/* firewalld may have ended, or been reloaded, since; both forget the zone. */
+static int undo_zone(const struct op *op, char *said)
+{
+    char zone[ZONE_MAX];
+
+    if (firewalld_zone_of(op->ifname, zone) < 0 || strcmp(zone, FIREWALLD_ZONE) != 0)
+        return 1;
+    return firewalld_put(op->ifname, op->zone, said);
 }
 
 static int undo_chain(struct setup *s, const struct op *op)
@@ -148,12 +163,15 @@ int undo_op(struct setup *s, const struct op *op, char *said)
     switch (op->kind) {
     case OP_DEVICE:
     case OP_ADDRESS:
+    case OP_MTU:
     case OP_LINK_UP:
         return undo_link(s, op);
     case OP_CHAIN:
         return undo_chain(s, op);
     case OP_RULE:
         return undo_rule(op, said);
+    case OP_ZONE:
+        return undo_zone(op, said);
     case OP_SYSCTL:
         return undo_sysctl(s, op);
     case OP_KINDS:
