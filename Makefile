@@ -10,6 +10,7 @@
 #   make run-host     in another; trace-host adds a line per packet, a capture
 #                     in build/host.pcapng, and a trace in build/host.json for ui.perfetto.dev
 #   make view_network what is up, and what of it is ours
+#   make setcap       instead: the nodes may make their own TUNs
 #   make preroute, clean_preroute, forwarding, clean_forwarding      only that part
 #
 #   make build        the programs, in build/bin; make clean removes build/
@@ -197,6 +198,11 @@ forwarding: build
 	$(NETSET) up --only forwarding
 clean_forwarding: build
 	$(NETSET) down --only forwarding
+# The classic alternative: the nodes make their TUNs themselves, with this privilege and no other,
+# which they give up when they have them.
+setcap: build
+	$(SUDO) setcap cap_net_admin+ep $(BIN)/host
+	$(SUDO) setcap cap_net_admin+ep $(BIN)/peer
 view_network: build
 	@$(BIN)/netsetup status || [ $$? -eq 3 ] # not up is an answer, too
 run-host: build
@@ -211,8 +217,10 @@ PREFIX ?= /usr/local
 install: build
 	for p in host peer netsetup; do \
 		install -D -m 755 $(BIN)/$$p "$(DESTDIR)$(PREFIX)/bin/twintun-$$p" || exit 1; done
+	install -D -m 644 docs/netsetup.8 "$(DESTDIR)$(PREFIX)/share/man/man8/twintun-netsetup.8"
 uninstall:
-	rm -f $(foreach p,host peer netsetup,"$(DESTDIR)$(PREFIX)/bin/twintun-$(p)")
+	rm -f $(foreach p,host peer netsetup,"$(DESTDIR)$(PREFIX)/bin/twintun-$(p)") \
+		"$(DESTDIR)$(PREFIX)/share/man/man8/twintun-netsetup.8"
 
 clean:
 	rm -rf build
@@ -222,5 +230,5 @@ clean:
 # Keep the objects of tests.
 .SECONDARY:
 .PHONY: all build help tests-build units deps demo test bench lint soak mutants matrix pictures format conformance network \
-        clean_network preroute clean_preroute forwarding clean_forwarding view_network run-host run-peer \
+        clean_network preroute clean_preroute forwarding clean_forwarding setcap view_network run-host run-peer \
         trace-host install uninstall clean

@@ -40,15 +40,29 @@ static int prepare_address(struct setup *s, struct op *op)
     return r < 0 ? r : 0;
 }
 
+static int prepare_mtu(struct setup *s, struct op *op)
+{
+    struct netlink_link link;
+    int r = netlink_link_get(s->nl, op->ifname, &link);
+
+    if (r < 0)
+        return r;
+    op->index = link.index;
+    op->mtu_before = link.mtu;
+    return 0;
+}
+
 /* Fill in what undoing needs. For a device, *ret_fd holds it until it is committed. */
 static int prepare(struct setup *s, struct op *op, int *ret_fd)
 {
     switch (op->kind) {
     case OP_DEVICE:
-        *ret_fd = device_make(op->ifname, op->owner);
+        *ret_fd = device_make(op->ifname, op->owner, op->group, op->queues);
         return *ret_fd < 0 ? *ret_fd : find_index(s, op);
     case OP_ADDRESS:
         return prepare_address(s, op);
+    case OP_MTU:
+        return prepare_mtu(s, op);
     case OP_LINK_UP:
         return find_index(s, op);
     case OP_SYSCTL:
@@ -80,6 +94,8 @@ static int commit(struct setup *s, const struct op *op, int fd, char *said)
         return device_keep(fd);
     case OP_ADDRESS:
         return add_address(s, op);
+    case OP_MTU:
+        return netlink_link_set_mtu(s->nl, op->index, op->mtu);
     case OP_LINK_UP:
         return netlink_link_set_up(s->nl, op->index);
     case OP_RULE:
@@ -141,9 +157,9 @@ static int report_device(const struct op *op, int error)
                          op->ifname, say_self());
     case -EINVAL:
         return say_error(EXIT_FAILED,
-                         "cannot make %s for user id %lld: not a user of this namespace; choose "
-                         "one with --user",
-                         op->ifname, (long long)op->owner);
+                         "cannot make %s for user id %lld, group id %lld: not known in this "
+                         "namespace; choose others with --user and --group",
+                         op->ifname, (long long)op->owner, (long long)op->group);
     default:
         return say_error(say_code(error), "cannot make %s: %s", op->ifname, strerror(-error));
     }

@@ -38,6 +38,8 @@ extra | clang         | clang              | clang               | clang
 extra | clang-format  | clang-format       | clang-tools-extra   | clang
 extra | cppcheck      | cppcheck           | cppcheck            | cppcheck
 extra | nft           | nftables           | nftables            | nftables
+extra | groff         | groff-base         | groff-base          | groff
+extra | setcap        | libcap2-bin        | libcap              | libcap
 extra | strace        | strace             | strace              | strace
 extra | traceroute    | traceroute         | traceroute          | traceroute
 extra | tracepath     | iputils-tracepath  | iputils             | iputils

@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-int device_make(const char *ifname, int64_t owner)
+int device_make(const char *ifname, int64_t owner, int64_t group, bool queues)
 {
     struct ifreq ifr = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL)};
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
@@ -19,8 +19,12 @@ int device_make(const char *ifname, int64_t owner)
 
     if (fd < 0)
         return -errno;
+    if (queues)
+        ifr.ifr_flags |= IFF_MULTI_QUEUE;
     memcpy(ifr.ifr_name, ifname, strlen(ifname));
-    if (ioctl(fd, TUNSETIFF, &ifr) < 0 || ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0) {
+    if (ioctl(fd, TUNSETIFF, &ifr) < 0 ||
+        (owner >= 0 && ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0) ||
+        (group >= 0 && ioctl(fd, TUNSETGROUP, (unsigned long)group) < 0)) {
         r = -errno;
         close(fd);
         return r;

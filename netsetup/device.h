@@ -9,12 +9,13 @@
 #include "plan.h"
 
 /*
- * Make TUN `ifname` for user `owner`. It lasts as long as the descriptor that is returned, until
- * device_keep(); so whoever dies between the two leaves nothing behind. A negative errno:
- * -ENOENT without /dev/net/tun, -EBUSY if the name is taken, -EPERM, -EINVAL for an owner that this
- * user namespace does not know.
+ * Make TUN `ifname` for user `owner` and `group` (-1: for none in particular), to which, with
+ * `queues`, several descriptors may be attached. It lasts as long as the descriptor that is
+ * returned, until device_keep(); so whoever dies between the two leaves nothing behind. A negative
+ * errno: -ENOENT without /dev/net/tun, -EBUSY if the name is taken, -EPERM, -EINVAL for an owner
+ * that this user namespace does not know.
  */
-int device_make(const char *ifname, int64_t owner);
+int device_make(const char *ifname, int64_t owner, int64_t group, bool queues);
 /* Let it stay when the descriptor is closed. */
 int device_keep(int fd);
 

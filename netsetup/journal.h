@@ -16,7 +16,7 @@
 #include "plan.h"
 
 enum {
-    JOURNAL_OPS_MAX = 128,
+    JOURNAL_OPS_MAX = 256,
     JOURNAL_PATH_MAX = 256, /* bytes of its path, with the final zero */
 };
 

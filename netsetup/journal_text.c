@@ -5,6 +5,7 @@
  *     {"op": "device", "ifname": "tun0", "index": 2, "owner": 1000, "held": ["lab"]},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "10.0.0.1", "prefix": 24},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "fd00::1", "prefix": 64},
+ *     {"op": "mtu", "ifname": "tun0", "index": 2, "mtu": 9000, "before": 1500},
  *     {"op": "link-up", "ifname": "tun0", "index": 2},
  *     {"op": "chain", "table": true, "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
@@ -36,7 +37,7 @@ enum {
 };
 
 static const char *const kind_names[OP_KINDS] = {
-    [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up",
+    [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up", [OP_MTU] = "mtu",
     [OP_CHAIN] = "chain",   [OP_RULE] = "rule",       [OP_SYSCTL] = "sysctl",
 };
 
@@ -107,6 +108,11 @@ static json_t *op_to_json(const struct op *op)
     switch (op->kind) {
     case OP_DEVICE:
         set_int(o, "owner", op->owner);
+        set_int(o, "group", op->group);
+        break;
+    case OP_MTU:
+        set_int(o, "mtu", op->mtu);
+        set_int(o, "before", op->mtu_before);
         break;
     case OP_ADDRESS:
         set_string(o, "address", addr_format(&op->addr.addr, text));
@@ -251,9 +257,19 @@ static bool get_family(const json_t *o, struct op *op)
 /* The fields that belong to the operation's kind. */
 static bool get_fields(const json_t *o, struct op *op)
 {
+    int64_t mtu, before;
+
     switch (op->kind) {
     case OP_DEVICE:
-        return get_int(o, "owner", -1, UINT32_MAX, &op->owner);
+        op->group = -1; /* as before version 3 */
+        return get_int(o, "owner", -1, UINT32_MAX, &op->owner) &&
+               (!json_object_get(o, "group") || get_int(o, "group", -1, UINT32_MAX, &op->group));
+    case OP_MTU:
+        if (!get_int(o, "mtu", 1, INT32_MAX, &mtu) || !get_int(o, "before", 1, INT32_MAX, &before))
+            return false;
+        op->mtu = (uint32_t)mtu;
+        op->mtu_before = (uint32_t)before;
+        return true;
     case OP_ADDRESS:
         return get_address(o, op);
     case OP_LINK_UP:

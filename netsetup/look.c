@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "nodes.h"
 #include "setup.h"
 
 enum {
@@ -219,7 +220,11 @@ int look(struct setup *s)
 {
     static struct netlink_addr addrs[ADDRS_MAX];
     size_t n;
-    int r = netlink_addr_list(s->nl, 0, addrs, ADDRS_MAX, &n);
+    int r;
+
+    if (!s->nodes_chosen)
+        nodes_remembered(s->journal, s->holder, &s->lab);
+    r = netlink_addr_list(s->nl, 0, addrs, ADDRS_MAX, &n);
 
     memset(&s->facts, 0, sizeof(s->facts));
     for (unsigned i = 0; r == 0 && i < s->lab.nodes; i++)

@@ -13,6 +13,7 @@
 #include "command.h"
 #include "exec.h"
 #include "holder.h"
+#include "nodes.h"
 #include "owner.h"
 #include "run/options.h"
 
@@ -26,6 +27,10 @@ struct arguments {
     const char *only;
     const char *lab;
     const char *backend;
+    const char *group;
+    const char *nodes;
+    uint32_t mtu;
+    bool queues;
 };
 
 static const struct option_spec options[] = {
@@ -35,13 +40,22 @@ static const struct option_spec options[] = {
      "Who keeps the rules: iptables, iptables-nft, iptables-legacy, nft, or none; otherwise who "
      "has "
      "them already, iptables if it is installed, or nft."},
+    {'g', "group", "NAME", OPTION_STRING, offsetof(struct arguments, group), 0, 0,
+     "Which group's members may open the TUNs; with --user too, only that user as its member."},
     {'j', "json", NULL, OPTION_FLAG, offsetof(struct arguments, json), 0, 0,
      "Print JSON: of status, plan and doctor the same facts; of up and down the status after it."},
     {'l', "lab", "NAME", OPTION_STRING, offsetof(struct arguments, lab), 0, 0,
      "up, down: in whose name, if several share this machine; what another lab needs, too, stays "
      "when one goes."},
+    {'m', "mtu", "BYTES", OPTION_U32, offsetof(struct arguments, mtu), 1280, 65535,
+     "The TUNs' largest packet; otherwise what they have, 1500 of new ones."},
+    {'n', "nodes", "LIST", OPTION_STRING, offsetof(struct arguments, nodes), 0, 0,
+     "Other devices and addresses, up to 8, separated by spaces: "
+     "'tun0=10.0.0.1/24,fd00::1/64 tun5=10.5.0.1/24'. status and doctor remember them."},
     {'o', "only", "PARTS", OPTION_STRING, offsetof(struct arguments, only), 0, 0,
      "Only these, separated by commas: devices, rules, forwarding."},
+    {'Q', "queues", NULL, OPTION_FLAG, offsetof(struct arguments, queues), 0, 0,
+     "Let a program attach to one TUN with several descriptors (IFF_MULTI_QUEUE)."},
     {'r', "rootless", NULL, OPTION_FLAG, offsetof(struct arguments, rootless), 0, 0,
      "run: in a network of its own, which needs no privilege and vanishes with CMD."},
     {'u', "user", "NAME", OPTION_STRING, offsetof(struct arguments, user), 0, 0,
@@ -134,11 +148,20 @@ static int take_backend(const char *name, struct setup *s)
 
 static int take_arguments(const struct arguments *a, struct setup *s)
 {
-    int64_t owner = owner_invoking();
+    int64_t owner = owner_invoking(), group = -1;
+    char why[NODES_WHY_MAX];
 
     if (a->user && owner_named(a->user, &owner) < 0)
         return usage_error(&program, "--user: there is no user '%s'", a->user);
-    lab_default(&s->lab, owner);
+    if (a->group && owner_group_named(a->group, &group) < 0)
+        return usage_error(&program, "--group: there is no group '%s'", a->group);
+    lab_default(&s->lab, a->group && !a->user ? -1 : owner);
+    s->lab.group = group;
+    s->lab.mtu = a->mtu;
+    s->lab.queues = a->queues;
+    s->nodes_chosen = a->nodes != NULL;
+    if (a->nodes && nodes_parse(a->nodes, &s->lab, why) < 0)
+        return usage_error(&program, "--nodes: %s", why);
     s->parts = PART_ALL;
     s->owner_chosen = a->user != NULL;
     s->all = a->all;

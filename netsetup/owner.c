@@ -2,6 +2,7 @@
 #include "owner.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,6 +48,17 @@ int owner_named(const char *name, int64_t *ret)
 {
     const struct passwd *pw = getpwnam(name);
     int64_t id = pw ? (int64_t)pw->pw_uid : parse_id(name);
+
+    if (id < 0)
+        return -ENOENT;
+    *ret = id;
+    return 0;
+}
+
+int owner_group_named(const char *name, int64_t *ret)
+{
+    const struct group *gr = getgrnam(name);
+    int64_t id = gr ? (int64_t)gr->gr_gid : parse_id(name);
 
     if (id < 0)
         return -ENOENT;

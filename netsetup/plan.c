@@ -42,6 +42,7 @@ void lab_default(struct lab *lab, int64_t owner)
     for (unsigned i = 0; i < lab->nodes; i++)
         set_node(&lab->node[i], i);
     lab->owner = owner;
+    lab->group = -1;
 }
 
 enum family family_of(const struct addr *addr)
@@ -98,6 +99,10 @@ static bool is_wanted(const struct facts *facts, const struct netlink_addr *a)
 {
     return facts->ipv6 || family_of(&a->addr) == FAMILY_IPV4;
 }
+
+enum {
+    TUN_MTU = 1500, /* what the kernel gives a new one */
+};
 
 /* ---- refusals ---- */
 
@@ -159,6 +164,20 @@ static bool is_taken(const struct lab *lab, const struct facts *facts, const str
                  d->ours ? self_call("netsetup", self) : "", d->ours ? " down'" : "");
         return true;
     }
+    if (d->exists && d->link.group != lab->group && (d->link.group >= 0 || lab->group >= 0)) {
+        snprintf(why, REFUSAL_TEXT_MAX,
+                 "%s is for group id %" PRId64 ", not %" PRId64
+                 " (-1: none); nothing was changed: remove it first, or choose that group",
+                 n->ifname, d->link.group, lab->group);
+        return true;
+    }
+    if (d->exists && lab->queues && !d->link.queues) {
+        snprintf(why, REFUSAL_TEXT_MAX,
+                 "%s was made for one descriptor; nothing was changed: remove it first, or leave "
+                 "--queues off",
+                 n->ifname);
+        return true;
+    }
     return overlaps(facts, n, d, why);
 }
 
@@ -196,8 +215,15 @@ static void plan_device(struct plan *plan, const struct lab *lab, const struct f
     const struct lab_node *n = &lab->node[i];
     const struct device_facts *d = &facts->device[i];
 
-    if (!d->exists)
-        add_op(plan, OP_DEVICE, n->ifname)->owner = lab->owner;
+    if (!d->exists) {
+        struct op *op = add_op(plan, OP_DEVICE, n->ifname);
+
+        op->owner = lab->owner;
+        op->group = lab->group;
+        op->queues = lab->queues;
+    }
+    if (lab->mtu && lab->mtu != (d->exists ? d->link.mtu : TUN_MTU))
+        add_op(plan, OP_MTU, n->ifname)->mtu = lab->mtu;
     for (unsigned a = 0; a < n->addrs; a++)
         if (is_wanted(facts, &n->addr[a]) && !(d->exists && d->addr[a].there))
             add_op(plan, OP_ADDRESS, n->ifname)->addr = n->addr[a];
@@ -281,10 +307,10 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
     return 0;
 }
 
-static bool device_is_up(const struct lab_node *n, const struct facts *facts,
+static bool device_is_up(const struct lab *lab, const struct lab_node *n, const struct facts *facts,
                          const struct device_facts *d)
 {
-    if (!d->exists || !d->link.is_tun || !d->link.up)
+    if (!d->exists || !d->link.is_tun || !d->link.up || (lab->mtu && d->link.mtu != lab->mtu))
         return false;
     for (unsigned a = 0; a < n->addrs; a++)
         if (is_wanted(facts, &n->addr[a]) && !d->addr[a].there)
@@ -295,7 +321,7 @@ static bool device_is_up(const struct lab_node *n, const struct facts *facts,
 bool plan_is_up(const struct lab *lab, const struct facts *facts)
 {
     for (unsigned i = 0; i < lab->nodes; i++)
-        if (!device_is_up(&lab->node[i], facts, &facts->device[i]))
+        if (!device_is_up(lab, &lab->node[i], facts, &facts->device[i]))
             return false;
     for (enum family f = 0; f < FAMILIES; f++) {
         enum firewall_kind kind = facts->firewall[f].kind;
@@ -333,6 +359,7 @@ enum part op_part(enum op_kind kind)
     switch (kind) {
     case OP_DEVICE:
     case OP_ADDRESS:
+    case OP_MTU:
     case OP_LINK_UP:
         return PART_DEVICES;
     case OP_CHAIN:
@@ -412,13 +439,27 @@ static const char *sysctl_text(const struct saved_value *v, char out[OP_TEXT_MAX
     return out;
 }
 
+static const char *device_text(const struct op *op, char out[OP_TEXT_MAX])
+{
+    char user[32] = "", group[32] = "";
+
+    if (op->owner >= 0)
+        snprintf(user, sizeof(user), " user %" PRId64, op->owner);
+    if (op->group >= 0)
+        snprintf(group, sizeof(group), " group %" PRId64, op->group);
+    snprintf(out, OP_TEXT_MAX, "ip tuntap add dev %s mode tun%s%s%s", op->ifname, user, group,
+             op->queues ? " multi_queue" : "");
+    return out;
+}
+
 const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
 {
     out[0] = '\0';
     switch (op->kind) {
     case OP_DEVICE:
-        snprintf(out, OP_TEXT_MAX, "ip tuntap add dev %s mode tun user %" PRId64, op->ifname,
-                 op->owner);
+        return device_text(op, out);
+    case OP_MTU:
+        snprintf(out, OP_TEXT_MAX, "ip link set dev %s mtu %u", op->ifname, op->mtu);
         break;
     case OP_ADDRESS:
         return address_text(op, "add", out);
@@ -444,6 +485,9 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
     switch (op->kind) {
     case OP_DEVICE:
         snprintf(out, OP_TEXT_MAX, "ip link delete dev %s", op->ifname);
+        break;
+    case OP_MTU:
+        snprintf(out, OP_TEXT_MAX, "ip link set dev %s mtu %u", op->ifname, op->mtu_before);
         break;
     case OP_ADDRESS:
         return address_text(op, "delete", out);

@@ -19,7 +19,7 @@ enum {
     LAB_NODES_MAX = 8,      /* nodes, each with a TUN of its own */
     LAB_ADDRS_MAX = 4,      /* addresses of the kernel on one TUN */
     RA_LINKS_MAX = 16,      /* interfaces that take their IPv6 routes from a router */
-    PLAN_OPS_MAX = 84,      /* 8 for each node, and for each family the chain and the sysctl; RA */
+    PLAN_OPS_MAX = 100,     /* 9 for each node, and for each family the chain and the sysctl; RA */
     OP_SAVED_MAX = 512,     /* sysctl values that one operation can put back */
     SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv6/conf/INTERFACE/forwarding" with its final zero */
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
@@ -65,7 +65,10 @@ struct lab_node {
 struct lab {
     struct lab_node node[LAB_NODES_MAX];
     unsigned nodes;
-    int64_t owner; /* user id that may open the TUNs without privilege */
+    int64_t owner; /* user id that may open the TUNs without privilege; -1: no user in particular */
+    int64_t group; /* the same for a group; -1: none. With both, only that user in that group */
+    uint32_t mtu;  /* bytes of a packet; 0: what the TUNs have */
+    bool queues;   /* several descriptors may be attached to one TUN */
 };
 
 /*
@@ -122,6 +125,7 @@ struct facts {
 enum op_kind {
     OP_DEVICE,  /* a persistent TUN */
     OP_ADDRESS, /* a kernel's address on it, which brings the connected route */
+    OP_MTU,
     OP_LINK_UP,
     OP_CHAIN, /* the chain that the tool is about to make for the first rule */
     OP_RULE,
@@ -136,15 +140,19 @@ struct saved_value {
 
 struct op {
     enum op_kind kind;
-    char ifname[NETLINK_NAME_MAX]; /* DEVICE, ADDRESS, LINK_UP, RULE; SYSCTL of one interface */
-    int index;                     /* the same but RULE: the link's, which is never reused */
-    int64_t owner;                 /* DEVICE */
-    struct netlink_addr addr;      /* ADDRESS */
-    bool mroute;                   /* ADDRESS: the kernel adds the multicast route with it */
-    enum family family;            /* CHAIN, RULE */
-    enum firewall_kind firewall;   /* CHAIN, RULE */
-    bool table_too;                /* CHAIN: the table was missing as well */
-    struct saved_value want;       /* SYSCTL */
+    char
+        ifname[NETLINK_NAME_MAX]; /* DEVICE, ADDRESS, MTU, LINK_UP, RULE; SYSCTL of one interface */
+    int index;                    /* the same but RULE: the link's, which is never reused */
+    int64_t owner;                /* DEVICE */
+    int64_t group;                /* DEVICE */
+    bool queues;                  /* DEVICE */
+    uint32_t mtu, mtu_before;     /* MTU */
+    struct netlink_addr addr;     /* ADDRESS */
+    bool mroute;                  /* ADDRESS: the kernel adds the multicast route with it */
+    enum family family;           /* CHAIN, RULE */
+    enum firewall_kind firewall;  /* CHAIN, RULE */
+    bool table_too;               /* CHAIN: the table was missing as well */
+    struct saved_value want;      /* SYSCTL */
     struct saved_value saved[OP_SAVED_MAX]; /* SYSCTL: what was, in the order of putting back */
     unsigned saved_count;
     bool undoing; /* SYSCTL: putting back has begun, so what is there now says nothing */

@@ -29,6 +29,7 @@
 #include "exec.h"
 #include "guardian.h"
 #include "holder.h"
+#include "owner.h"
 #include "private.h"
 
 enum {
@@ -65,7 +66,7 @@ static bool has_terminal(void)
 static int become_owner(const struct setup *s)
 {
     const struct passwd *pw;
-    uid_t uid = (uid_t)s->lab.owner;
+    uid_t uid = (uid_t)(s->lab.owner >= 0 ? s->lab.owner : owner_invoking());
 
     if (s->rootless || geteuid() != 0 || uid == 0)
         return 0;

@@ -23,6 +23,7 @@ struct setup {
     bool backend_chosen;     /* with --backend: whoever keeps iptables, or this one */
     bool any_iptables;
     enum firewall_kind backend;
+    bool nodes_chosen; /* with --nodes */
     bool owner_chosen; /* with --user */
     bool rootless;     /* run: in a network of its own */
     char **command;    /* run: argv of it, NULL-terminated */

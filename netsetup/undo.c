@@ -91,6 +91,10 @@ static int undo_link(struct setup *s, const struct op *op)
         return delete_address(s, op);
     if (op->kind == OP_LINK_UP)
         return unless_gone(set_down(s, op));
+    if (op->kind == OP_MTU) /* unless somebody has changed it since */
+        return link.mtu == op->mtu
+                   ? unless_gone(netlink_link_set_mtu(s->nl, op->index, op->mtu_before))
+                   : 1;
     if (link.carrier)
         say_note(s, "a program is still attached to %s; the device is removed under it",
                  op->ifname);
@@ -148,6 +152,7 @@ int undo_op(struct setup *s, const struct op *op, char *said)
     switch (op->kind) {
     case OP_DEVICE:
     case OP_ADDRESS:
+    case OP_MTU:
     case OP_LINK_UP:
         return undo_link(s, op);
     case OP_CHAIN:

@@ -258,6 +258,10 @@ void icmp_send_problem(struct ip_node *n, int64_t now, const struct ip_hdr *ip, 
     struct saying say = {ICMP6_PARAM_PROBLEM, problem->code, problem->pointer,
                          REASON_SEND_PARAM_PROBLEM};
 
+    if (ip->version == 4) { /* RFC 792: the pointer is the first byte */
+        say.type = ICMP_PARAM_PROBLEM;
+        say.rest = problem->pointer << 24;
+    }
     send_error(n, now, ip, packet, say);
 }
 

@@ -26,7 +26,7 @@ void icmp_send_unreachable(struct ip_node *n, int64_t now, const struct ip_hdr *
                            struct slice packet, enum icmp_unreachable_code code);
 
 /*
- * Tell the sender of an IPv6 packet what is wrong with its headers, within the same limits; `ip` is
+ * Tell the sender of a packet what is wrong with its headers, within the same limits; `ip` is
  * what ip_problem gave.
  */
 void icmp_send_problem(struct ip_node *n, int64_t now, const struct ip_hdr *ip, struct slice packet,

@@ -152,6 +152,7 @@ static void read_tun(struct nlattr *data, struct netlink_link *l)
     if (nla_parse_nested(a, IFLA_TUN_MAX, data, NULL) < 0)
         return;
     l->is_tun = a[IFLA_TUN_TYPE] && nla_get_u8(a[IFLA_TUN_TYPE]) == IFF_TUN;
+    l->queues = a[IFLA_TUN_MULTI_QUEUE] && nla_get_u8(a[IFLA_TUN_MULTI_QUEUE]);
     l->persist = a[IFLA_TUN_PERSIST] && nla_get_u8(a[IFLA_TUN_PERSIST]);
     if (a[IFLA_TUN_OWNER])
         l->owner = nla_get_u32(a[IFLA_TUN_OWNER]);
@@ -232,6 +233,14 @@ int netlink_link_set_up(struct netlink *nl, int index)
 int netlink_link_set_down(struct netlink *nl, int index)
 {
     return link_set_flags(nl, index, 0);
+}
+
+int netlink_link_set_mtu(struct netlink *nl, int index, uint32_t mtu)
+{
+    struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    struct nl_msg *msg = link_request(RTM_NEWLINK, 0, info);
+
+    return transact(nl, msg, msg ? nla_put_u32(msg, IFLA_MTU, mtu) : -1, NULL, NULL);
 }
 
 int netlink_link_delete(struct netlink *nl, int index)

@@ -31,6 +31,7 @@ struct netlink_link {
     bool up;       /* somebody set it up */
     bool carrier;  /* for a TUN: a program is attached */
     bool is_tun;   /* carries IP packets (IFF_TUN), as opposed to a TAP */
+    bool queues;   /* a TUN that several descriptors may be attached to at once */
     bool persist;  /* a TUN that stays without a program attached */
     int64_t owner; /* a TUN's user id; -1: nobody's in particular */
     int64_t group; /* a TUN's group id; -1: no group's */
@@ -62,6 +63,7 @@ void netlink_close(struct netlink *nl); /* NULL is allowed */
 int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *ret);
 int netlink_link_set_up(struct netlink *nl, int index);
 int netlink_link_set_down(struct netlink *nl, int index);
+int netlink_link_set_mtu(struct netlink *nl, int index, uint32_t mtu);
 /* Deletes a persistent TUN, too, and under a program that is attached to it. */
 int netlink_link_delete(struct netlink *nl, int index);
 

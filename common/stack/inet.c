@@ -159,6 +159,18 @@ static void answer_problem(struct stack *st, struct slice packet)
 }
 
 /*
+ * RFC 1122 3.3.5-b: the sender of a packet whose source route goes on from here is told that it
+ * ends, once for all its fragments.
+ */
+static void answer_route(struct stack *st, const struct ip_hdr *ip, struct slice packet)
+{
+    struct ip_route back;
+
+    if (ip->frag_off == 0 && ip_route_back(ip, &back) == REASON_IP_ROUTE_UNFINISHED)
+        icmp_send_unreachable(&st->ip, st->now, ip, packet, ICMP_UNREACH_SRCROUTE);
+}
+
+/*
  * A packet that is not for us, for this reason; or for a better one, if it is what a kernel says to
  * its neighbours by itself.
  */
@@ -237,6 +249,8 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
         return why;
     }
     why = ip_accept(&st->ip, &ip);
+    if (why == REASON_IP_SOURCE_ROUTE || why == REASON_IP_ROUTE_UNFINISHED)
+        answer_route(st, &ip, packet);
     if (why)
         return why_not_ours(&ip, packet, why);
     if (ip_is_fragment(&ip))

@@ -3,9 +3,10 @@
  *
  * Two readers share one reading of the fields. ip_parse is for a packet that has arrived: it
  * refuses, with a reason, everything that RFC 1122 section 3.2.1 wants discarded, so that nobody
- * above has to look again. ip_parse_quote is for the copy of one of our packets inside an ICMP
- * error, which routers have cut, counted down and rewritten on the way: it asks only what is
- * needed to find the fields.
+ * above has to look again. A TTL that has come to 0 is nothing of that: it says how far a packet
+ * may go on, and this one has arrived (RFC 1122 3.2.1.7-b). ip_parse_quote is for the copy of one
+ * of our packets inside an ICMP error, which routers have cut, counted down and rewritten on the
+ * way: it asks only what is needed to find the fields.
  *
  * Whether an address may be a source or is ours is not a question of the header; the IP floor asks
  * it.
@@ -79,8 +80,6 @@ static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     header_len = (size_t)(b[0] & 0x0f) * 4;
     if (checksum_residue(0, b, header_len) != 0)
         return REASON_IP_CHECKSUM;
-    if (b[8] == 0)
-        return REASON_IP_TTL;
     why = ip_options_walk(b + IPV4_HEADER_MIN, header_len - IPV4_HEADER_MIN, &at);
     if (why != REASON_NONE)
         return why;
@@ -101,12 +100,36 @@ enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     return is_v6(b, len) ? ip6_parse(b, len, ret_ip, &problem) : parse4(b, len, ret_ip);
 }
 
+/*
+ * RFC 1122 3.2.2.5-a: options that make no sense are told, once for each packet: nobody is told
+ * about a fragment other than the first (RFC 1122 section 3.2.2).
+ */
+static struct ip_problem problem4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+{
+    struct ip_problem problem = {0};
+    struct ip_option_places at;
+    struct ip_hdr ip;
+
+    if (check_lengths(b, len))
+        return problem;
+    read_fields(b, &ip);
+    if (ip.frag_off || checksum_residue(0, b, ip.header_len) != 0 ||
+        ip_options_walk(ip.options, ip.options_len, &at) == REASON_NONE)
+        return problem;
+    *ret_ip = ip;
+    problem.owed = true;
+    problem.pointer = IPV4_HEADER_MIN + (uint32_t)ip_options_wrong(ip.options, ip.options_len);
+    return problem;
+}
+
 struct ip_problem ip_problem(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
     struct ip_problem problem = {0};
     struct ip_hdr ip;
 
-    if (is_v6(b, len) && ip6_parse(b, len, &ip, &problem) && problem.owed) {
+    if (!is_v6(b, len))
+        return problem4(b, len, ret_ip);
+    if (ip6_parse(b, len, &ip, &problem) && problem.owed) {
         ip6_read_fixed(b, ret_ip);
         ip6_skip(b, ret_ip->total_len, ret_ip);
     }

@@ -77,11 +77,14 @@ enum icmp6_problem_code {
     ICMP6_PROBLEM_CHAIN = 3,
 };
 
-/* What ICMPv6 owes the sender of a packet that ip_parse has refused (RFC 8200 section 4). */
+/*
+ * What ICMP owes the sender of a packet that ip_parse has refused (RFC 1122 section 3.2.2.5, RFC
+ * 8200 section 4).
+ */
 struct ip_problem {
     bool owed;
     bool multicast_too; /* also where the packet was for many (RFC 4443 section 2.4 e.3) */
-    uint8_t code;       /* of the parameter problem, enum icmp6_problem_code */
+    uint8_t code;       /* of the parameter problem: enum icmp6_problem_code; of IPv4's 0 */
     uint32_t pointer;   /* the byte of the packet that is wrong */
 };
 

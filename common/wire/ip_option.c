@@ -51,7 +51,9 @@ static bool route_makes_sense(const uint8_t *b)
            b[2] % ENTRY == 0 && b[2] <= len + 1;
 }
 
-enum reason ip_options_walk(const uint8_t *b, size_t len, struct ip_option_places *ret_places)
+/* As ip_options_walk; *ret_at is where the walk has ended. */
+static enum reason walk(const uint8_t *b, size_t len, struct ip_option_places *ret_places,
+                        size_t *ret_at)
 {
     struct ip_option_places places = {0};
     size_t i = 0;
@@ -61,8 +63,13 @@ enum reason ip_options_walk(const uint8_t *b, size_t len, struct ip_option_place
             i++;
             continue;
         }
-        if (len - i < 2 || b[i + 1] < 2 || b[i + 1] > len - i)
+        *ret_at = i;
+        if (len - i < 2)
             return REASON_IP_OPTION;
+        if (b[i + 1] < 2 || b[i + 1] > len - i) {
+            *ret_at = i + 1;
+            return REASON_IP_OPTION;
+        }
         if (is_route(b[i])) {
             if (places.route || !route_makes_sense(b + i))
                 return REASON_IP_ROUTE;
@@ -76,6 +83,22 @@ enum reason ip_options_walk(const uint8_t *b, size_t len, struct ip_option_place
     }
     *ret_places = places;
     return REASON_NONE;
+}
+
+enum reason ip_options_walk(const uint8_t *b, size_t len, struct ip_option_places *ret_places)
+{
+    size_t at;
+
+    return walk(b, len, ret_places, &at);
+}
+
+size_t ip_options_wrong(const uint8_t *b, size_t len)
+{
+    struct ip_option_places ignored;
+    size_t at = 0;
+
+    (void)walk(b, len, &ignored, &at);
+    return at;
 }
 
 enum reason ip_route_back(const struct ip_hdr *ip, struct ip_route *ret_route)

@@ -56,6 +56,13 @@ struct ip_options {
 enum reason ip_options_walk(const uint8_t *b, size_t len, struct ip_option_places *ret_places);
 
 /*
+ * Where in the options b[0..len), which ip_options_walk has refused, something is wrong: the length
+ * of the option that does not fit, or its kind where there is no length, or the beginning of a
+ * source route that makes no sense (RFC 1122 section 3.2.2.5).
+ */
+size_t ip_options_wrong(const uint8_t *b, size_t len);
+
+/*
  * The route back to the sender of a packet with a source route that has passed every hop of it:
  * what was recorded, reversed, without the sender itself if it stands there (RFC 1122 section
  * 3.2.1.8c, case B). REASON_IP_ROUTE_UNFINISHED if it has not; *ret_route is untouched then.

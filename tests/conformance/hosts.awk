@@ -52,16 +52,9 @@ function must(id) { return level[id] ~ /^MUST/ }
 # ---- one row ----
 
 # Fills `shown`; returns what stands in the column of results, which proven() counts.
-function prove(id,    list, n, i, f, good, bad, r) {
-    shown = ""
-    n = split(tagged[id], list, "\n")
-    for (i = 1; i <= n; i++) {
-        split(list[i], f, "\t")
-        shown = shown (i > 1 ? "<br>" : "") "`" f[1] "`: " spaced(f[2])
-        r = outcome(f[1], f[2])
-        if (r == "pass") good++
-        if (r == "fail") { bad++; fault("hosttest", id ": " f[1] ": " f[2] " fails") }
-    }
+function prove(id,    i) {
+    look_at_tests(id)
+    for (i = 1; i <= bad; i++) fault("hosttest", id ": " broken[i])
     if (bad) return "FAIL"
     if (kind[id] == "open") {
         if (complete == "yes" && must(id)) fault("hostopen", id ": " words[id] " (open)")
@@ -70,8 +63,8 @@ function prove(id,    list, n, i, f, good, bad, r) {
     }
     if (good) return "pass"
     if (kind[id] != "met") return "-"
-    fault("hosttest", id ": " words[id] " (" (n ? "its test did not run" : "no test has its id") ")")
-    return n ? "not run" : "no test"
+    fault("hosttest", id ": " words[id] " (" (named ? "its test did not run" : "no test has its id") ")")
+    return named ? "not run" : "no test"
 }
 
 # Where hosts.txt says, and the files that speak of the id.

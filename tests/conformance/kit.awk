@@ -37,4 +37,20 @@ function outcome(file, name,    re, list, n, i, best) {
     return best
 }
 
+# The tests of a requirement, from tagged[id], a line "FILE tab NAME" each: fills `shown`, what stands in the
+# column of tests, `named`, how many there are, `good`, how many passed, and broken[1..bad], a sentence for
+# each that failed; returns bad.
+function look_at_tests(id,    list, f, i, r) {
+    shown = ""; good = bad = 0
+    named = split(tagged[id], list, "\n")
+    for (i = 1; i <= named; i++) {
+        split(list[i], f, "\t")
+        shown = shown (i > 1 ? "<br>" : "") "`" f[1] "`: " spaced(f[2])
+        r = outcome(f[1], f[2])
+        if (r == "pass") good++
+        if (r == "fail") broken[++bad] = f[1] ": " f[2] " fails"
+    }
+    return bad
+}
+
 function spaced(name) { gsub(/_/, " ", name); return name }

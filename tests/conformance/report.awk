@@ -32,21 +32,14 @@ function fault(kind, what) { print kind "\t" what >verdict; faults++ }
 # ---- one test ----
 
 # Fills `shown`; returns pass, FAIL, no test, or a dash where none is asked for.
-function prove(id,    list, n, i, f, good, bad, r) {
-    shown = ""
-    n = split(tagged[id], list, "\n")
-    for (i = 1; i <= n; i++) {
-        split(list[i], f, "\t")
-        shown = shown (i > 1 ? "<br>" : "") "`" f[1] "`: " spaced(f[2])
-        r = outcome(f[1], f[2])
-        if (r == "pass") good++
-        if (r == "fail") { bad++; fault(id, f[1] ": " f[2] " fails") }
-    }
+function prove(id,    i) {
+    look_at_tests(id)
+    for (i = 1; i <= bad; i++) fault(id, broken[i])
     if (bad) return "FAIL"
     if (good) return "pass"
     if (excused(id)) return "-"
-    fault(id, words[id] " (" (n ? "its test did not run" : "no test has its id") ")")
-    return n ? "not run" : "no test"
+    fault(id, words[id] " (" (named ? "its test did not run" : "no test has its id") ")")
+    return named ? "not run" : "no test"
 }
 
 function excused(id) { return id !~ /^MUST/ && note[id] ~ /^(not followed|applications): / }
@@ -99,16 +92,7 @@ function count(prefix,    i, id) {
     }
 }
 
-function passes(id,    list, n, i, f, r, good) {
-    n = split(tagged[id], list, "\n")
-    for (i = 1; i <= n; i++) {
-        split(list[i], f, "\t")
-        r = outcome(f[1], f[2])
-        if (r == "fail") return 0
-        if (r == "pass") good = 1
-    }
-    return good
-}
+function passes(id) { return look_at_tests(id) == 0 && good > 0 }
 
 function summary(name, prefix) {
     count(prefix)

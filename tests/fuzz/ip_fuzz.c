@@ -25,7 +25,7 @@ static void check_inside(const struct ip_hdr *ip, const uint8_t *b, size_t len)
         check_inside6(ip, len);
         return;
     }
-    FUZZ_CHECK(ip->version == 4 && ip->ttl > 0, "version %u, TTL %u", ip->version, ip->ttl);
+    FUZZ_CHECK(ip->version == 4, "version %u", ip->version);
     FUZZ_CHECK(ip->header_len >= IPV4_HEADER_MIN && ip->header_len <= IPV4_HEADER_MAX,
                "a header of %u bytes", ip->header_len);
     FUZZ_CHECK(ip->header_len <= ip->total_len && ip->total_len <= len, "%u of %u of %zu bytes",
@@ -85,7 +85,8 @@ static void check_owed(const uint8_t *b, size_t len)
     struct ip_problem owed = ip_problem(b, len, &ip);
 
     if (owed.owed)
-        FUZZ_CHECK(ip.version == 6 && ip.total_len <= len && owed.pointer < ip.total_len,
+        FUZZ_CHECK(ip.total_len <= len &&
+                       owed.pointer < (ip.version == 6 ? ip.total_len : ip.header_len),
                    "byte %u of %u of %zu", owed.pointer, ip.total_len, len);
 }
 

@@ -29,6 +29,14 @@ void outlook_start(struct outlook *o, struct subject *n)
     o->may_reset = o->may_error = false;
 }
 
+/* An ICMP message that is no echo request, or what may be the beginning of one. */
+static bool is_error4(const uint8_t *b, uint32_t len)
+{
+    uint32_t header = (b[0] & 15U) * 4;
+
+    return len < 20 || (b[9] == IP_PROTO_ICMP && (len <= header || b[header] != ICMP_ECHO));
+}
+
 /* An ICMPv6 error, or what may be the beginning of one. */
 static bool is_error6(const struct ip_hdr *ip, const uint8_t *b)
 {
@@ -42,11 +50,11 @@ void outlook_input(struct outlook *o, const uint8_t *b, uint32_t len)
     struct tcp_hdr tcp;
 
     tell(o, '>', b, len, 0);
-    if (ip_parse(b, len, &ip) != REASON_NONE) {
-        o->may_error |= len > 0 && b[0] >> 4 == 6; /* what is wrong with its headers is told */
+    if (ip_parse(b, len, &ip) != REASON_NONE) { /* what is wrong with its headers is told */
+        o->may_error |= len > 0 && (b[0] >> 4 == 6 || !is_error4(b, len));
         return;
     }
-    if (ip.version == 4 ? ip.proto != IP_PROTO_ICMP : !is_error6(&ip, b))
+    if (ip.version == 4 ? !is_error4(b, len) : !is_error6(&ip, b))
         o->may_error = true;
     if (ip.proto == IP_PROTO_TCP && ip_is_fragment(&ip))
         o->may_reset = true; /* whatever it becomes with others */

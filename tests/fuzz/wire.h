@@ -55,7 +55,6 @@ static inline void wire_repair_ip(uint8_t *b, size_t len, unsigned repair)
             words = 5;
         b[0] = (uint8_t)(0x40 | words);
         put16(b + 2, (uint16_t)(len < IPV4_PACKET_MAX ? len : IPV4_PACKET_MAX));
-        b[8] |= 1; /* a TTL that is not 0 */
     }
     header = (size_t)(b[0] & 15) * 4;
     if ((repair & REPAIR_CHECKSUM) && header >= IPV4_HEADER_MIN && header <= len) {

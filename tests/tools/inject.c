@@ -103,7 +103,6 @@ static const struct bad {
      WHOLE,
      IP,
      {{20, 4, 0x8907080a}, {24, 4, 0x00020100}}},
-    {"TTL 0", REASON_IP_TTL, IP_TCP, WHOLE, IP, {{8, 1, 0}}},
     {"source loopback", REASON_IP_SOURCE, IP_TCP, WHOLE, IP | L4, {{12, 4, 0x7f000001}}},
     {"source multicast", REASON_IP_SOURCE, IP_TCP, WHOLE, IP | L4, {{12, 4, 0xe0000001}}},
     {"source broadcast", REASON_IP_SOURCE, IP_TCP, WHOLE, IP | L4, {{12, 4, 0xffffffff}}},

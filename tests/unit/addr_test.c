@@ -38,6 +38,7 @@ static void kinds_of(const struct addr *a, char out[7])
     *out = '\0';
 }
 
+/* RFC 8504 6.1-a: what kind of address it is (RFC 4291 section 2.4). */
 static void test_each_kind_at_its_edges(void **state)
 {
     static const struct kind_step steps[] = {
@@ -98,6 +99,7 @@ static void test_number_and_bytes_agree(void **state)
     assert_false(addr_eq(&a, &b));
 }
 
+/* RFC 8504 6.1-a: how it is written (RFC 4291 section 2.2). */
 static void test_text_forms(void **state)
 {
     static const char *const texts[] = {
@@ -167,6 +169,7 @@ static void rfc5952_6_a_port_behind_it(void **state)
     assert_string_equal(addr_port_format(&a, 0, out), "10.0.0.7:0");
 }
 
+/* RFC 8504 6.1-a: RFC 4291 section 2.5.6. */
 static void test_link_local(void **state)
 {
     static const struct {

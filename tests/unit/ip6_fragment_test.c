@@ -106,7 +106,7 @@ static void take_in_pieces(enum reason why)
 }
 
 /* RFC 8200 4.5: the answer to an echo of any size, in fragments that the next link takes.
- * RFC 8200 4.5-b, 4.5-c, 4.5-d, RFC 8504 5.1-b, 5.1-c. */
+ * RFC 8200 4.5-b, 4.5-c, 4.5-d, RFC 8504 5.1-a, 5.1-b, 5.1-c. */
 static void echo_of_large_sizes(void **state)
 {
     static const uint32_t sizes[] = {0, 1440, 1452, 1453, 1500, 2888, 2889, 9000, ECHO_MAX};
@@ -161,6 +161,57 @@ static void the_largest_datagram(void **state)
         last = got_ip.id;
     }
     end();
+}
+
+/* Sends a datagram of 1453 bytes, which is two fragments; returns their identification. */
+static uint32_t identification(int socket)
+{
+    static uint8_t data[1453];
+    struct stack_datagram d = {.addr = KIT6_HOST, .port = 5000, .data = {NULL, data, sizeof(data)}};
+
+    assert_int_equal(stack_udp_send(rig.st, socket, &d), 0);
+    take_in_pieces(REASON_SEND_UDP);
+    assert_int_equal(got_pieces, 2);
+    return got_ip.id;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* RFC 7739 5: of 32 bits, each once, near none that came before, and other ones in another node.
+ * RFC 8200 4.5-a, RFC 8504 5.1-d. */
+static void rfc7739_5_identifications(void **state)
+{
+    enum { N = 20000 };
+    static uint32_t ids[2][N];
+    unsigned close = 0, high = 0, alike = 0;
+
+    (void)state;
+    for (unsigned k = 0; k < 2; k++) {
+        int s;
+
+        begin_node();
+        rig.st->ip.random.key[0] ^= (uint8_t)k;
+        s = stack_udp_bind(rig.st, 6000, NULL);
+        for (unsigned i = 0; i < N; i++)
+            ids[k][i] = identification(s);
+        end();
+    }
+    for (unsigned i = 1; i < N; i++) {
+        close += ids[0][i] - ids[0][i - 1] < UINT32_C(1) << 24;
+        high += ids[0][i] >> 31;
+        alike += ids[0][i] == ids[1][i];
+    }
+    assert_in_range(close, 30, 140); /* one in 256 is chance */
+    assert_in_range(high, N / 2 - 700, N / 2 + 700);
+    assert_true(alike < 3);
+    qsort(ids[0], N, sizeof(ids[0][0]), by_value);
+    for (unsigned i = 1; i < N; i++)
+        assert_int_not_equal(ids[0][i], ids[0][i - 1]);
 }
 
 static void owes(uint8_t type, uint8_t code, uint32_t rest, enum reason why)
@@ -234,8 +285,11 @@ static void atomic_fragments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(echo_of_large_sizes), cmocka_unit_test(the_largest_datagram),
-        cmocka_unit_test(parameter_problems),  cmocka_unit_test(time_exceeded),
+        cmocka_unit_test(echo_of_large_sizes),
+        cmocka_unit_test(the_largest_datagram),
+        cmocka_unit_test(rfc7739_5_identifications),
+        cmocka_unit_test(parameter_problems),
+        cmocka_unit_test(time_exceeded),
         cmocka_unit_test(atomic_fragments),
     };
 

@@ -21,7 +21,7 @@ static struct kit_packet datagram(void)
 }
 
 /* [RFC 8200 3]
- * RFC 8200 3-a, 3-b. */
+ * RFC 8200 3-a, 3-b, RFC 8504 5.1-a. */
 static void rfc8200_3_a_plain_header_is_read(void **state)
 {
     struct kit_packet p = datagram();
@@ -311,7 +311,7 @@ static struct ip_hdr random_header(uint64_t *rng)
     return ip;
 }
 
-/* RFC 8200 3-a. */
+/* RFC 8200 3-a, RFC 8504 5.1-a. */
 static void test_what_is_built_is_read_back(void **state)
 {
     static uint8_t packet[IPV6_HEADER + IPV6_PAYLOAD_MAX];

@@ -66,9 +66,11 @@ static const struct op every_kind[] = {
      .ifname = "tun0",
      .index = 7,
      .owner = 1000,
+     .group = 12,
      .holder = {"lab", "run 4711 815 12"},
      .holders = 2},
     {.kind = OP_ADDRESS, .ifname = "tun0", .index = 7},
+    {.kind = OP_MTU, .ifname = "tun0", .index = 7, .mtu = 9000, .mtu_before = 1500},
     {.kind = OP_LINK_UP, .ifname = "a-name-of-15-ch", .index = 2147483647},
     {.kind = OP_CHAIN, .table_too = true, .firewall = FIREWALL_NFTABLES},
     {.kind = OP_RULE, .ifname = "tun0", .firewall = FIREWALL_IPTABLES_NFT},
@@ -123,6 +125,9 @@ static void every_kind_survives(void **state)
         assert_string_equal(a->ifname, b->ifname);
         assert_int_equal(a->index, b->index);
         assert_int_equal(a->owner, b->owner);
+        assert_int_equal(a->group, b->group);
+        assert_int_equal(a->mtu, b->mtu);
+        assert_int_equal(a->mtu_before, b->mtu_before);
         assert_int_equal(a->holders, b->holders);
         for (unsigned h = 0; h < a->holders; h++)
             assert_string_equal(a->holder[h], b->holder[h]);
@@ -153,7 +158,7 @@ static void the_same_thing_is_kept_once(void **state)
 
     (void)state;
     assert_int_equal(journal_put(j, &device), 0);
-    assert_int_equal(journal_put(j, &every_kind[3]), 0);
+    assert_int_equal(journal_put(j, &every_kind[4]), 0);
     device.index = 99;
     assert_int_equal(journal_put(j, &device), 0);
     assert_int_equal(journal_put(j, &chain), 0);

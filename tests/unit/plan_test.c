@@ -58,14 +58,15 @@ static void complete_device(unsigned i)
     d->link.group = -1;
 }
 
-/* Compare the plan's kinds with a string of letters: Device, Address, Up, Chain, Rule, Sysctl. */
+/* Compare the plan's kinds with a string of letters: Device, Address, Mtu, Up, Chain, Rule, Sysctl.
+ */
 static void assert_plan(unsigned parts, const char *kinds)
 {
     char got[PLAN_OPS_MAX + 1] = "";
 
     assert_int_equal(plan_up(&lab, parts, &facts, &plan, why), 0);
     for (unsigned i = 0; i < plan.ops; i++)
-        got[i] = "DAUCRS"[plan.op[i].kind];
+        got[i] = "DAMUCRS"[plan.op[i].kind];
     assert_string_equal(got, kinds);
 }
 
@@ -359,6 +360,43 @@ static void other_addresses(void **state)
     assert_string_equal(plan.op[0].ifname, "tun1");
 }
 
+/* A packet's size, a group, several descriptors: made so, changed where it can be, or refused. */
+static void a_lab_of_another_kind(void **state)
+{
+    char text[OP_TEXT_MAX];
+
+    (void)state;
+    lab.mtu = 9000;
+    lab.group = 7;
+    lab.queues = true;
+    assert_plan(PART_DEVICES, "DMAAUDMAAU");
+    assert_string_equal(op_do_text(&plan.op[0], text),
+                        "ip tuntap add dev tun0 mode tun user 1000 group 7 multi_queue");
+    assert_string_equal(op_do_text(&plan.op[1], text), "ip link set dev tun0 mtu 9000");
+    lab.owner = -1;
+    assert_plan(PART_DEVICES, "DMAAUDMAAU");
+    assert_string_equal(op_do_text(&plan.op[5], text),
+                        "ip tuntap add dev tun1 mode tun group 7 multi_queue");
+    lab.mtu = 1500;
+    assert_plan(PART_DEVICES, "DAAUDAAU");
+    bare_machine(NULL);
+    complete_device(0);
+    complete_device(1);
+    facts.device[0].link.mtu = facts.device[1].link.mtu = 1500;
+    facts.forwarding[FAMILY_IPV4] = facts.forwarding[FAMILY_IPV6] = 1;
+    assert_true(plan_is_up(&lab, &facts));
+    lab.mtu = 2000;
+    assert_false(plan_is_up(&lab, &facts));
+    assert_plan(PART_DEVICES, "MM");
+    lab.group = 7;
+    assert_refused(PART_DEVICES, "tun0 is for group id -1, not 7");
+    lab.group = -1;
+    lab.queues = true;
+    assert_refused(PART_DEVICES, "tun0 was made for one descriptor");
+    facts.device[0].link.queues = facts.device[1].link.queues = true;
+    assert_plan(PART_DEVICES, "MM");
+}
+
 static void other_owners(void **state)
 {
     (void)state;
@@ -451,6 +489,7 @@ int main(void)
         TEST(what_is_not_a_tun),
         TEST(other_addresses),
         TEST(other_owners),
+        TEST(a_lab_of_another_kind),
         TEST(a_subnet_in_use),
         TEST(sameness),
         TEST(many_nodes),

@@ -19,7 +19,14 @@ static void speaking(void)
 static enum reason ecn_inject(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len, uint8_t ecn)
 {
     struct addr local = LOCAL_ADDR, remote = REMOTE_ADDR;
-    uint8_t b[DEVICE_BUF], *data = b + IPV4_HEADER_MIN + TCP_HEADER_MIN;
+    struct ip_hdr ip = {.src = remote,
+                        .dst = local,
+                        .version = rig.v6 ? 6 : 4,
+                        .tos = 0xb8 | ecn,
+                        .ttl = 64,
+                        .proto = IP_PROTO_TCP};
+    size_t header = ip_build_len(&ip) + TCP_HEADER_MIN;
+    uint8_t b[DEVICE_BUF], *data = b + header;
     struct tcp_hdr hdr = {
         .sport = flow.remote_port,
         .dport = flow.local_port,
@@ -28,18 +35,12 @@ static enum reason ecn_inject(uint8_t flags, uint32_t seq, uint32_t ack, uint32_
         .wnd = FULL_WND,
         .flags = flags,
     };
-    struct ip_hdr ip = {.src = remote,
-                        .dst = local,
-                        .version = 4,
-                        .tos = 0xb8 | ecn,
-                        .ttl = 64,
-                        .proto = IP_PROTO_TCP};
     struct slice s = {NULL, data, len};
 
     pattern_fill(data, seq, len);
-    tcp_build(b + IPV4_HEADER_MIN, &remote, &local, &hdr, 0, &s, len ? 1 : 0);
+    tcp_build(b + header - TCP_HEADER_MIN, &remote, &local, &hdr, 0, &s, len ? 1 : 0);
     ip_build(b, &ip, TCP_HEADER_MIN + len);
-    return rig_input(b, IPV4_HEADER_MIN + TCP_HEADER_MIN + len);
+    return rig_input(b, (uint32_t)header + len);
 }
 
 #define marked(flags, seq, ack, len)                                                               \
@@ -228,7 +229,8 @@ static void rfc3168_6_1_5_a_probe_of_the_tail(void **state)
 
 /* ---- as receiver ---- */
 
-/* RFC 3168 6.1.3: from a mark on each acknowledgment says ECE, until text says CWR. */
+/* RFC 8504 5.12-a, and tcp6_ecn_test.c shows it over IPv6.
+ * RFC 3168 6.1.3: from a mark on each acknowledgment says ECE, until text says CWR. */
 static void rfc3168_6_1_3_a_mark_is_echoed_until_cwr(void **state)
 {
     (void)state;
@@ -321,7 +323,8 @@ static void ten_in_flight(void)
     expect_nothing();
 }
 
-/* SHLD-8, RFC 3168 6.1.2: as after a loss, once for all that was in flight; nothing is sent again,
+/* RFC 8504 5.12-a, over IPv6 as well.
+ * SHLD-8, RFC 3168 6.1.2: as after a loss, once for all that was in flight; nothing is sent again,
  * and the next new text says CWR. */
 static void rfc3168_6_1_2_an_echo_slows_down_once_for_a_flight(void **state)
 {

@@ -306,6 +306,8 @@ static void refused_in_any_case(void **state)
     for (uint8_t pointer = 4; pointer <= 12; pointer = (uint8_t)(pointer + 4)) {
         o.b[2] = pointer;
         assert_int_equal(rig_routed(SYN, 0, 0, 0, o), REASON_IP_ROUTE_UNFINISHED);
+        assert_true(rig_take());
+        expect_why(REASON_SEND_UNREACHABLE);
     }
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         o = came_by(false, G1, G2, G3);
@@ -314,9 +316,14 @@ static void refused_in_any_case(void **state)
     }
     o = came_by(false, G1, G2, 0);
     o.b[2] = 20;
+    expect_nothing();
     assert_int_equal(rig_routed(SYN, 0, 0, 0, o), REASON_IP_ROUTE);
+    assert_true(rig_take());
+    expect_why(REASON_SEND_PARAM_PROBLEM);
     o.len = 4;
     assert_int_equal(rig_routed(SYN, 0, 0, 0, o), REASON_IP_OPTION);
+    assert_true(rig_take());
+    expect_why(REASON_SEND_PARAM_PROBLEM);
     expect_nothing();
     assert_int_equal(stack_totals(rig.st)->conns, 0);
     end();

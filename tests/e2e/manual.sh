@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+#
+# netsetup(8): every option and command of the program is in it, and no other; it can be set; and its
+# examples, typed one after the other, succeed.
+
+. "$(dirname "$0")/lib.sh"
+need_tun
+page=docs/netsetup.8
+
+help=$("$BIN/netsetup" --help)
+is "the manual page has the options that the program has" \
+    "$(sed -n '/^\.SH OPTIONS/,/^\.SH EXIT/s/^\.BR \\-\(.\) ", " \\-\\-\([a-z]*\).*/-\1, --\2/p' $page | sort)" \
+    "$(grep -oE '^ +-., --[a-z]+' <<<"$help" | sed 's/^ *//' | sort)"
+is "with an argument where they have one" \
+    "$(sed -n 's/^\.BR \\-. ", " \\-\\-\([a-z]*\) " \\fI\([A-Z]*\).*/\1 \2/p' $page | sort)" \
+    "$(grep -oE '^ +-., --[a-z]+[= ][A-Z]+' <<<"$help" | sed -E 's/.*--([a-z]+)./\1 /' | sort)"
+is "and its commands" "$(sed -n '/^\.SH COMMANDS/,/^\.SH OPTIONS/s/^\.B \([a-z]*\)$/\1/p' $page | sort -u)" \
+    "$(sed -n '/^commands:/,/^$/s/^  \([a-z]\+\) .*/\1/p' <<<"$help" | sort)"
+if command -v groff >/dev/null; then
+    is "it can be set without a warning" "$(groff -man -Tutf8 -ww $page 2>&1 >/dev/null)" ""
+else
+    skip "it can be set" "groff is not installed"
+fi
+
+PATH=$PWD/$BIN:$PATH
+sed -n '/^\.SH EXAMPLES/,/^\.SH SEE/p' $page | awk '/^\.EX/ { inside = 1; next } /^\.EE/ { inside = 0 }
+    inside { gsub(/\\-/, "-"); print }' >"$WORK/examples"
+is "there are examples" "$([ "$(wc -l <"$WORK/examples")" -ge 10 ] && echo yes)" yes
+while IFS= read -r line <&3; do
+    check "$line" timeout 20 bash -c "$line"
+done 3<"$WORK/examples"
+is "they leave nothing" "$(ip -o link | grep -cE ' (tun|o)[0-9]')" 0
+finish
