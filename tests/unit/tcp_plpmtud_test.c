@@ -175,6 +175,25 @@ static void rfc4821_7_6_1_a_probe_passes(void **state)
     end();
 }
 
+/* [RFC 4821 5.2]: connections share what is known of a path, and one of them probes it. */
+static void rfc4821_5_2_one_probe_for_each_path(void **state)
+{
+    (void)state;
+    begin_bulk(false);
+    fall(base());
+    assert_true(turn(40, true));
+    drain();
+    flow = (struct flow){.local_port = LOCAL_PORT, .remote_port = REMOTE_PORT + 1, .irs = 77};
+    open_passive();
+    got = 1;
+    app_send(QUEUED);
+    (void)turn(4, false);
+    assert_int_equal(tcb()->snd_mss, base() - header());
+    assert_true(got > 30 * base());
+    counted(SEND_MTU_PROBE, 1);
+    end();
+}
+
 /* Three duplicates, with or without selective acknowledgments of what came behind the probe. */
 static void miss_probe(uint32_t at, uint32_t len, bool sack)
 {
@@ -327,6 +346,7 @@ int main(void)
         cmocka_unit_test(rfc4821_7_7_the_least),
         cmocka_unit_test(rfc4821_7_3_the_search),
         cmocka_unit_test(rfc4821_7_6_1_a_probe_passes),
+        cmocka_unit_test(rfc4821_5_2_one_probe_for_each_path),
         cmocka_unit_test(rfc4821_7_6_2_a_lost_probe_is_no_congestion),
         cmocka_unit_test(rfc4821_7_4_enough_behind_it),
         cmocka_unit_test(rfc4821_7_5_a_router_refuses_a_probe),
