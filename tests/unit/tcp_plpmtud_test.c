@@ -162,9 +162,12 @@ static void rfc4821_7_6_1_a_probe_passes(void **state)
         assert_true(rig.why != REASON_SEND_MTU_PROBE && rig.ip.total_len <= base());
     advance(10 * MSEC);
     counted(MTU_RAISED, 0);
+    /* the least there is (RFC 5681 equation 4) */
+    rig.st->conns[0].tcb.cc.ssthresh = 2U * tcb()->snd_mss;
     inject(ACK, 1, at + MSS, FULL_WND, 0);
     counted(MTU_RAISED, 1);
     assert_int_equal(tcb()->snd_mss, MSS);
+    assert_true(tcb()->cc.ssthresh >= 2 * MSS && tcb()->cc.cwnd >= MSS);
     got = at + MSS;
     pass = UINT32_MAX;
     (void)turn(5, false);
