@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "firewalld.h"
 #include "holder.h"
 #include "setup.h"
 
@@ -69,6 +70,7 @@ static int prepare(struct setup *s, struct op *op, int *ret_fd)
         return sysctl_save(op);
     case OP_CHAIN:
     case OP_RULE:
+    case OP_ZONE:
     case OP_KINDS:
         break;
     }
@@ -100,6 +102,8 @@ static int commit(struct setup *s, const struct op *op, int fd, char *said)
         return netlink_link_set_up(s->nl, op->index);
     case OP_RULE:
         return firewall_rule_add(op->family, op->firewall, op->ifname, said);
+    case OP_ZONE:
+        return firewalld_put(op->ifname, FIREWALLD_ZONE, said);
     case OP_SYSCTL:
         return sysctl_write(op->want.name, op->want.value);
     case OP_CHAIN: /* iptables makes it with the first rule */

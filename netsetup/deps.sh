@@ -37,6 +37,8 @@ test  | pgrep         | procps             | procps-ng           | procps-ng
 extra | clang         | clang              | clang               | clang
 extra | clang-format  | clang-format       | clang-tools-extra   | clang
 extra | cppcheck      | cppcheck           | cppcheck            | cppcheck
+extra | firewall-cmd  | firewalld          | firewalld           | firewalld
+extra | dbus-daemon   | dbus               | dbus-daemon         | dbus
 extra | nft           | nftables           | nftables            | nftables
 extra | groff         | groff-base         | groff-base          | groff
 extra | setcap        | libcap2-bin        | libcap              | libcap

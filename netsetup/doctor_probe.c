@@ -96,10 +96,7 @@ static void mend_chain(const struct exam *e, const struct probing *p, const stru
         return;
     }
     if (strcmp(c->table, "firewalld") == 0) {
-        snprintf(out, MEND_MAX,
-                 "firewall-cmd --zone=trusted --change-interface=%s && "
-                 "firewall-cmd --zone=trusted --change-interface=%s",
-                 probe->in, probe->out);
+        snprintf(out, MEND_MAX, "%s up", say_self());
         return;
     }
     if (c->hook == HOOK_FORWARD)

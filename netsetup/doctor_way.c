@@ -11,6 +11,7 @@
 #include "device.h"
 #include "doctor.h"
 #include "exec.h"
+#include "firewalld.h"
 
 enum {
     ADDRS_MAX = 512, /* addresses of the machine that are looked through */
@@ -40,8 +41,24 @@ static void examine_family_rules(struct exam *e, enum family family)
     }
 }
 
+/* Without a zone the default one is the TUN's, which lets nothing pass between zones. */
+static void examine_zones(struct exam *e)
+{
+    for (unsigned i = 0; e->s->facts.firewalld && i < e->s->lab.nodes; i++) {
+        struct hop *h = exam_hop(e, "zone", e->s->lab.node[i].ifname);
+
+        if (e->s->facts.device[i].trusted) {
+            hop_ok(h, "firewalld trusts it");
+            continue;
+        }
+        hop_broken(h, "not in firewalld's zone " FIREWALLD_ZONE ", so firewalld drops its packets");
+        hop_mend_up(e, h);
+    }
+}
+
 void examine_rules(struct exam *e)
 {
+    examine_zones(e);
     for (enum family f = 0; f < FAMILIES; f++)
         if (lab_speaks(&e->s->lab, &e->s->facts, f))
             examine_family_rules(e, f);
@@ -141,7 +158,8 @@ static void mend_route(const struct exam *e, struct hop *h, unsigned to, unsigne
     struct addr node = lab_node_addr(&e->s->lab, to, a);
     bool v6 = family_of(&node) == FAMILY_IPV6;
     char dst[ADDR_TEXT_MAX], kernel[ADDR_TEXT_MAX];
-    struct addr net = addr_network(&n->addr[a].addr, n->addr[a].prefix_len);
+    struct addr net = addr_network(n->addr[a].has_peer ? &n->addr[a].peer : &n->addr[a].addr,
+                                   n->addr[a].prefix_len);
 
     if (l->local)
         mend_local(e, h, &node);

@@ -66,4 +66,7 @@ int rawtable_look(enum family family, enum firewall_kind kind, bool *ret_table, 
  */
 int rawtable_remove(enum family family, enum firewall_kind kind, bool table_too);
 
+/* Whether firewalld has its table in nf_tables here. */
+bool rawtable_has_firewalld(void);
+
 #endif

@@ -109,13 +109,23 @@ static int guard(struct setup *s, int fd)
     return code;
 }
 
-int guardian_start(const struct setup *s, struct guardian *ret)
+/* A guardian that is dead by now does not matter here: it is started again, or was not needed. */
+static void tell(int pipe, pid_t pid)
+{
+    ssize_t n = write(pipe, &pid, sizeof(pid));
+
+    (void)n;
+}
+
+int guardian_start(const struct setup *s, pid_t cmd, struct guardian *ret)
 {
     int fds[2];
     pid_t pid;
 
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -errno;
+    if (cmd)
+        tell(fds[1], cmd); /* so that it knows from its first moment */
     pid = fork();
     if (pid == 0) {
         static struct setup own;
@@ -138,18 +148,10 @@ int guardian_start(const struct setup *s, struct guardian *ret)
     return 0;
 }
 
-/* A guardian that is dead by now does not matter here: it is started again, or was not needed. */
-static void tell(const struct guardian *g, pid_t pid)
-{
-    ssize_t n = write(g->pipe, &pid, sizeof(pid));
-
-    (void)n;
-}
-
 void guardian_guards(const struct guardian *g, pid_t cmd)
 {
     if (g)
-        tell(g, cmd);
+        tell(g->pipe, cmd);
 }
 
 bool guardian_is(const struct guardian *g, pid_t pid)
@@ -159,7 +161,9 @@ bool guardian_is(const struct guardian *g, pid_t pid)
 
 void guardian_end(const struct guardian *g)
 {
-    tell(g, 0);
+    if (g->pid < 0)
+        return;
+    tell(g->pipe, 0);
     close(g->pipe);
     while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
         ;

@@ -15,8 +15,11 @@ struct guardian {
     int pipe; /* our end: what the guardian must know goes in, and its end means that we are dead */
 };
 
-/* Start it, before the first change is made. 0 or a negative errno. */
-int guardian_start(const struct setup *s, struct guardian *ret);
+/*
+ * Start it, before the first change is made; or again, when `cmd` (else 0) runs already. 0 or a
+ * negative errno.
+ */
+int guardian_start(const struct setup *s, pid_t cmd, struct guardian *ret);
 
 /* Which process it shall end before it takes down. NULL is allowed here and below. */
 void guardian_guards(const struct guardian *g, pid_t cmd);

@@ -10,6 +10,7 @@
  *     {"op": "chain", "table": true, "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "family": "ipv6", "firewall": "legacy"},
+ *     {"op": "zone", "ifname": "tun0", "before": ""},
  *     {"op": "sysctl", "ifname": "eth0", "index": 7, "name": "net/ipv6/conf/eth0/accept_ra",
  *      "value": "2", "saved": [["net/ipv6/conf/eth0/accept_ra", "1"]]},
  *     {"op": "sysctl", "name": "net/ipv4/ip_forward", "value": "1",
@@ -37,8 +38,9 @@ enum {
 };
 
 static const char *const kind_names[OP_KINDS] = {
-    [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up", [OP_MTU] = "mtu",
-    [OP_CHAIN] = "chain",   [OP_RULE] = "rule",       [OP_SYSCTL] = "sysctl",
+    [OP_DEVICE] = "device", [OP_ADDRESS] = "address", [OP_LINK_UP] = "link-up",
+    [OP_MTU] = "mtu",       [OP_CHAIN] = "chain",     [OP_RULE] = "rule",
+    [OP_ZONE] = "zone",     [OP_SYSCTL] = "sysctl",
 };
 
 static const char *firewall_text(enum firewall_kind kind)
@@ -110,6 +112,9 @@ static json_t *op_to_json(const struct op *op)
         set_int(o, "owner", op->owner);
         set_int(o, "group", op->group);
         break;
+    case OP_ZONE:
+        set_string(o, "before", op->zone);
+        break;
     case OP_MTU:
         set_int(o, "mtu", op->mtu);
         set_int(o, "before", op->mtu_before);
@@ -117,6 +122,8 @@ static json_t *op_to_json(const struct op *op)
     case OP_ADDRESS:
         set_string(o, "address", addr_format(&op->addr.addr, text));
         set_int(o, "prefix", op->addr.prefix_len);
+        if (op->addr.has_peer)
+            set_string(o, "peer", addr_format(&op->addr.peer, text));
         if (op->mroute)
             json_object_set_new(o, "mroute", json_true());
         break;
@@ -227,6 +234,11 @@ static bool get_address(const json_t *o, struct op *op)
         !get_int(o, "prefix", 1, addr_is_v4(&op->addr.addr) ? 32 : 128, &prefix_len))
         return false;
     op->addr.prefix_len = (uint8_t)prefix_len;
+    op->addr.has_peer = json_object_get(o, "peer") != NULL;
+    if (op->addr.has_peer &&
+        (!get_string(o, "peer", text, sizeof(text)) || parse_addr(text, &op->addr.peer) < 0 ||
+         addr_is_v4(&op->addr.peer) != addr_is_v4(&op->addr.addr)))
+        return false;
     op->mroute = json_is_true(json_object_get(o, "mroute"));
     return true;
 }
@@ -280,6 +292,8 @@ static bool get_fields(const json_t *o, struct op *op)
         return !json_object_get(o, "firewall") || get_firewall(o, op);
     case OP_RULE:
         return get_firewall(o, op);
+    case OP_ZONE:
+        return get_string(o, "before", op->zone, sizeof(op->zone));
     case OP_SYSCTL:
         op->undoing = json_is_true(json_object_get(o, "undoing"));
         return get_string(o, "name", op->want.name, sizeof(op->want.name)) &&
@@ -302,7 +316,7 @@ static bool get_op(const json_t *o, struct op *op)
             break;
     if (op->kind == OP_KINDS)
         return false;
-    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE ||
+    if ((op_part(op->kind) == PART_DEVICES || op->kind == OP_RULE || op->kind == OP_ZONE ||
          json_object_get(o, "ifname")) &&
         !get_string(o, "ifname", op->ifname, sizeof(op->ifname)))
         return false;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "firewalld.h"
 #include "nodes.h"
 #include "setup.h"
 
@@ -28,14 +29,16 @@ static bool overlaps(const struct netlink_addr *ours, const struct netlink_addr 
 {
     unsigned len = ours->prefix_len < other->prefix_len ? ours->prefix_len : other->prefix_len;
     enum family family = family_of(&ours->addr);
+    const struct addr *a = ours->has_peer ? &ours->peer : &ours->addr;
+    const struct addr *b = other->has_peer ? &other->peer : &other->addr;
 
     if (family_of(&other->addr) != family)
         return false;
     if (family == FAMILY_IPV4)
         len += 96; /* of its mapped form */
-    if (memcmp(ours->addr.b, other->addr.b, len / 8) != 0)
+    if (memcmp(a->b, b->b, len / 8) != 0)
         return false;
-    return len % 8 == 0 || (ours->addr.b[len / 8] ^ other->addr.b[len / 8]) >> (8 - len % 8) == 0;
+    return len % 8 == 0 || (a->b[len / 8] ^ b->b[len / 8]) >> (8 - len % 8) == 0;
 }
 
 /* What address `a` of the machine means for the node's address `i`. Returns whether it is that. */
@@ -46,7 +49,8 @@ static bool note_for(const struct lab_node *n, unsigned i, const struct netlink_
     struct addr_facts *f = &d->addr[i];
 
     if (d->exists && a->index == d->link.index) {
-        bool it = addr_eq(&a->addr, &ours->addr) && a->prefix_len == ours->prefix_len;
+        bool it = addr_eq(&a->addr, &ours->addr) && a->prefix_len == ours->prefix_len &&
+                  a->has_peer == ours->has_peer && (!a->has_peer || addr_eq(&a->peer, &ours->peer));
 
         f->there |= it;
         return it;
@@ -127,6 +131,18 @@ static void look_at_rules(struct setup *s, enum family family)
     if (filter == FIREWALL_IPTABLES_NFT || filter == FIREWALL_IPTABLES_LEGACY)
         f->forward_drops = firewall_forward_drops(family, filter, s->lab.node[0].ifname,
                                                   s->lab.node[1].ifname) == 1;
+}
+
+static void look_at_firewalld(struct setup *s)
+{
+    for (unsigned i = 0; i < s->lab.nodes; i++) {
+        struct device_facts *d = &s->facts.device[i];
+
+        s->facts.firewalld = firewalld_zone_of(s->lab.node[i].ifname, d->zone) == 0;
+        if (!s->facts.firewalld)
+            return;
+        d->trusted = strcmp(d->zone, FIREWALLD_ZONE) == 0;
+    }
 }
 
 /* ---- IPv6 ---- */
@@ -236,6 +252,7 @@ int look(struct setup *s)
     for (enum family f = 0; f < FAMILIES; f++)
         if (lab_speaks(&s->lab, &s->facts, f))
             look_at_rules(s, f);
+    look_at_firewalld(s);
     if (lab_speaks(&s->lab, &s->facts, FAMILY_IPV6) && s->facts.forwarding[FAMILY_IPV6] != 1)
         r = look_at_routers(s);
     return r;

@@ -31,6 +31,7 @@ struct arguments {
     const char *nodes;
     uint32_t mtu;
     bool queues;
+    bool peer;
 };
 
 static const struct option_spec options[] = {
@@ -61,6 +62,8 @@ static const struct option_spec options[] = {
     {'u', "user", "NAME", OPTION_STRING, offsetof(struct arguments, user), 0, 0,
      "Who may open the TUNs without privilege, by name or number; otherwise the user who typed the "
      "command (through sudo, too). As root, run's CMD is run as that user."},
+    {'p', "peer", NULL, OPTION_FLAG, offsetof(struct arguments, peer), 0, 0,
+     "Point-to-point addresses: the far end of each is the node itself, and only that is routed."},
     {'q', "quiet", NULL, OPTION_FLAG, offsetof(struct arguments, quiet), 0, 0,
      "Say nothing but errors."},
     {'v', "verbose", NULL, OPTION_COUNT, offsetof(struct arguments, verbose), 0, 0,
@@ -159,9 +162,11 @@ static int take_arguments(const struct arguments *a, struct setup *s)
     s->lab.group = group;
     s->lab.mtu = a->mtu;
     s->lab.queues = a->queues;
-    s->nodes_chosen = a->nodes != NULL;
+    s->nodes_chosen = a->nodes || a->peer;
     if (a->nodes && nodes_parse(a->nodes, &s->lab, why) < 0)
         return usage_error(&program, "--nodes: %s", why);
+    if (a->peer)
+        lab_point_to_point(&s->lab);
     s->parts = PART_ALL;
     s->owner_chosen = a->user != NULL;
     s->all = a->all;

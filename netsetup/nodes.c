@@ -140,8 +140,10 @@ bool nodes_remembered(const struct journal *j, const char *holder, struct lab *l
             continue;
         n = node_called(&found, op->ifname);
         if (n && n->addrs < LAB_ADDRS_MAX)
-            n->addr[n->addrs++] =
-                (struct netlink_addr){.addr = op->addr.addr, .prefix_len = op->addr.prefix_len};
+            n->addr[n->addrs++] = (struct netlink_addr){.addr = op->addr.addr,
+                                                        .prefix_len = op->addr.prefix_len,
+                                                        .has_peer = op->addr.has_peer,
+                                                        .peer = op->addr.peer};
     }
     if (is_part_of(lab, &found))
         return false;

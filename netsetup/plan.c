@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "firewalld.h"
 #include "nftrules.h"
 #include "run/self.h"
 
@@ -69,8 +70,22 @@ struct addr lab_node_addr(const struct lab *lab, unsigned i, unsigned a)
     const struct netlink_addr *kernel = &lab->node[i].addr[a];
     struct addr node = addr_network(&kernel->addr, kernel->prefix_len);
 
+    if (kernel->has_peer)
+        return kernel->peer;
     node.b[15] |= i == 0 ? 7 : 5;
     return node;
+}
+
+void lab_point_to_point(struct lab *lab)
+{
+    for (unsigned i = 0; i < lab->nodes; i++)
+        for (unsigned a = 0; a < lab->node[i].addrs; a++) {
+            struct netlink_addr *kernel = &lab->node[i].addr[a];
+
+            kernel->peer = lab_node_addr(lab, i, a);
+            kernel->has_peer = true;
+            kernel->prefix_len = addr_is_v4(&kernel->addr) ? 32 : 128;
+        }
 }
 
 bool lab_node_addr_of(const struct lab *lab, unsigned i, enum family family, struct addr *ret)
@@ -257,6 +272,16 @@ static void plan_rules(struct plan *plan, const struct lab *lab, const struct fa
     }
 }
 
+static void plan_zones(struct plan *plan, const struct lab *lab, const struct facts *facts)
+{
+    for (unsigned i = 0; i < lab->nodes; i++) {
+        const struct device_facts *d = &facts->device[i];
+
+        if (!d->trusted)
+            snprintf(add_op(plan, OP_ZONE, lab->node[i].ifname)->zone, ZONE_MAX, "%s", d->zone);
+    }
+}
+
 static struct op *add_sysctl(struct plan *plan, const char *name, const char *value)
 {
     struct op *op = add_op(plan, OP_SYSCTL, "");
@@ -302,6 +327,8 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
         plan_device(ret, lab, facts, i);
     for (enum family f = 0; parts & PART_RULES && f < FAMILIES; f++)
         plan_rules(ret, lab, facts, f);
+    if (parts & PART_RULES && facts->firewalld)
+        plan_zones(ret, lab, facts);
     if (parts & PART_FORWARDING)
         plan_forwarding(ret, lab, facts);
     return 0;
@@ -322,6 +349,9 @@ bool plan_is_up(const struct lab *lab, const struct facts *facts)
 {
     for (unsigned i = 0; i < lab->nodes; i++)
         if (!device_is_up(lab, &lab->node[i], facts, &facts->device[i]))
+            return false;
+    for (unsigned i = 0; facts->firewalld && i < lab->nodes; i++)
+        if (!facts->device[i].trusted)
             return false;
     for (enum family f = 0; f < FAMILIES; f++) {
         enum firewall_kind kind = facts->firewall[f].kind;
@@ -364,6 +394,7 @@ enum part op_part(enum op_kind kind)
         return PART_DEVICES;
     case OP_CHAIN:
     case OP_RULE:
+    case OP_ZONE:
         return PART_RULES;
     case OP_SYSCTL:
         return PART_FORWARDING;
@@ -416,10 +447,13 @@ static const char *rule_text(const struct op *op, const char *verb, char out[OP_
 static const char *address_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
 {
     char text[ADDR_TEXT_MAX];
+    char far[ADDR_TEXT_MAX + 8] = "";
     bool nodad = family_of(&op->addr.addr) == FAMILY_IPV6 && strcmp(verb, "add") == 0;
 
-    snprintf(out, OP_TEXT_MAX, "ip address %s %s/%u dev %s%s", verb,
-             addr_format(&op->addr.addr, text), op->addr.prefix_len, op->ifname,
+    if (op->addr.has_peer)
+        snprintf(far, sizeof(far), " peer %s", addr_format(&op->addr.peer, text));
+    snprintf(out, OP_TEXT_MAX, "ip address %s %s%s/%u dev %s%s", verb,
+             addr_format(&op->addr.addr, text), far, op->addr.prefix_len, op->ifname,
              nodad ? " nodad" : "");
     return out;
 }
@@ -468,6 +502,10 @@ const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
         break;
     case OP_RULE:
         return rule_text(op, "-A", out);
+    case OP_ZONE:
+        snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=" FIREWALLD_ZONE " --change-interface=%s",
+                 op->ifname);
+        break;
     case OP_SYSCTL:
         return sysctl_text(&op->want, out);
     case OP_CHAIN: /* iptables makes it with the first rule */
@@ -505,6 +543,11 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
         break;
     case OP_RULE:
         return rule_text(op, "-D", out);
+    case OP_ZONE:
+        snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=%s --%s-interface=%s",
+                 op->zone[0] ? op->zone : FIREWALLD_ZONE, op->zone[0] ? "change" : "remove",
+                 op->ifname);
+        break;
     case OP_SYSCTL:
         snprintf(zero.value, sizeof(zero.value), "%s", op->saved_count ? op->saved[0].value : "0");
         return sysctl_text(&zero, out);

@@ -19,12 +19,13 @@ enum {
     LAB_NODES_MAX = 8,      /* nodes, each with a TUN of its own */
     LAB_ADDRS_MAX = 4,      /* addresses of the kernel on one TUN */
     RA_LINKS_MAX = 16,      /* interfaces that take their IPv6 routes from a router */
-    PLAN_OPS_MAX = 100,     /* 9 for each node, and for each family the chain and the sysctl; RA */
+    PLAN_OPS_MAX = 110,     /* 10 for each node, and for each family the chain and the sysctl; RA */
     OP_SAVED_MAX = 512,     /* sysctl values that one operation can put back */
     SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv6/conf/INTERFACE/forwarding" with its final zero */
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
     HOLDERS_MAX = 16,       /* labs and runs that share one change */
     HOLDER_MAX = 64,        /* bytes of a holder's name, see holder.h */
+    ZONE_MAX = 32,          /* bytes of the name of a zone of firewalld, with its final zero */
     OP_TEXT_MAX = 256,      /* bytes of an operation as a command line */
     REFUSAL_TEXT_MAX = 512, /* bytes of the reason why there is no plan */
     OFF_TEXT_MAX = 200,     /* bytes of the reason why there is no IPv6 */
@@ -94,6 +95,8 @@ struct device_facts {
     bool has_other;                        /* an address besides those and the link-local ones */
     struct netlink_addr other;
     bool rule[FAMILIES]; /* our NOTRACK rule for it is there */
+    bool trusted;        /* in that zone of firewalld */
+    char zone[ZONE_MAX]; /* or in which; "" for none */
 };
 
 /* About one family's packet filter. */
@@ -113,6 +116,7 @@ struct ra_link {
 struct facts {
     struct device_facts device[LAB_NODES_MAX]; /* as in struct lab */
     struct firewall_facts firewall[FAMILIES];
+    bool firewalld;              /* keeps this network's firewall */
     int forwarding[FAMILIES];    /* the machine's switch: 0, 1, or -1 when it cannot be read */
     bool ipv6;                   /* our TUNs can have it */
     char ipv6_off[OFF_TEXT_MAX]; /* otherwise: why not, and what to do */
@@ -129,6 +133,7 @@ enum op_kind {
     OP_LINK_UP,
     OP_CHAIN, /* the chain that the tool is about to make for the first rule */
     OP_RULE,
+    OP_ZONE, /* of firewalld */
     OP_SYSCTL,
     OP_KINDS,
 };
@@ -140,19 +145,19 @@ struct saved_value {
 
 struct op {
     enum op_kind kind;
-    char
-        ifname[NETLINK_NAME_MAX]; /* DEVICE, ADDRESS, MTU, LINK_UP, RULE; SYSCTL of one interface */
-    int index;                    /* the same but RULE: the link's, which is never reused */
-    int64_t owner;                /* DEVICE */
-    int64_t group;                /* DEVICE */
-    bool queues;                  /* DEVICE */
-    uint32_t mtu, mtu_before;     /* MTU */
-    struct netlink_addr addr;     /* ADDRESS */
-    bool mroute;                  /* ADDRESS: the kernel adds the multicast route with it */
-    enum family family;           /* CHAIN, RULE */
-    enum firewall_kind firewall;  /* CHAIN, RULE */
-    bool table_too;               /* CHAIN: the table was missing as well */
-    struct saved_value want;      /* SYSCTL */
+    char ifname[NETLINK_NAME_MAX]; /* all but CHAIN; SYSCTL of one interface */
+    int index;                   /* the same but RULE and ZONE: the link's, which is never reused */
+    int64_t owner;               /* DEVICE */
+    int64_t group;               /* DEVICE */
+    bool queues;                 /* DEVICE */
+    uint32_t mtu, mtu_before;    /* MTU */
+    struct netlink_addr addr;    /* ADDRESS */
+    bool mroute;                 /* ADDRESS: the kernel adds the multicast route with it */
+    enum family family;          /* CHAIN, RULE */
+    enum firewall_kind firewall; /* CHAIN, RULE */
+    char zone[ZONE_MAX];         /* ZONE: where it was before; "" for nowhere */
+    bool table_too;              /* CHAIN: the table was missing as well */
+    struct saved_value want;     /* SYSCTL */
     struct saved_value saved[OP_SAVED_MAX]; /* SYSCTL: what was, in the order of putting back */
     unsigned saved_count;
     bool undoing; /* SYSCTL: putting back has begun, so what is there now says nothing */
@@ -183,6 +188,9 @@ struct addr lab_node_addr(const struct lab *lab, unsigned i, unsigned a);
 
 /* The same in the first subnet of that family. False if there is none. */
 bool lab_node_addr_of(const struct lab *lab, unsigned i, enum family family, struct addr *ret);
+
+/* Make every address point to point: its far end is the node, and no subnet is routed there. */
+void lab_point_to_point(struct lab *lab);
 
 /* The network of an address: the bits behind the prefix are 0. */
 struct addr addr_network(const struct addr *addr, unsigned prefix_len);

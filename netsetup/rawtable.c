@@ -204,6 +204,15 @@ static int exists(enum family family, enum firewall_kind kind, int type, bool ch
     return r < 0 ? r : 1;
 }
 
+bool rawtable_has_firewalld(void)
+{
+    struct batch b = {.table = "firewalld", .seq = 1, .protocol = NFPROTO_INET};
+    struct answer a = {0};
+    int r = put_request(&b, NFT_MSG_GETTABLE, 0, false);
+
+    return r == 0 && transact(&b, &a) == 0;
+}
+
 int rawtable_look(enum family family, enum firewall_kind kind, bool *ret_table, bool *ret_chain)
 {
     struct answer a = {0};

@@ -138,8 +138,9 @@ static bool reap(const struct setup *s, pid_t cmd, struct guardian *g, int *ret_
             *ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : CODE_SIGNAL + WTERMSIG(status);
             ended = true;
         } else if (guardian_is(g, pid) && !ended) {
-            guardian_start(s, g);
-            guardian_guards(g, cmd);
+            close(g->pipe);
+            if (guardian_start(s, cmd, g) < 0)
+                *g = (struct guardian){.pid = -1, .pipe = -1}; /* then we do without */
         }
     }
     return ended;
@@ -210,7 +211,7 @@ static int run_here(struct setup *s)
     if (code)
         return code;
     holder_of_run(s->holder);
-    code = guardian_start(s, &g);
+    code = guardian_start(s, 0, &g);
     if (code < 0)
         return say_error(EXIT_FAILED, "cannot start a process: %s", strerror(-code));
     code = begin(s);

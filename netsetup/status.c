@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attached.h"
 #include "setup.h"
 
 enum {
@@ -79,6 +80,7 @@ static json_t *device_to_json(struct setup *s, unsigned i)
     const struct device_facts *d = &s->facts.device[i];
     const struct netlink_link *l = &d->link;
     json_t *o = json_object();
+    struct attached program;
 
     json_object_set_new(o, "name", json_string(s->lab.node[i].ifname));
     json_object_set_new(o, "exists", json_boolean(d->exists));
@@ -88,8 +90,13 @@ static json_t *device_to_json(struct setup *s, unsigned i)
     json_object_set_new(o, "tun", json_boolean(l->is_tun));
     json_object_set_new(o, "up", json_boolean(l->up));
     json_object_set_new(o, "attached", json_boolean(l->carrier));
+    if (l->carrier && attached_find(s->lab.node[i].ifname, &program))
+        json_object_set_new(o, "program",
+                            json_pack("{ss si}", "name", program.name, "process", program.pid));
     json_object_set_new(o, "persistent", json_boolean(l->persist));
     json_object_set_new(o, "ours", json_boolean(d->ours));
+    if (s->facts.firewalld)
+        json_object_set_new(o, "trusted", json_boolean(d->trusted));
     json_object_set_new(o, "mtu", json_integer(l->mtu));
     json_object_set_new(o, "owner", owner_to_json(l->owner));
     json_object_set_new(o, "addresses", addresses_to_json(s, l->index));
@@ -256,11 +263,17 @@ static void print_device(const json_t *d)
         puts(")");
         return;
     }
-    printf("%-11s %s%s, %s, mtu %lld", text_of(d, "name"), is_true(d, "up") ? "up" : "down",
+    printf("%-11s %s%s, %s", text_of(d, "name"), is_true(d, "up") ? "up" : "down",
            is_true(d, "tun") ? "" : ", not a TUN device",
-           is_true(d, "attached") ? "node attached" : "no node attached", number(d, "mtu"));
+           is_true(d, "attached") ? "node attached" : "no node attached");
+    if (json_object_get(d, "program"))
+        printf(" (%s, process %lld)", text_of(json_object_get(d, "program"), "name"),
+               number(json_object_get(d, "program"), "process"));
+    printf(", mtu %lld", number(d, "mtu"));
     if (is_true(d, "tun"))
         print_owner(json_object_get(d, "owner"));
+    if (json_object_get(d, "trusted"))
+        printf(", %s firewalld", is_true(d, "trusted") ? "trusted by" : "not trusted by");
     puts(is_true(d, "ours") ? ", made by netsetup" : ", not made by netsetup");
     json_array_foreach(json_object_get(d, "addresses"), i, item)
         printf("%-11s address %s\n", "", json_string_value(item));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "firewalld.h"
 #include "holder.h"
 #include "setup.h"
 
@@ -110,6 +111,16 @@ static int undo_rule(const struct op *op, char *said)
     return firewall_rule_delete(op->family, op->firewall, op->ifname, said);
 }
 
+/* firewalld may have ended, or been reloaded, since; both forget the zone. */
+static int undo_zone(const struct op *op, char *said)
+{
+    char zone[ZONE_MAX];
+
+    if (firewalld_zone_of(op->ifname, zone) < 0 || strcmp(zone, FIREWALLD_ZONE) != 0)
+        return 1;
+    return firewalld_put(op->ifname, op->zone, said);
+}
+
 static int undo_chain(struct setup *s, const struct op *op)
 {
     int r = rawtable_remove(op->family, op->firewall, op->table_too);
@@ -159,6 +170,8 @@ int undo_op(struct setup *s, const struct op *op, char *said)
         return undo_chain(s, op);
     case OP_RULE:
         return undo_rule(op, said);
+    case OP_ZONE:
+        return undo_zone(op, said);
     case OP_SYSCTL:
         return undo_sysctl(s, op);
     case OP_KINDS:

@@ -160,7 +160,10 @@ void path_calm(struct path *p)
 
 bool path_too_large(const struct path *p, int64_t now, uint32_t len)
 {
-    return p->cfg.mtu && len > p->cfg.mtu && now - p->origin >= p->cfg.narrow_from;
+    int64_t at = now - p->origin;
+
+    return p->cfg.mtu && len > p->cfg.mtu && at >= p->cfg.narrow_from &&
+           (!p->cfg.narrow_until || at < p->cfg.narrow_until);
 }
 
 struct fate path_fate(struct path *p, int64_t now, const uint8_t *bytes, uint32_t len)

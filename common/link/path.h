@@ -65,6 +65,8 @@ struct path_config {
     int64_t down_from, down_until; /* ns since the start: everything is lost */
     uint32_t mtu;                  /* bytes, from narrow_from on; 0: no limit */
     int64_t narrow_from;           /* ns since the start */
+    int64_t narrow_until;          /* ... and not any more from then on; 0: for ever */
+    bool mute;                     /* for those who ask: nobody is told of what is too large */
     struct mask mask[PATH_MASKS];
 };
 

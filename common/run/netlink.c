@@ -272,12 +272,13 @@ static struct addr addr_of_nl(const struct nl_addr *from)
     return a;
 }
 
-/* RTM_NEWADDR or RTM_DELADDR for one address, local and peer alike. */
+/* RTM_NEWADDR or RTM_DELADDR for one address; the far end's is the same if there is none. */
 static int addr_change(struct netlink *nl, int type, int flags, int index,
                        const struct netlink_addr *a)
 {
     int len, built = -1;
     const uint8_t *bytes = addr_bytes(&a->addr, &len);
+    const uint8_t *far = a->has_peer ? addr_bytes(&a->peer, &len) : bytes;
     struct ifaddrmsg info = {.ifa_family = len == 4 ? AF_INET : AF_INET6,
                              .ifa_prefixlen = a->prefix_len,
                              .ifa_scope = RT_SCOPE_UNIVERSE,
@@ -285,7 +286,7 @@ static int addr_change(struct netlink *nl, int type, int flags, int index,
     struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
 
     if (msg && nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) == 0 &&
-        nla_put(msg, IFA_LOCAL, len, bytes) == 0 && nla_put(msg, IFA_ADDRESS, len, bytes) == 0 &&
+        nla_put(msg, IFA_LOCAL, len, bytes) == 0 && nla_put(msg, IFA_ADDRESS, len, far) == 0 &&
         (a->flags == 0 || nla_put_u32(msg, IFA_FLAGS, a->flags) == 0))
         built = 0;
     return transact(nl, msg, built, NULL, NULL);
@@ -312,13 +313,15 @@ int netlink_addr_list(struct netlink *nl, int index, struct netlink_addr *out, s
         return errno_of(r);
     for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
         struct rtnl_addr *ra = (struct rtnl_addr *)o;
-        struct nl_addr *local = rtnl_addr_get_local(ra);
+        struct nl_addr *local = rtnl_addr_get_local(ra), *far = rtnl_addr_get_peer(ra);
 
         if ((index && rtnl_addr_get_ifindex(ra) != index) || !local)
             continue;
         if (n < max)
             out[n] = (struct netlink_addr){.addr = addr_of_nl(local),
                                            .prefix_len = (uint8_t)rtnl_addr_get_prefixlen(ra),
+                                           .has_peer = far != NULL,
+                                           .peer = far ? addr_of_nl(far) : (struct addr){.b = {0}},
                                            .flags = rtnl_addr_get_flags(ra),
                                            .index = rtnl_addr_get_ifindex(ra)};
         n++;
@@ -343,7 +346,7 @@ static bool read_route(struct rtnl_route *route, int index, struct netlink_route
         return false;
     gateway = rtnl_route_nh_get_gateway(hop);
     *ret = (struct netlink_route){.index = index, .metric = rtnl_route_get_priority(route)};
-    ret->dst = rtnl_route_get_family(route) == AF_INET ? addr_v4(0) : (struct addr){0};
+    ret->dst = rtnl_route_get_family(route) == AF_INET ? addr_v4(0) : (struct addr){.b = {0}};
     if (dst && nl_addr_get_len(dst) > 0)
         ret->dst = addr_of_nl(dst);
     ret->prefix_len = dst ? (uint8_t)nl_addr_get_prefixlen(dst) : 0;

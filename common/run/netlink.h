@@ -43,8 +43,10 @@ struct netlink_link {
 struct netlink_addr {
     struct addr addr;
     uint8_t prefix_len; /* 0 to 32 of an IPv4 address, to 128 of an IPv6 one */
-    uint32_t flags;     /* of linux/if_addr.h: IFA_F_NODAD and others */
-    int index;          /* of its link; only said by netlink_addr_list */
+    bool has_peer;      /* point to point: the prefix is that of the far end's address */
+    struct addr peer;
+    uint32_t flags; /* of linux/if_addr.h: IFA_F_NODAD and others */
+    int index;      /* of its link; only said by netlink_addr_list */
 };
 
 struct netlink_route {

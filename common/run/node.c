@@ -280,6 +280,8 @@ static int node_stack(struct node *n, const struct program *prog)
         cfg.prefix_len[i] = n->opt->locals.at[i].prefix_len;
     }
     cfg.mtu = n->dev->mtu;
+    if (n->opt->path_mtu_age)
+        cfg.path_mtu_age = n->opt->path_mtu_age;
     cfg.small = &n->small;
     cfg.large = &n->packets;
     cfg.accept_source_routes = n->opt->accept_source_routes || !addr_is_unspecified(&n->opt->via);

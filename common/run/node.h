@@ -54,6 +54,7 @@ struct node_options {
     bool accept_source_routes;
     struct addr via; /* of a source route for all we send; unspecified: none */
     int64_t connect_timeout, user_timeout, keepalive; /* ns; 0: the stack's default */
+    int64_t path_mtu_age;                             /* the same */
     uint32_t dscp, ttl;                               /* ttl 0: the stack's default */
     const char *impair;                               /* rules, or NULL */
     struct rules rules;                               /* what they say */
@@ -205,6 +206,14 @@ struct node_options {
          .min = SEC / 10,                                                                          \
          .max = NODE_SECONDS_MAX * SEC,                                                            \
          .help = "Give up if what was sent is not answered for so long; 300 without it."},         \
+        {.name = "path-mtu-age",                                                                   \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(path_mtu_age),                                                      \
+         .min = SEC / 10,                                                                          \
+         .max = NODE_SECONDS_MAX * SEC,                                                            \
+         .help = "Try larger packets again where a path took smaller ones only, after so long; "   \
+                 "600 without it."},                                                               \
         {.name = "dscp",                                                                           \
          .arg = "N",                                                                               \
          .kind = OPTION_U32,                                                                       \

@@ -47,6 +47,7 @@ void control_on_undo(struct tcp *t, struct tcb *c, const struct cc_sample *s)
 {
     if (t->cfg.cc->on_undo)
         t->cfg.cc->on_undo(&c->cc, s);
+    c->cc.cwnd = max32(c->cc.cwnd, c->snd_mss); /* which may be more than it was then */
 }
 
 void control_on_recovered(struct tcp *t, struct tcb *c, const struct cc_sample *s)

@@ -30,7 +30,9 @@ void path_follow(struct tcp *t, struct tcb *c)
         return;
     c->path_seen = *t->path_changes;
     mss_settle(c, path_mtu_to(t, c));
-    c->cc.cwnd = max32(c->cc.cwnd, c->snd_mss); /* bytes, but a segment at least */
+    /* bytes, but a segment at least; and two of them after a loss (RFC 5681 equation 4) */
+    c->cc.cwnd = max32(c->cc.cwnd, c->snd_mss);
+    c->cc.ssthresh = max32(c->cc.ssthresh, 2 * (uint32_t)c->snd_mss);
     if (!c->flight || c->snd_mss >= before)
         return;
     c->flight->path.proven = 0;

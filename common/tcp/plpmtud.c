@@ -9,7 +9,7 @@
 
 enum {
     BLACK_HOLE_TIMEOUTS = 4, /* in a row, of full segments */
-    LOSSY_TIMEOUTS = 8,      /* the same where large packets got lost before */
+    LOSSY_TIMEOUTS = 6,      /* the same where large packets got lost before */
     HEALTHY_SEGMENTS = 10,   /* that passed between two time-outs, where they do not */
     SEGMENTS_BEHIND = 3,     /* a probe, which show that it is lost */
 };

@@ -3,7 +3,7 @@
  * arrives, where no router says it.
  *
  * A black hole takes large packets, and tells nobody. It shows when full segments time out and time
- * out again: after four times in a row, or eight where large packets got lost every now and then
+ * out again: after four times in a row, or six where large packets got lost every now and then
  * before (a path that loses a third of all packets is none), the path is believed to take a size
  * that nearly every path does (1,024 bytes, 1,280 in IPv6; and after as many more, over IPv4, 552),
  * and what is sent again leaves in that size. It may have been something else that was wrong, so

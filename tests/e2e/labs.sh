@@ -39,6 +39,8 @@ wait_for 5 grep -q ' ready on ' "$WORK/peer.err"
 "$BIN/peer" lab.2 10.5.2.1/30 10.5.0.7 --local 10.5.2.2 </dev/null >/dev/null 2>"$WORK/peer2.err" &
 second=$!
 wait_for 5 grep -q ' ready on ' "$WORK/peer2.err"
+check "status says who is attached" grep -q "^lab1 .* node attached (peer, process $peer), mtu" \
+    <("$NETSETUP" status)
 is "the first answers" "$(echo one | "$BIN/host" lab0 10.5.0.1/24 10.5.1.5 2>/dev/null)" one
 is "so does the second" "$(echo two | "$BIN/host" lab0 10.5.0.1/24 10.5.2.2 2>/dev/null)" two
 stop $peer
@@ -68,6 +70,25 @@ ip link set tun0 mtu 2000
 "$NETSETUP" -q down
 is "one that somebody has set since stays" "$(ip -o link show tun0 | grep -o 'mtu 2000')" "mtu 2000"
 ip link delete tun0
+
+# Point to point.
+machine "$WORK/before"
+netsetup "up, point to point" 0 up --peer
+is "the addresses have a far end" "$(ip -o addr show dev tun0 | grep -oE '(10.0.0.1 peer 10.0.0.7/32|fd00::1 peer fd00::7/128)' |
+    wc -l)" 2
+is "and no subnet is routed" "$(ip route | grep -c 10.0.0.0/24; ip route get 10.0.1.5 | grep -o 'dev tun1')" "0
+dev tun1"
+is "up again has nothing to do" "$("$NETSETUP" up --peer 2>&1)" "netsetup: nothing to do: it is up already"
+check "status remembers it" "$NETSETUP" status
+peer_start
+is "packets pass" "$(echo far | "$BIN/host" tun0 10.0.0.1/24 10.0.1.5 2>"$WORK/err")" far
+stop $peer
+"$NETSETUP" -q down
+restored "down takes all of it"
+"$NETSETUP" plan --peer -o devices | bash -e >"$WORK/out" 2>&1
+is "the plan's lines do what up does" "$("$NETSETUP" plan --peer -o devices)" "# nothing to do: it is up already"
+ip link delete tun0
+ip link delete tun1
 
 # Groups and descriptors.
 netsetup "up for a group" 0 up --group 0

@@ -93,7 +93,7 @@ is_restored "netsetup killed: restored"
 check "netsetup killed: CMD is ended" wait_for 1 gone $cmd
 running
 kill -KILL $guardian
-wait_for 2 eval 'pgrep -P $main -x netsetup-guard'
+wait_for 5 eval 'pgrep -P $main -x netsetup-guard | grep -vx $guardian'
 kill -0 $main && kill -0 $cmd
 is "the guardian killed: the rest goes on" $? 0
 kill -KILL $main

@@ -85,6 +85,18 @@ pings 10.0.0.1 64 0 # the kernel's own side
 [ -z $six ] || pings fd00:1::5 63 1
 [ -z $six ] || pings fd00::1 64 0
 
+# A link behind the router takes less: it says so, and then host knows.
+ip link set tun1 mtu 1280
+for remote in 10.0.1.5 ${six:+fd00:1::5}; do
+    tool --ping -c 3 -i 0.1 -s 1400 --df -W 0.5 $remote
+    is "ping $remote --df over a smaller link: 1" "$code" 1
+    check "the router says what it takes" grep -q '^From .* icmp_seq=1: .*too big.* (mtu 1280)$' "$WORK/out"
+    is "and host sends no more of these" "$(grep -c 'not sent: longer than the path takes' "$WORK/out")" 2
+done
+tool --ping -c 3 -i 0.1 -s 1400 10.0.1.5
+is "ping without --df goes in fragments" "$code $(replies)" "0 3"
+ip link set tun1 mtu 1500
+
 ip route add unreachable 10.99.0.0/24
 ip route add prohibit 10.98.0.0/24
 ip route add blackhole 10.97.0.0/24

@@ -32,4 +32,11 @@ void bound_lossy_bbr(struct verdict *v);
 void bound_slow_start_ends(struct verdict *v);
 void bound_marks_not_losses(struct verdict *v);
 
+/* ---- bounds_mtu.c ---- */
+
+void bound_mtu_icmp(struct verdict *v);
+void bound_mtu_black_hole(struct verdict *v);
+void bound_mtu_outage(struct verdict *v);
+void bound_mtu_raised(struct verdict *v);
+
 #endif

@@ -530,6 +530,12 @@ static const struct bound bounds[] = {
      bound_lossy_bbr, NULL},
     {"slow_start_ends", "HyStart++ loses less where slow start ends, and never more",
      bound_slow_start_ends, NULL},
+    {"mtu_icmp", "a path that gets narrow and says so costs a window, no loss and no timeout",
+     bound_mtu_icmp, NULL},
+    {"mtu_black_hole", "one that does not say so: on after 5 s, and its MTU found to 16 bytes",
+     bound_mtu_black_hole, NULL},
+    {"mtu_outage", "what only looked like it is undone by one probe", bound_mtu_outage, NULL},
+    {"mtu_raised", "a wide path is found again when what is known is old", bound_mtu_raised, NULL},
 };
 
 int bounds_run(const char *only, bool verbose)

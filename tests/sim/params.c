@@ -98,6 +98,8 @@ static const struct param of_path[] = {
     OF_PATH(down_until, 0),
     OF_PATH(mtu, 0),
     OF_PATH(narrow_from, 0),
+    OF_PATH(narrow_until, 0),
+    OF_PATH(mute, 0),
     PARAM(struct path_config, mask[0].kind, "mask_kind", 0),
     PARAM(struct path_config, mask[0].first, "mask_first", 0),
     PARAM(struct path_config, mask[0].last, "mask_last", 0),

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "wire/path_mtu.h"
+
 /* Kinds of network, drawn in turn; each is a point from which the dice move on. */
 struct kind {
     const char *name;
@@ -353,6 +355,34 @@ static void draw_cut(const struct kind *k, struct scenario *sc)
         sc->node[i].stack.max_fragmented = (uint32_t)dice_spread(&d, 16, PIECES_WAITING);
 }
 
+/*
+ * How long a path stays narrow, whether it says so, and how long nodes remember. What is mute takes
+ * at least what a node believes of a black hole, whose timeouts then fit into R2; and only those
+ * who look for one send into it.
+ */
+static void draw_path_mtus(const struct kind *k, struct scenario *sc)
+{
+    struct dice d = dice_for(sc->seed, 6);
+
+    for (unsigned i = 0; i < sc->nodes; i++) {
+        struct stack_config *cfg = &sc->node[i].stack;
+
+        cfg->tcp.plpmtud = dice_chance(&d, 750000);
+        if (dice_chance(&d, 500000))
+            cfg->path_mtu_age = (int64_t)dice_spread(&d, (uint64_t)SEC / 10, 60 * (uint64_t)SEC);
+        for (unsigned j = 0; j < sc->nodes && k->narrows; j++) {
+            struct path_config *p = &sc->path[i][j];
+
+            if (p->mtu && dice_chance(&d, 500000))
+                p->narrow_until = p->narrow_from + (int64_t)dice_spread(&d, 1, 10 * (uint64_t)SEC);
+            if (!p->mtu || !cfg->tcp.plpmtud || !dice_chance(&d, 500000))
+                continue;
+            p->mtu = (uint32_t)dice_range(&d, PATH_MTU_BASE4, 1400);
+            p->mute = true;
+        }
+    }
+}
+
 void scenario_draw(uint64_t seed, struct scenario *ret_sc)
 {
     struct dice d = dice_for(seed, 1);
@@ -390,6 +420,7 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     draw_cut(k, sc);
     d = dice_for(seed, 5); /* so that all else is as if there were no choice */
     sc->v6 = dice_chance(&d, 400000);
+    draw_path_mtus(k, sc);
     scenario_settle(sc);
 }
 

@@ -111,15 +111,18 @@ static bool lingers(const struct scenario *sc, unsigned conn, unsigned end)
 /*
  * Two back-offs at their longest, TIME-WAIT, a reader that sleeps, and a kilobyte a second for all
  * connections together, pauses included: far from tight, but a deadlock does not pass. Where an end
- * may be gone, the other's patience comes on top.
+ * may be gone, the other's patience comes on top, and so do the timeouts that show a black hole.
  */
 static int64_t bound(const struct scenario *sc)
 {
     int64_t most = sc->calm_after + 240 * SEC, slowest = 0, sleep = 0;
-    bool gone = sc->vanish != 0;
+    bool gone = sc->vanish != 0, mute = false;
 
-    for (unsigned i = 0; i < sc->nodes; i++)
+    for (unsigned i = 0; i < sc->nodes; i++) {
         slowest = time_max(slowest, sc->node[i].stack.tcp.msl_ns);
+        for (unsigned j = 0; j < sc->nodes; j++)
+            mute = mute || sc->path[i][j].mute;
+    }
     for (unsigned i = 0; i < sc->conns; i++)
         for (unsigned e = 0; e < 2 && sc->conn[i].on; e++) {
             const struct end_plan *p = &sc->conn[i].end[e];
@@ -129,7 +132,7 @@ static int64_t bound(const struct scenario *sc)
             sleep = time_max(sleep, p->read_after);
             gone = gone || p->quit != QUIT_NEVER || (p->release && lingers(sc, i, e));
         }
-    return most + 2 * slowest + 2 * sleep + (gone ? 1700 * SEC : 0);
+    return most + 2 * slowest + 2 * sleep + (gone ? 1700 * SEC : 0) + (mute ? 300 * SEC : 0);
 }
 
 static void world_init(struct world *w, const struct scenario *sc, const struct world_options *how)
@@ -216,7 +219,8 @@ void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, 
     lane = &w->lane[w->sc.funnel && to == 1 ? 0 : from][to];
     if ((w->sc.cut && pieces_can_cut(b, len, w->sc.cut)
              ? send_cut(w, lane, b, len)
-             : lane_send(lane, w->now, b, len)) == LANE_TOO_LARGE)
+             : lane_send(lane, w->now, b, len)) == LANE_TOO_LARGE &&
+        !lane->path.cfg.mute)
         strike_too_large(w, lane, b, len);
 }
 

@@ -75,6 +75,8 @@ static const struct op every_kind[] = {
     {.kind = OP_CHAIN, .table_too = true, .firewall = FIREWALL_NFTABLES},
     {.kind = OP_RULE, .ifname = "tun0", .firewall = FIREWALL_IPTABLES_NFT},
     {.kind = OP_RULE, .ifname = "tun1", .firewall = FIREWALL_IPTABLES_LEGACY},
+    {.kind = OP_ZONE, .ifname = "tun0", .zone = "public"},
+    {.kind = OP_ZONE, .ifname = "tun1"},
     {.kind = OP_SYSCTL,
      .want = {"net/ipv4/ip_forward", "1"},
      .saved = {{"net/ipv4/ip_forward", "0"}, {"net/ipv4/conf/eth0.5/forwarding", "1"}},
@@ -126,6 +128,7 @@ static void every_kind_survives(void **state)
         assert_int_equal(a->index, b->index);
         assert_int_equal(a->owner, b->owner);
         assert_int_equal(a->group, b->group);
+        assert_string_equal(a->zone, b->zone);
         assert_int_equal(a->mtu, b->mtu);
         assert_int_equal(a->mtu_before, b->mtu_before);
         assert_int_equal(a->holders, b->holders);

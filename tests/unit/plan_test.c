@@ -58,7 +58,8 @@ static void complete_device(unsigned i)
     d->link.group = -1;
 }
 
-/* Compare the plan's kinds with a string of letters: Device, Address, Mtu, Up, Chain, Rule, Sysctl.
+/* Compare the plan's kinds with a string of letters: Device, Address, Mtu, Up, Chain, Rule, Zone,
+ * Sysctl.
  */
 static void assert_plan(unsigned parts, const char *kinds)
 {
@@ -66,7 +67,7 @@ static void assert_plan(unsigned parts, const char *kinds)
 
     assert_int_equal(plan_up(&lab, parts, &facts, &plan, why), 0);
     for (unsigned i = 0; i < plan.ops; i++)
-        got[i] = "DAMUCRS"[plan.op[i].kind];
+        got[i] = "DAMUCRZS"[plan.op[i].kind];
     assert_string_equal(got, kinds);
 }
 
@@ -397,6 +398,33 @@ static void a_lab_of_another_kind(void **state)
     assert_plan(PART_DEVICES, "MM");
 }
 
+/* firewalld trusts each TUN, or is told to; that is one of the rules. */
+static void firewalld_trusts(void **state)
+{
+    char text[OP_TEXT_MAX];
+
+    (void)state;
+    set_firewalls(FIREWALL_NONE);
+    facts.firewalld = true;
+    assert_plan(PART_RULES, "ZZ");
+    assert_string_equal(op_do_text(&plan.op[0], text),
+                        "firewall-cmd --zone=trusted --change-interface=tun0");
+    assert_string_equal(op_undo_text(&plan.op[0], text),
+                        "firewall-cmd --zone=trusted --remove-interface=tun0");
+    snprintf(plan.op[0].zone, sizeof(plan.op[0].zone), "work");
+    assert_string_equal(op_undo_text(&plan.op[0], text),
+                        "firewall-cmd --zone=work --change-interface=tun0");
+    assert_plan(PART_DEVICES, "DAAUDAAU");
+    complete_device(0);
+    complete_device(1);
+    facts.forwarding[FAMILY_IPV4] = facts.forwarding[FAMILY_IPV6] = 1;
+    facts.device[0].trusted = true;
+    assert_plan(PART_RULES, "Z");
+    assert_false(plan_is_up(&lab, &facts));
+    facts.device[1].trusted = true;
+    assert_true(plan_is_up(&lab, &facts));
+}
+
 static void other_owners(void **state)
 {
     (void)state;
@@ -489,6 +517,7 @@ int main(void)
         TEST(what_is_not_a_tun),
         TEST(other_addresses),
         TEST(other_owners),
+        TEST(firewalld_trusts),
         TEST(a_lab_of_another_kind),
         TEST(a_subnet_in_use),
         TEST(sameness),

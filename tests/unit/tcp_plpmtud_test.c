@@ -162,12 +162,34 @@ static void rfc4821_7_6_1_a_probe_passes(void **state)
         assert_true(rig.why != REASON_SEND_MTU_PROBE && rig.ip.total_len <= base());
     advance(10 * MSEC);
     counted(MTU_RAISED, 0);
+    /* the least there is (RFC 5681 equation 4) */
+    rig.st->conns[0].tcb.cc.ssthresh = 2U * tcb()->snd_mss;
     inject(ACK, 1, at + MSS, FULL_WND, 0);
     counted(MTU_RAISED, 1);
     assert_int_equal(tcb()->snd_mss, MSS);
+    assert_true(tcb()->cc.ssthresh >= 2 * MSS && tcb()->cc.cwnd >= MSS);
     got = at + MSS;
     pass = UINT32_MAX;
     (void)turn(5, false);
+    counted(SEND_MTU_PROBE, 1);
+    end();
+}
+
+/* [RFC 4821 5.2]: connections share what is known of a path, and one of them probes it. */
+static void rfc4821_5_2_one_probe_for_each_path(void **state)
+{
+    (void)state;
+    begin_bulk(false);
+    fall(base());
+    assert_true(turn(40, true));
+    drain();
+    flow = (struct flow){.local_port = LOCAL_PORT, .remote_port = REMOTE_PORT + 1, .irs = 77};
+    open_passive();
+    got = 1;
+    app_send(QUEUED);
+    (void)turn(4, false);
+    assert_int_equal(tcb()->snd_mss, base() - header());
+    assert_true(got > 30 * base());
     counted(SEND_MTU_PROBE, 1);
     end();
 }
@@ -324,6 +346,7 @@ int main(void)
         cmocka_unit_test(rfc4821_7_7_the_least),
         cmocka_unit_test(rfc4821_7_3_the_search),
         cmocka_unit_test(rfc4821_7_6_1_a_probe_passes),
+        cmocka_unit_test(rfc4821_5_2_one_probe_for_each_path),
         cmocka_unit_test(rfc4821_7_6_2_a_lost_probe_is_no_congestion),
         cmocka_unit_test(rfc4821_7_4_enough_behind_it),
         cmocka_unit_test(rfc4821_7_5_a_router_refuses_a_probe),

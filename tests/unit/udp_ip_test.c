@@ -102,6 +102,49 @@ static void datagrams_that_are_too_large(void **state)
     }
 }
 
+/*
+ * RFC 1122 4.1.3.3-a, RFC 4443 3.2-a: a path that takes less is told of, with its MTU; with DF it
+ * is the next call's error, and without it what is too large leaves in fragments that fit.
+ */
+static void a_path_that_takes_less(void **state)
+{
+    static uint8_t big[1400];
+    struct stack_datagram d = {.data = {NULL, big, sizeof(big)}};
+    struct udp_error e;
+    struct addr far;
+    int udp;
+
+    (void)state;
+    for (int v6 = 0; v6 <= 1; v6++) {
+        uint32_t room = 1280 - (v6 ? 48U : 28U);
+
+        udp_begin_node(v6);
+        far = REMOTE_ADDR;
+        udp = stack_udp_open(rig.st, &(struct stack_udp){.remote = &far, .remote_port = 5000});
+        set(udp, (struct udp_settings){.df = true});
+        assert_int_equal(stack_udp_send(rig.st, udp, &d), 0);
+        assert_true(rig_take());
+        rig_reason("too big", udp_error_about(v6 ? 2 : 3, v6 ? 0 : 4, 1280), REASON_NONE);
+        udp_event_is(EV_DATAGRAM_ERROR, udp);
+        assert_int_equal(stack_udp_error(rig.st, udp, &e), 0);
+        assert_true(e.mtu == 1280 && e.why == REASON_ICMP_PMTU && !e.hard);
+        assert_int_equal(stack_udp_receive(rig.st, udp, &d), -EMSGSIZE);
+        assert_int_equal(stack_udp_receive(rig.st, udp, &d), -EAGAIN);
+        assert_int_equal(stack_udp_room(rig.st, udp, &far), room);
+        assert_int_equal(stack_udp_send(rig.st, udp, &d), -EMSGSIZE);
+        d.data.len = room;
+        assert_int_equal(stack_udp_send(rig.st, udp, &d), 0);
+        assert_true(rig_take() && rig.ip.total_len == 1280);
+        d.data.len = sizeof(big);
+        set(udp, (struct udp_settings){0});
+        assert_int_equal(stack_udp_send(rig.st, udp, &d), 0);
+        assert_true(rig_take() && rig.ip.mf && rig.ip.total_len <= 1280);
+        assert_true(rig_take() && !rig.ip.mf && rig.ip.frag_off > 0);
+        expect_nothing();
+        end();
+    }
+}
+
 /* RFC 8200 8.1-b, 4.5-j: the largest datagram of IPv6 comes and goes; its length just fits. */
 static void the_largest_datagram_of_ipv6(void **state)
 {
@@ -353,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc1122_4_1_4_ip),
         cmocka_unit_test(datagrams_that_are_too_large),
+        cmocka_unit_test(a_path_that_takes_less),
         cmocka_unit_test(the_largest_datagram_of_ipv6),
         cmocka_unit_test(rfc1122_4_1_3_4_no_checksum),
         cmocka_unit_test(rfc1122_4_1_3_2_options_come),
