@@ -352,7 +352,8 @@ static void draw_cut(const struct kind *k, struct scenario *sc)
         return;
     sc->cut = (uint32_t)dice_spread(&d, 100, 1400);
     for (unsigned i = 0; i < sc->nodes; i++)
-        sc->node[i].stack.max_fragmented = (uint32_t)dice_spread(&d, 16, PIECES_WAITING);
+        sc->node[i].stack.max_fragmented =
+            (uint32_t)dice_spread(&d, PIECES_WAITING / 2, PIECES_WAITING);
 }
 
 /*

@@ -7,6 +7,7 @@
  * believed is known as well, and is just missed. It must do nothing to the connection and be
  * counted as a drop; the checker sees to both.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -140,13 +141,14 @@ static uint32_t forge_segment(struct world *w, const struct tcb *t, enum strike_
                         .df = true,
                         .src = t->remote,
                         .dst = t->local};
-    uint8_t text[TEXT_MAX];
+    uint8_t text[TEXT_MAX + 1]; /* STRIKE_DATA_BELOW has two at least */
     struct slice payload = {NULL, text, 0};
     struct tcp_hdr h;
     size_t ip_len = ip_build_len(&ip), tcp_len;
 
     if (!forge(w, t, kind, &h, &payload.len))
         return 0;
+    assert(payload.len <= sizeof(text));
     memset(text, 0x55, sizeof(text));
     tcp_len = tcp_build(out + ip_len, &ip.src, &ip.dst, &h, 0, &payload, 1);
     memcpy(out + ip_len + tcp_len, text, payload.len);
