@@ -214,10 +214,10 @@ static void tidy_up(const struct journal *j)
 }
 
 /* "DIR/net-INODE.json", or with another ending. */
-static void set_path(const struct journal *j, const char *dir, const char *ending,
+static void set_path(const struct netns_id *netns, const char *dir, const char *ending,
                      char out[JOURNAL_PATH_MAX])
 {
-    snprintf(out, JOURNAL_PATH_MAX, "%.200s/net-%" PRIu64 "%s", dir, j->netns.inode, ending);
+    snprintf(out, JOURNAL_PATH_MAX, "%.200s/net-%" PRIu64 "%s", dir, netns->inode, ending);
 }
 
 int journal_open_in(const char *dir, const struct netns_id *netns, bool for_change,
@@ -232,8 +232,8 @@ int journal_open_in(const char *dir, const struct netns_id *netns, bool for_chan
     j->netns = *netns;
     j->lock_fd = -1;
     snprintf(j->dir, sizeof(j->dir), "%s", dir);
-    set_path(j, dir, ".json", j->path);
-    set_path(j, dir, ".tmp", j->temporary);
+    set_path(netns, dir, ".json", j->path);
+    set_path(netns, dir, ".tmp", j->temporary);
     if (for_change) {
         r = lock_folder(dir);
         if (r < 0)
@@ -258,11 +258,10 @@ err:
 /* Whether `dir` is to be trusted and holds a file for this namespace. */
 static bool has_journal(const char *dir, const struct netns_id *netns)
 {
-    struct journal j = {.netns = *netns, .lock_fd = -1};
     char path[JOURNAL_PATH_MAX];
     struct stat st;
 
-    set_path(&j, dir, ".json", path);
+    set_path(netns, dir, ".json", path);
     return lstat(dir, &st) == 0 && is_trusted(&st) && lstat(path, &st) == 0;
 }
 

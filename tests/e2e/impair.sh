@@ -26,7 +26,7 @@ impaired()
         tun0 10.0.0.1/24 10.0.1.5 <"$WORK/in" >"$WORK/out" 2>"$WORK/host.err"
     is "$1: host exits 0" $? 0
     is "$1: what came back is what was sent" "$(sum "$WORK/out")" "$(sum "$WORK/in")"
-    $lines --v4 "$WORK/host.pcapng" >"$WORK/host.txt"
+    $lines "$WORK/host.pcapng" >"$WORK/host.txt"
 }
 
 # says DIRECTION REASON: how many host counted in that direction, at its end.
