@@ -36,12 +36,16 @@ void ack_establish(struct seg *s)
         tcp_set_state(s->t, c, s->now, TCP_FIN_WAIT_1); /* CLOSE was called before */
 }
 
-/* RFC 5681 section 2: what counts as a duplicate acknowledgment. */
+/*
+ * RFC 5681 section 2: what counts as a duplicate acknowledgment. One that keeps the window closed
+ * answers a probe: what may have been lost lies outside of the window, or it would not be closed.
+ */
 static bool is_duplicate(const struct seg *s)
 {
     const struct tcb *c = s->c;
 
-    return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una && s->wnd == c->snd_wnd;
+    return c->snd_una != c->snd_nxt && s->bare && s->ack == c->snd_una && s->wnd == c->snd_wnd &&
+           s->wnd > 0;
 }
 
 /* The remote end lives, and the network between us, too: R1 and R2 begin anew at `since`. */

@@ -158,10 +158,11 @@ struct arrival {
     bool forged;             /* by strike.c */
     struct flow *own, *back; /* the flow it belongs to, and the opposite one */
     struct tcp_hdr tcp;
-    uint32_t len;     /* bytes of payload */
-    const void *conn; /* the receiver's struct conn, or NULL */
-    unsigned state;   /* enum tcp_state ... */
-    bool released;    /* ... and more of its TCB before the segment came */
+    struct addr local, remote; /* the receiver's, and whence it says it comes */
+    uint32_t len;              /* bytes of payload */
+    const void *conn;          /* the receiver's struct conn, or NULL */
+    unsigned state;            /* enum tcp_state ... */
+    bool released;             /* ... and more of its TCB before the segment came */
     bool ts_ok;
     uint32_t rcv_nxt, rcv_adv, snd_una, snd_nxt, max_snd_wnd, ts_recent, last_ack;
     unsigned phase; /* enum recovery_phase */

@@ -102,6 +102,13 @@ static void remember(struct arrival *a, const struct conn *conn)
     a->reduced = t->ecn_limited;
 }
 
+static const struct conn *receiver(const struct check *c, unsigned node)
+{
+    const struct arrival *a = &c->arrival;
+
+    return flow_find(c->stack[node], &a->local, a->tcp.dport, &a->remote, a->tcp.sport);
+}
+
 void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len, bool corrupted)
 {
     struct arrival *a = &c->arrival;
@@ -121,8 +128,10 @@ void check_before(struct check *c, unsigned node, const uint8_t *b, uint32_t len
     if (!check_find_flows(c, a->tcp.sport, a->tcp.dport, &a->own, &a->back))
         return;
     a->known = true;
+    a->local = ip.dst;
+    a->remote = ip.src;
     a->len = (uint32_t)(ip.total_len - ip.header_len - a->tcp.header_len);
-    conn = flow_find(c->stack[node], &ip.dst, a->tcp.dport, &ip.src, a->tcp.sport);
+    conn = receiver(c, node);
     if (conn)
         remember(a, conn);
 }
@@ -332,8 +341,12 @@ void check_after(struct check *c, unsigned node, bool corrupted, enum reason sai
         return;
     if (!a->forged)
         learn(a, c->now, said == REASON_NONE);
-    if (!conn)
+    if (!conn) { /* a cookie that came back has made one, and may have brought text and a mark */
+        conn = a->forged || (a->tcp.flags & TCP_SYN) ? NULL : receiver(c, node);
+        if (conn && !is_over(conn))
+            check_ecn_heard(c, conn, said);
         return;
+    }
     if (!a->forged && (a->tcp.flags & TCP_ACK) && !is_over(conn))
         check_told(c, node, conn, said);
     if (a->state >= TCP_ESTABLISHED)

@@ -371,6 +371,53 @@ static void test_a_window_that_opened_again(void **state)
     everywhere(reopened);
 }
 
+static void open_again(void)
+{
+    recovery_reopened(&f);
+}
+
+static void too_big(void)
+{
+    recovery_too_big(&f, nxt);
+}
+
+/* In a recovery all leaves again for another cause: a part that arrives says nothing of the rest.
+ */
+static void within_a_recovery(void (*all_again)(void), enum reason why)
+{
+    start(5000);
+    enter();
+    sent_again(1000);
+    all_again();
+    expect_lost("all", 0, 5000, why);
+    for (unsigned i = 0; i < 10; i++)
+        sent_again(500);
+    for (uint32_t upto = 500; upto < 5000; upto += 500) {
+        assert_int_equal(progress(upto), NOTHING);
+        nothing_lost();
+    }
+    assert_int_equal(progress(5000), FINISHED);
+    more(5000);
+    assert_int_equal(progress(6000), NOTHING);
+    enter(); /* the next one is like any */
+    sent_again(1000);
+    assert_int_equal(progress(7000), NOTHING);
+    expect_lost("the next", 7000, 8000, REASON_SEND_RECOVERY);
+}
+
+static void all_again_within_a_recovery(void)
+{
+    within_a_recovery(open_again, REASON_SEND_REOPENED);
+    within_a_recovery(too_big, REASON_SEND_SMALLER);
+}
+
+/* [RFC 1191 6.5]: what left again in smaller packets does not leave a third time. */
+static void rfc1191_6_5_all_leaves_again_once(void **state)
+{
+    (void)state;
+    everywhere(all_again_within_a_recovery);
+}
+
 /* However many duplicates somebody makes up, the pipe is between nothing and the flight. */
 static void spoofed(void)
 {
@@ -404,6 +451,7 @@ int main(void)
         cmocka_unit_test(rfc6582_3_2_step_4_a_timeout),
         cmocka_unit_test(rfc6582_3_2_step_4_within_a_recovery),
         cmocka_unit_test(test_a_window_that_opened_again),
+        cmocka_unit_test(rfc1191_6_5_all_leaves_again_once),
         cmocka_unit_test(test_made_up_duplicates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

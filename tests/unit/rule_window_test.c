@@ -107,6 +107,39 @@ static void a_closed_window_in_closing_states(void **state)
     }
 }
 
+/*
+ * MUST-36: what flew when the window was closed is unacknowledged, and each answer to a probe says
+ * so again; that is no loss, however often, neither to recovery nor to congestion control.
+ */
+static void answers_to_probes_are_no_duplicates(void **state)
+{
+    uint32_t cwnd;
+
+    (void)state;
+    defaults();
+    begin();
+    open_passive_with(&mss_only, FULL_WND, 4 * MSS);
+    app_send(4 * MSS);
+    for (uint32_t i = 0; i < 4; i++)
+        expect(ACK, 1 + i * MSS, 1, MSS);
+    inject(ACK, 1, 1, 0, 0);
+    cwnd = tcb()->cc.cwnd;
+    for (unsigned probes = 0; probes < 6;) {
+        advance(SEC);
+        if (!rig_take_tcp())
+            continue;
+        expect_why(REASON_SEND_PROBE);
+        inject(ACK, 1, 1, 0, 0);
+        expect_nothing();
+        probes++;
+    }
+    assert_int_equal(tcb()->cc.cwnd, cwnd);
+    inject(ACK, 1, 1, FULL_WND, 0);
+    expect(ACK, 1, 1, MSS);
+    expect_why(REASON_SEND_REOPENED);
+    end();
+}
+
 /* MUST-1, REC-1: a window above 2^31 - 1 would be negative in 32 bits with a sign; 65535 is not so
  * in 16. */
 static void large_windows_are_not_negative(void **state)
@@ -281,6 +314,7 @@ int main(void)
         cmocka_unit_test(what_lies_beyond_a_shrunk_window_is_no_timeout),
         cmocka_unit_test(a_closed_window_and_a_user_timeout),
         cmocka_unit_test(a_closed_window_in_closing_states),
+        cmocka_unit_test(answers_to_probes_are_no_duplicates),
         cmocka_unit_test(large_windows_are_not_negative),
         cmocka_unit_test(windows_beyond_16_bits),
         cmocka_unit_test(our_window_stays_closed),

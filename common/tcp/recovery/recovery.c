@@ -170,6 +170,7 @@ static void enter(struct arrival *a)
     r->phase = RECOVERY_FAST;
     r->recover = r->rescue = a->s->nxt;
     r->at_once = true;
+    r->whole = false;
     a->v->entered = true;
 }
 
@@ -223,8 +224,8 @@ static void newreno_duplicate(struct arrival *a)
 }
 
 /*
- * A partial acknowledgment: the next segment is lost as well. What it covered beyond the
- * retransmission had left the network already.
+ * A partial acknowledgment: the next segment is lost as well, unless it has left again anyhow. What
+ * it covered beyond the retransmission had left the network already.
  */
 static void newreno_partial(struct arrival *a)
 {
@@ -232,7 +233,8 @@ static void newreno_partial(struct arrival *a)
     uint32_t segments = (a->s->acked + a->s->mss - 1) / a->s->mss;
 
     r->dupacks -= min32(r->dupacks, segments - 1);
-    lose_first(a, REASON_SEND_RECOVERY);
+    if (!r->whole)
+        lose_first(a, REASON_SEND_RECOVERY);
 }
 
 static void newreno(struct arrival *a)
@@ -433,12 +435,14 @@ void recovery_undone(struct flight *f, uint32_t una)
 
 void recovery_reopened(struct flight *f)
 {
+    f->recovery.whole = true;
     lose_all(f, REASON_SEND_REOPENED);
 }
 
 void recovery_too_big(struct flight *f, uint32_t nxt)
 {
     f->recovery.recover = nxt;
+    f->recovery.whole = true;
     lose_all(f, REASON_SEND_SMALLER);
 }
 

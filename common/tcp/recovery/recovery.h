@@ -41,6 +41,7 @@ struct recovery {
     uint8_t phase;    /* enum recovery_phase */
     bool at_once;     /* one retransmission leaves, however much flies (RFC 6675 section 5, 4.3) */
     bool resorted;    /* the last resort was used since the last acknowledgment */
+    bool whole;       /* all that was in flight leaves again: no part of it is known to be lost */
 };
 
 /* What one acknowledgment says. */
