@@ -343,7 +343,8 @@ static void simultaneous_open(void **state)
     end();
 }
 
-/* The timer of the SYN expires and the other SYN comes before anything leaves: one first SYN-ACK. */
+/* The timer of the SYN expires and the other SYN comes before anything leaves: one first SYN-ACK.
+ */
 static void simultaneous_open_as_the_timer_expires(void **state)
 {
     (void)state;
