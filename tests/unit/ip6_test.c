@@ -167,7 +167,11 @@ static void rfc5095_3_routing(void **state)
  * RFC 8200 4-a, 4-b, 4.1-a, RFC 8504 5.3-a. */
 static void rfc8200_4_1_order(void **state)
 {
-    static const uint8_t pad[8] = {0, 0, 1, 4}, atomic[8] = {0};
+    static const uint8_t pad[8] = {0, 0, 1, 4}, atomic[8] = {0}, ended[8] = {0, 0, 77, 0};
+    static const struct {
+        uint8_t kind;
+        const uint8_t *b;
+    } any[] = {{60, pad}, {43, ended}, {44, atomic}};
     struct kit_packet p = datagram();
     struct ip_problem owed;
     struct ip_hdr ip;
@@ -180,11 +184,22 @@ static void rfc8200_4_1_order(void **state)
     p = datagram();
     kit6_insert(&p, 60, pad, 8);
     kit6_insert(&p, 44, atomic, 8);
+    kit6_insert(&p, 43, ended, 8);
     kit6_insert(&p, 60, pad, 8);
     kit6_insert(&p, 0, pad, 8);
     expect_reason("in the usual order", parse(&p, &ip), REASON_NONE);
-    assert_int_equal(ip.header_len, 72);
-    assert_int_equal(ip.proto_at, 64);
+    assert_int_equal(ip.header_len, 80);
+    assert_int_equal(ip.proto_at, 72);
+    for (unsigned n = 0; n < 81; n++) { /* four in a row, of three kinds, but for one fragment */
+        unsigned atomics = 0;
+
+        p = datagram();
+        for (unsigned i = 0, k = n; i < 4; i++, k /= 3) {
+            kit6_insert(&p, any[k % 3].kind, any[k % 3].b, 8);
+            atomics += k % 3 == 2;
+        }
+        expect_reason("any order", parse(&p, &ip), atomics > 1 ? REASON_IP6_CHAIN : REASON_NONE);
+    }
     p = datagram();
     kit6_insert(&p, 0, pad, 8);
     kit6_insert(&p, 60, pad, 8);

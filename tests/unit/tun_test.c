@@ -162,10 +162,12 @@ static void test_names(void **state)
 static void test_created_or_attached(void **state)
 {
     struct tun t, second;
-    int fd;
+    int fd, lowest;
 
     (void)state;
     need_tun();
+    lowest = open("/", O_RDONLY | O_DIRECTORY); /* whoever started us may have left some open */
+    close(lowest);
     kit_pool(&pool, 4, BUF_SIZE);
     assert_int_equal(tun_open(&t, "fifteen-letters", TUN_PLAIN, &pool), 0);
     assert_true(t.created);
@@ -185,7 +187,7 @@ static void test_created_or_attached(void **state)
     assert_int_equal(if_nametoindex("fifteen-letters"), 0);
 
     fd = open("/", O_RDONLY | O_DIRECTORY); /* no descriptor was left behind */
-    assert_int_equal(fd, 3);
+    assert_int_equal(fd, lowest);
     close(fd);
 }
 
