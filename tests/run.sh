@@ -179,6 +179,7 @@ loud lint 120 tests/lint.sh build/release
 units
 loud valgrind 600 tests/valgrind.sh
 fuzz
+quiet census 10 build/release/sim --census 1..10000
 loud sim 180 build/release/sim --seeds 1..10000 --jobs 2
 loud bounds 120 build/release/sim --bounds
 loud matrix 300 build/release/sim --matrix tests/sim/matrix.txt
