@@ -253,6 +253,28 @@ static void rfc8200_4_5_fragments_are_read(void **state)
     assert_false(ip.mf);
 }
 
+/* BAD: the first fragment of a fragment, which would pass for a whole packet once it is put
+ * together, behind other headers or not. */
+static void fragments_of_fragments(void **state)
+{
+    static const uint8_t first[8] = {0, 0, 0, 1, 1, 2, 3, 4}, middle[8] = {0, 0, 5, 0x28},
+                         atomic[8] = {0}, pad[8] = {0, 0, 1, 4};
+    const uint8_t *inner[] = {first, middle, atomic};
+    struct ip_hdr ip;
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        struct kit_packet p = datagram();
+
+        kit6_insert(&p, 44, inner[i % 3], 8);
+        if (i >= 3)
+            kit6_insert(&p, 60, pad, 8);
+        kit6_insert(&p, 44, first, 8);
+        expect_reason("a fragment of a fragment", parse(&p, &ip), REASON_IP6_CHAIN);
+        assert_false(ip_problem(p.b, p.len, &ip).owed);
+    }
+}
+
 /* [RFC 6946 4]: the whole packet in one fragment is none. */
 static void rfc6946_4_atomic_fragments(void **state)
 {
@@ -409,6 +431,7 @@ int main(void)
         cmocka_unit_test(rfc5095_3_routing),
         cmocka_unit_test(rfc8200_4_1_order),
         cmocka_unit_test(rfc8200_4_5_fragments_are_read),
+        cmocka_unit_test(fragments_of_fragments),
         cmocka_unit_test(rfc6946_4_atomic_fragments),
         cmocka_unit_test(rfc7112_5_headers_in_the_first_fragment),
         cmocka_unit_test(test_what_is_built_is_read_back),
