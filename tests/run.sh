@@ -190,6 +190,7 @@ for script in tests/e2e/*.sh; do
     [ "$name" = lib ] || loud "$name" 180 bash "$script"
 done
 loud bench-loss 120 tests/bench/loss.sh short
+loud bench-speed 60 tests/bench/speed.sh smoke
 loud conformance 120 tests/conformance.sh check $logs
 loud hostile 60 tests/conformance/hostile.sh $logs
 
