@@ -46,9 +46,10 @@ struct teller {
     const char *tun;
     const struct stack *st;
     struct addr node;
-    int fd;     /* -1: nobody can ask */
-    int client; /* -1: nobody asks */
-    bool ready; /* poll said so of the one that matters now */
+    unsigned offload; /* what is left to the device, of enum device_offload */
+    int fd;           /* -1: nobody can ask */
+    int client;       /* -1: nobody asks */
+    bool ready;       /* poll said so of the one that matters now */
     bool json, counters;
     char ask[TELLER_ASK_MAX];
     size_t asked;
