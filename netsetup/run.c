@@ -9,7 +9,8 @@
  * CMD gets the signals that a terminal sends because it is in the terminal's foreground process
  * group, as we are; so these are not passed on, and Ctrl-Z stops both. Every other signal that we
  * get is meant for CMD. Without a terminal CMD is a process group of its own, so that a signal
- * which somebody sends to our whole group reaches it once, not twice.
+ * which somebody sends to our whole group reaches it once, not twice. CMD may have ended before we
+ * come to look at a signal: then it is forgotten, for it must not end us in CMD's stead.
  *
  * With --rootless we first move into a network of our own (private.c); there is nothing to take
  * down then, because all of it vanishes with its last process, and we see to it that this is so.
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -146,6 +148,17 @@ static bool reap(const struct setup *s, pid_t cmd, struct guardian *g, int *ret_
     return ended;
 }
 
+/* What has come by now was for CMD, which has ended. What comes from now on is for us. */
+static void forget_signals(void)
+{
+    const struct timespec at_once = {0};
+    sigset_t watched;
+
+    watched_signals(&watched);
+    while (sigtimedwait(&watched, NULL, &at_once) > 0)
+        ;
+}
+
 /* Pass signals on until CMD has ended. How it ended, as an exit code. */
 static int wait_for(const struct setup *s, pid_t cmd, struct guardian *g, int signals)
 {
@@ -159,6 +172,7 @@ static int wait_for(const struct setup *s, pid_t cmd, struct guardian *g, int si
         if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
             kill(cmd, (int)info.ssi_signo);
     }
+    forget_signals();
     return code;
 }
 

@@ -380,17 +380,6 @@ static void node_check_tun(struct node *n)
                      self_call("netsetup", netsetup));
 }
 
-/* What was agreed on with the device is said where somebody has asked for it. */
-static void node_tell_offload(struct node *n)
-{
-    char text[OFFLOAD_TEXT];
-
-    n->report.offload = n->tun.dev.offload;
-    if (n->opt->leave.named)
-        report_line(&n->report, "offload on %s: %s", n->opt->tun,
-                    offload_text(n->tun.dev.offload, text));
-}
-
 static int node_attach(struct node *n)
 {
     char netsetup[SELF_MAX];
@@ -405,7 +394,7 @@ static int node_attach(struct node *n)
         return node_tun_exit_code(r);
     }
     n->dev = &n->tun.dev;
-    node_tell_offload(n);
+    offload_tell(&n->report, n->opt->tun, &n->opt->leave, n->tun.dev.offload);
     if (n->tun.created)
         return node_configure_tun(n);
     node_check_tun(n);
@@ -471,6 +460,7 @@ static int node_listen(struct node *n)
     int r = teller_open(&n->teller, n->report.program, n->opt->tun, &n->local, n->st);
 
     n->teller.offload = n->tun.dev.offload;
+    n->teller.impair = n->opt->impair && n->impaired ? &n->impair : NULL;
     if (r < 0)
         report_line(&n->report, "--status will not find this node: %s",
                     r == -EADDRINUSE ? "its name is taken" : strerror(-r));

@@ -82,3 +82,13 @@ const char *offload_text(unsigned offload, char out[OFFLOAD_TEXT])
         text_add(&t, "off");
     return out;
 }
+
+void offload_tell(struct report *r, const char *tun, const struct offload_choice *choice,
+                  unsigned agreed)
+{
+    char text[OFFLOAD_TEXT];
+
+    r->offload = agreed;
+    if (choice->named)
+        report_line(r, "offload on %s: %s", tun, offload_text(agreed, text));
+}

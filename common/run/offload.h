@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "run/options.h"
+#include "run/report.h"
 
 enum {
     OFFLOAD_TEXT = 24, /* bytes of all names with commas between them, and a zero */
@@ -31,6 +32,10 @@ struct offload_choice {
  */
 int offload_parse(const struct program *prog, const char *list, bool alone,
                   struct offload_choice *ret_choice);
+
+/* What was agreed on with the TUN; it is said at once where it was asked for by name. */
+void offload_tell(struct report *r, const char *tun, const struct offload_choice *choice,
+                  unsigned agreed);
 
 /* "csum,tso4,tso6", or "off". Returns out. */
 const char *offload_text(unsigned offload, char out[OFFLOAD_TEXT]);

@@ -18,6 +18,46 @@ static const int64_t patience = 2 * SEC; /* with a client that takes nothing */
 
 /* ---- The page ---- */
 
+/* What the impaired path has done so far, of one direction: counters that are not zero. */
+static void way_json(struct teller *t, const struct impair_side *side, const char *way)
+{
+    const char *before = "";
+
+    text_add(&t->page, "\"%s\":{\"packets\":%" PRIu64 ",\"counters\":{", way, side->packets);
+    for (int r = REASON_NONE + 1; r < REASON_COUNT; r++) {
+        if (!side->count[r])
+            continue;
+        text_add(&t->page, "%s\"%s\":%" PRIu64, before, reason_text((enum reason)r)->name,
+                 side->count[r]);
+        before = ",";
+    }
+    text_add(&t->page, "}}");
+}
+
+static void impaired_json(struct teller *t)
+{
+    if (!t->impair) {
+        text_add(&t->page, "null");
+        return;
+    }
+    text_add(&t->page, "{");
+    way_json(t, &t->impair->side[IMPAIR_OUT], "out");
+    text_add(&t->page, ",");
+    way_json(t, &t->impair->side[IMPAIR_IN], "in");
+    text_add(&t->page, "}");
+}
+
+static void way_text(struct teller *t, const struct impair_side *side, const char *way)
+{
+    text_add(&t->page, "impaired, %s: %" PRIu64 " packet%s", way, side->packets,
+             side->packets == 1 ? "" : "s");
+    for (int r = REASON_NONE + 1; r < REASON_COUNT; r++)
+        if (side->count[r])
+            text_add(&t->page, ", %" PRIu64 " %s", side->count[r],
+                     reason_text((enum reason)r)->name);
+    text_add(&t->page, "\n");
+}
+
 static void head_json(struct teller *t)
 {
     char node[ADDR_TEXT_MAX], offload[OFFLOAD_TEXT];
@@ -28,6 +68,8 @@ static void head_json(struct teller *t)
     status_json_totals(&t->page, t->st);
     text_add(&t->page, ",\n\"counters\":");
     status_json_counters(&t->page, t->st);
+    text_add(&t->page, ",\n\"impaired\":");
+    impaired_json(t);
     text_add(&t->page, ",\n\"connections\":[");
 }
 
@@ -42,6 +84,10 @@ static void head_text(struct teller *t)
              n->packets_in, n->packets_out);
     if (t->offload)
         text_add(&t->page, "left to %s: %s\n", t->tun, offload_text(t->offload, offload));
+    if (t->impair) {
+        way_text(t, &t->impair->side[IMPAIR_OUT], "out");
+        way_text(t, &t->impair->side[IMPAIR_IN], "in");
+    }
     if (n->conns)
         status_text_heading(&t->page);
 }

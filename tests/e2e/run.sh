@@ -150,6 +150,22 @@ check "down without a name says whose it is" grep -q "is not ours: the lab 'b' m
 "$NETSETUP" -q down --lab b
 is_restored "the last one restores"
 
+# Signals that netsetup comes to see only when CMD has ended already, as it may on a busy machine.
+# CMD stops netsetup, signals it and ends; somebody else lets netsetup go on.
+cat >"$WORK/late" <<'END'
+state() { sed 's/.*) //' "/proc/$1/stat" | cut -c1; }
+main=$PPID
+trap '' INT TERM
+kill -STOP $main
+while [ "$(state $main)" != T ]; do sleep 0.01; done
+kill -INT $main
+kill -TERM $main
+(until [ "$(state $$)" = Z ]; do sleep 0.01; done; kill -CONT $main) &
+exit 9
+END
+is "signals that come as CMD ends: the exit code is CMD's" "$(code "$NETSETUP" run -- sh "$WORK/late")" 9
+is_restored "and the machine is what it was"
+
 # In a terminal.
 if command -v script >/dev/null; then
     rm -f "$WORK/pid"
