@@ -95,9 +95,10 @@ $(PROGRAMS):
 	$(call say,LINK)
 	$(Q)$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS)
 
-# Every tests/unit/NAME_test.c and every tests/tools/NAME.c is a program of its own.
+# Every tests/unit/NAME_test.c, tests/tools/NAME.c and tests/bench/NAME.c is a program of its own.
 UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/*_test.c))
 TOOL_BIN := $(patsubst tests/tools/%.c,$(O)/tools/%,$(wildcard tests/tools/*.c))
+BENCH_BIN := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/*.c))
 FUZZERS  := $(patsubst tests/fuzz/%_fuzz.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 SIM_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tests/sim/*.c))
 LINK_TEST = $(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
@@ -110,6 +111,17 @@ $(O)/tools/%: $(O)/tests/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(LINK_TEST)
+$(O)/bench/%: $(O)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(LINK_TEST)
+# lwIP is there or not, which the program says itself; some of its functions have names of ours.
+LWIP := $(if $(wildcard /usr/include/lwip/lwip/init.h),/usr/include/lwip)
+$(O)/tests/bench/lwip.o: PKG_CFLAGS += $(LWIP:%=-isystem %)
+$(O)/bench/lwip: $(O)/tests/bench/lwip.o
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $< $(if $(LWIP),-llwip)
 $(O)/sim: $(SIM_OBJ) $(LIB)
 	$(call say,LINK)
 	$(Q)$(LINK_TEST) -lm
@@ -136,7 +148,7 @@ fuzz:
 	@tests/fuzz/run.sh long $(RUNS) $(FUZZ)
 .PHONY: fuzzers fuzz
 
-tests-build: $(UNIT_BIN) $(TOOL_BIN) $(O)/sim $(FUZZERS)
+tests-build: $(UNIT_BIN) $(TOOL_BIN) $(BENCH_BIN) $(O)/sim $(FUZZERS)
 units: $(UNIT_BIN)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 
@@ -157,9 +169,9 @@ demo:
 test: deps
 	@tests/run.sh
 bench: deps
-	$(AGAIN) build $(O)/tools/ksock $(O)/tools/delay
-	@tests/bench/bulk.sh
-	@tests/bench/loss.sh
+	$(AGAIN) build $(BENCH_BIN) $(O)/tools/ksock $(O)/tools/delay
+	@tests/bench/speed.sh $(if $(QUICK),quick)
+	$(if $(QUICK),,@tests/bench/loss.sh)
 lint: $(LIB)
 	@tests/lint.sh $(O)
 # SEEDS=FROM..TO; stops at the first failures, each with the command that replays it.

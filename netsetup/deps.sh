@@ -15,7 +15,9 @@ set -u
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # group | what is looked for | apt | dnf | pacman
-# A name of the form lib:NAME is asked of pkg-config, libfuzzer of clang, any other is a command.
+# A name of the form lib:NAME is asked of pkg-config, header:NAME is a file of /usr/include, libfuzzer
+# is asked of clang, any other is a command. What a distribution does not have is "-" there, and not
+# missed.
 table='
 build | cc            | gcc libc6-dev      | gcc                 | gcc
 build | make          | make               | make                | make
@@ -47,12 +49,14 @@ extra | traceroute    | traceroute         | traceroute          | traceroute
 extra | tracepath     | iputils-tracepath  | iputils             | iputils
 extra | libfuzzer     | libclang-rt-dev    | compiler-rt         | compiler-rt
 extra | valgrind      | valgrind           | valgrind            | valgrind
+extra | header:lwip/lwip/init.h | liblwip-dev | -                | -
 '
 
 present()
 {
     case $1 in
     lib:*) pkg-config --exists "${1#lib:}" 2>/dev/null ;;
+    header:*) [ -e "/usr/include/${1#header:}" ] ;;
     libfuzzer) ls "$(clang --print-runtime-dir 2>/dev/null)"/libclang_rt.fuzzer*.a >/dev/null 2>&1 ;;
     nc) nc -h 2>&1 | grep -qi openbsd ;;
     *) command -v "$1" >/dev/null ;;
@@ -71,13 +75,15 @@ manager()
 # missing GROUPS COLUMN: the names (column 2) or packages (3 to 5) of what is not there.
 missing()
 {
-    local group name apt dnf pacman
+    local group name apt dnf pacman here
 
+    here=$(manager)
     while IFS='|' read -r group name apt dnf pacman; do
         group=${group// /} name=${name// /}
         case " $1 " in *" $group "*) ;; *) continue ;; esac
         [ -z "$group" ] && continue
         present "$name" && continue
+        case "$here ${dnf// /}${pacman// /}" in "dnf -"* | "pacman "*-) continue ;; esac
         case $2 in
         names) echo "${name#lib:}" ;;
         apt-get) echo $apt ;;

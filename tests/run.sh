@@ -179,6 +179,7 @@ loud lint 120 tests/lint.sh build/release
 units
 loud valgrind 600 tests/valgrind.sh
 fuzz
+quiet census 10 build/release/sim --census 1..10000
 loud sim 180 build/release/sim --seeds 1..10000 --jobs 2
 loud bounds 120 build/release/sim --bounds
 loud matrix 300 build/release/sim --matrix tests/sim/matrix.txt
@@ -189,6 +190,7 @@ for script in tests/e2e/*.sh; do
     [ "$name" = lib ] || loud "$name" 180 bash "$script"
 done
 loud bench-loss 120 tests/bench/loss.sh short
+loud bench-speed 60 tests/bench/speed.sh smoke
 loud conformance 120 tests/conformance.sh check $logs
 loud hostile 60 tests/conformance/hostile.sh $logs
 

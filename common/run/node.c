@@ -449,6 +449,7 @@ static int node_listen(struct node *n)
 {
     int r = teller_open(&n->teller, n->report.program, n->opt->tun, &n->local, n->st);
 
+    n->teller.impair = n->opt->impair && n->impaired ? &n->impair : NULL;
     if (r < 0)
         report_line(&n->report, "--status will not find this node: %s",
                     r == -EADDRINUSE ? "its name is taken" : strerror(-r));

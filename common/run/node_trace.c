@@ -4,10 +4,20 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "run/clock.h"
 #include "run/exit.h"
 #include "run/trace_join.h"
+
+/* Whatever the two are called; what is not there is found out later. */
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
 
 int node_trace_join(const struct program *prog, const struct node_options *opt, int operands,
                     char **operand, struct outlet *said)
@@ -16,6 +26,12 @@ int node_trace_join(const struct program *prog, const struct node_options *opt, 
 
     if (operands == 0)
         return usage_error(prog, "--trace-join needs the files that --trace has written");
+    for (int i = 1; i <= operands; i++)
+        for (int j = 1; j < i; j++)
+            if (is_same_file(operand[i], operand[j]))
+                return usage_error(prog,
+                                   "--trace-join: '%s' and '%s' are one file: each node's once",
+                                   operand[j], operand[i]);
     return trace_join(&report, operand + 1, operands, stdout);
 }
 

@@ -17,6 +17,46 @@ static const int64_t patience = 2 * SEC; /* with a client that takes nothing */
 
 /* ---- The page ---- */
 
+/* What the impaired path has done so far, of one direction: counters that are not zero. */
+static void way_json(struct teller *t, const struct impair_side *side, const char *way)
+{
+    const char *before = "";
+
+    text_add(&t->page, "\"%s\":{\"packets\":%" PRIu64 ",\"counters\":{", way, side->packets);
+    for (int r = REASON_NONE + 1; r < REASON_COUNT; r++) {
+        if (!side->count[r])
+            continue;
+        text_add(&t->page, "%s\"%s\":%" PRIu64, before, reason_text((enum reason)r)->name,
+                 side->count[r]);
+        before = ",";
+    }
+    text_add(&t->page, "}}");
+}
+
+static void impaired_json(struct teller *t)
+{
+    if (!t->impair) {
+        text_add(&t->page, "null");
+        return;
+    }
+    text_add(&t->page, "{");
+    way_json(t, &t->impair->side[IMPAIR_OUT], "out");
+    text_add(&t->page, ",");
+    way_json(t, &t->impair->side[IMPAIR_IN], "in");
+    text_add(&t->page, "}");
+}
+
+static void way_text(struct teller *t, const struct impair_side *side, const char *way)
+{
+    text_add(&t->page, "impaired, %s: %" PRIu64 " packet%s", way, side->packets,
+             side->packets == 1 ? "" : "s");
+    for (int r = REASON_NONE + 1; r < REASON_COUNT; r++)
+        if (side->count[r])
+            text_add(&t->page, ", %" PRIu64 " %s", side->count[r],
+                     reason_text((enum reason)r)->name);
+    text_add(&t->page, "\n");
+}
+
 static void head_json(struct teller *t)
 {
     char node[ADDR_TEXT_MAX];
@@ -26,6 +66,8 @@ static void head_json(struct teller *t)
     status_json_totals(&t->page, t->st);
     text_add(&t->page, ",\n\"counters\":");
     status_json_counters(&t->page, t->st);
+    text_add(&t->page, ",\n\"impaired\":");
+    impaired_json(t);
     text_add(&t->page, ",\n\"connections\":[");
 }
 
@@ -38,6 +80,10 @@ static void head_text(struct teller *t)
              "%s %s on %s: %" PRIu32 " connection%s; packets: %" PRIu64 " in, %" PRIu64 " out\n",
              t->program, addr_format(&t->node, node), t->tun, n->conns, n->conns == 1 ? "" : "s",
              n->packets_in, n->packets_out);
+    if (t->impair) {
+        way_text(t, &t->impair->side[IMPAIR_OUT], "out");
+        way_text(t, &t->impair->side[IMPAIR_IN], "in");
+    }
     if (n->conns)
         status_text_heading(&t->page);
 }

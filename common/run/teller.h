@@ -24,6 +24,7 @@
 #include <sys/un.h>
 
 #include "base/text.h"
+#include "link/impair.h"
 #include "stack/stack.h"
 
 enum {
@@ -45,6 +46,7 @@ struct teller {
     const char *program; /* "host" */
     const char *tun;
     const struct stack *st;
+    const struct impair *impair; /* NULL: nothing is impaired, or nobody asked for it */
     struct addr node;
     int fd;     /* -1: nobody can ask */
     int client; /* -1: nobody asks */

@@ -246,11 +246,15 @@ struct stack_conn_status {
     uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd;
     uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
     uint32_t segs_out, segs_in, data_segs_out, data_segs_in, retransmits;
-    uint32_t unacked, not_sent, lost, out_of_order;
+    uint32_t unacked, not_sent, lost, sacked, resent, out_of_order; /* resent: and in flight */
+    uint32_t reordering, reord_seen;                                /* bytes; how often */
     uint32_t send_urgent, receive_urgent;
     enum reason soft_error; /* the last since the remote node made progress, or REASON_NONE */
     uint64_t send_rate;     /* bit/s */
     uint64_t pacing_rate;   /* bit/s; 0: it does not pace */
+    uint64_t bbr_bw;        /* bit/s; 0: not known, or no BBR */
+    int64_t bbr_min_rtt;
+    uint16_t bbr_pacing_gain, bbr_cwnd_gain;    /* percent */
     int64_t last_sent, last_received, last_ack; /* since then, in whole ms */
     int64_t opened_at, age;
 };

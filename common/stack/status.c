@@ -70,7 +70,6 @@ static void fill_flow(const struct stack *st, const struct tcb *t, struct stack_
     s->receive_urgent = urgent_left(t);
     s->unacked = outstanding(t);
     s->not_sent = not_sent(t);
-    s->lost = t->flight ? t->flight->board.lost : 0;
     s->out_of_order = t->reasm.ranges;
     s->bytes_sent = t->bytes_sent;
     s->bytes_retrans = t->bytes_sent - t->bytes_acked - s->unacked;
@@ -84,6 +83,32 @@ static void fill_flow(const struct stack *st, const struct tcb *t, struct stack_
     s->last_sent = since(st, t->sent_ms);
     s->last_received = since(st, t->received_ms);
     s->last_ack = since(st, t->acked_ms);
+}
+
+static void fill_recovery(const struct tcb *t, struct stack_conn_status *s)
+{
+    const struct flight *f = t->flight;
+
+    if (!f)
+        return;
+    s->lost = f->board.lost;
+    s->sacked = f->board.sacked;
+    s->resent = f->board.resent;
+    s->reordering = f->rack.reordering;
+    s->reord_seen = f->rack.reord_seen;
+}
+
+static void fill_model(const struct tcp_config *cfg, const struct tcb *t,
+                       struct stack_conn_status *s)
+{
+    struct cc_model m = {0};
+
+    if (t->flight && cfg->cc->model)
+        cfg->cc->model(&t->cc, &m);
+    s->bbr_bw = m.bw * 8;
+    s->bbr_min_rtt = m.min_rtt;
+    s->bbr_pacing_gain = m.pacing_gain;
+    s->bbr_cwnd_gain = m.cwnd_gain;
 }
 
 static void fill_control(const struct stack *st, const struct tcb *t, struct stack_conn_status *s)
@@ -136,6 +161,8 @@ static void fill(const struct stack *st, const struct conn *c, struct stack_conn
         .age = st->now - t->opened_at,
     };
     fill_flow(st, t, ret_status);
+    fill_recovery(t, ret_status);
+    fill_model(&st->cfg.tcp, t, ret_status);
     fill_control(st, t, ret_status);
 }
 

@@ -28,6 +28,7 @@ enum status_kind {
     STATUS_U64,
     STATUS_MS,   /* int64_t, ns: written in ms, with three digits behind the point */
     STATUS_RATE, /* uint64_t; in text with K, M or G */
+    STATUS_GAIN, /* uint16_t, percent: written as a factor */
 };
 
 /* When text shows a value. */

@@ -55,6 +55,7 @@ static uint64_t whole(const struct status_field *f, const struct stack_conn_stat
     case STATUS_U8:
         return *(const uint8_t *)p;
     case STATUS_U16:
+    case STATUS_GAIN:
         return *(const uint16_t *)p;
     case STATUS_U32:
         return *(const uint32_t *)p;
@@ -159,6 +160,9 @@ static void add_value(struct text *t, const struct status_field *f,
     case STATUS_RATE:
         add_scaled(t, whole(f, c));
         break;
+    case STATUS_GAIN:
+        add_thousandths(t, whole(f, c) * 10);
+        break;
     }
 }
 
@@ -250,6 +254,9 @@ static void json_value(struct text *t, const struct status_field *f,
         break;
     case STATUS_MS:
         add_thousandths(t, whole(f, c) / (uint64_t)USEC);
+        break;
+    case STATUS_GAIN:
+        add_thousandths(t, whole(f, c) * 10);
         break;
     }
 }

@@ -78,7 +78,7 @@ static enum reason syn_again(struct seg *s)
     if (!(s->flags & TCP_ACK)) {
         option_take_syn_again(s->c, s->hdr);
         ecn_take_syn_again(s->c, s->hdr);
-        s->c->send_syn = true;
+        tcb_send_syn_again(s->c);
         s->c->output_due = true;
         return REASON_TCP_SEQUENCE;
     }
@@ -209,6 +209,7 @@ static enum reason syn_sent(struct seg *s)
     /* Text behind a SYN alone is not acknowledged and so comes again. */
     rtt_cancel(&c->rtt);
     c->send_syn = true;
+    c->syn_again = false; /* it acknowledges one now, and is another segment */
     c->output_due = true;
     tcp_set_state(s->t, c, s->now, TCP_SYN_RECEIVED);
     return REASON_NONE;

@@ -86,12 +86,14 @@ static bool send_reset(struct out *o)
 static bool send_syn(struct out *o)
 {
     struct tcb *c = o->c;
-    bool answers = c->state == TCP_SYN_RECEIVED, again = c->timer[TIMER_RTX] != TIME_NEVER;
+    bool answers = c->state == TCP_SYN_RECEIVED, timed = c->timer[TIMER_RTX] != TIME_NEVER;
+    enum reason first = answers ? REASON_SEND_SYN_ACK : REASON_SEND_SYN;
+    enum reason later = answers ? REASON_SEND_SYN_ACK_AGAIN : REASON_SEND_SYN_AGAIN;
 
-    c->send_syn = false;
     begin(o, c->iss, (answers ? TCP_SYN | TCP_ACK : TCP_SYN) | ecn_syn_flags(o->t, c),
-          answers ? REASON_SEND_SYN_ACK : REASON_SEND_SYN);
-    if (again) {
+          c->syn_again ? later : first);
+    c->send_syn = c->syn_again = false;
+    if (timed) {
         c->retransmits++;
         rtt_cancel(&c->rtt);
     } else {

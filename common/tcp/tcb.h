@@ -66,6 +66,7 @@ struct tcb {
     bool output_due : 1;  /* tcp_output may have something to send */
     bool established : 1; /* it was: SND.WND is the remote end's word */
     bool send_syn : 1;    /* a SYN or SYN-ACK is to be sent (again) */
+    bool syn_again : 1;   /* ... because one like it was in vain */
     bool send_rst : 1;    /* a reset is to be sent; the state is CLOSED already */
     bool probe_due : 1;   /* the persist timer expired */
     bool fin_queued : 1;  /* CLOSE was called: a FIN follows the queued data */
@@ -176,6 +177,13 @@ static inline uint32_t tcb_data_end(const struct tcb *c)
 static inline bool tcb_takes_text(const struct tcb *c)
 {
     return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
+}
+
+/* The SYN or SYN-ACK leaves again; if none has left yet, it is still the first. */
+static inline void tcb_send_syn_again(struct tcb *c)
+{
+    c->syn_again |= !c->send_syn;
+    c->send_syn = true;
 }
 
 /* Is every connection state but the first three: RFC 9293's "synchronized". */

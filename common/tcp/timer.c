@@ -79,7 +79,7 @@ static void rtx_expired(struct tcp *t, struct tcb *c, int64_t now)
         count_retransmission(t, c, now);
     if (!tcb_synchronized(c)) {
         tcp_note(t, c, now, REASON_RTO_EXPIRED, c->rtt.rto);
-        c->send_syn = true;
+        tcb_send_syn_again(c);
     } else if (!outstanding || c->snd_wnd == 0) {
         tcp_note(t, c, now, REASON_PERSIST_EXPIRED, c->rtt.rto);
         c->probe_due = true;

@@ -50,6 +50,8 @@ for node in host peer; do
         $BIN/$node --trace-join /nowhere.json
     wrong "$node: joins what is no trace" 1 "README.md: no trace; --trace FILE writes one" \
         $BIN/$node --trace-join README.md
+    wrong "$node: joins a trace with itself" 2 "'README.md' and './README.md' are one file" \
+        $BIN/$node --trace-join README.md Makefile ./README.md
     wrong "$node: an unknown impairment" 2 "--impair: 'lose' is no impairment; there are delay, loss" \
         $BIN/$node --impair 'delay 20ms, lose 1%' tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: an impairment without its number" 2 \

@@ -75,8 +75,8 @@ check "they were answered all the time ($(wc -l <"$WORK/asked") times)" \
     test "$(wc -l <"$WORK/asked")" -ge 3
 status "and are now" 0 "^peer 10.0.1.5 on tun1" $BIN/peer --status
 
-# Many connections at once.
-host --connections 1000 >"$WORK/load.out" 2>"$WORK/load.err" &
+# Many connections at once, over a path that is long enough for them to be there at the same time.
+host --connections 1000 --impair 'delay 30ms' >"$WORK/load.out" 2>"$WORK/load.err" &
 load=$!
 most=0
 while ! gone $load; do
@@ -88,6 +88,25 @@ is "a thousand connections while one asks" $? 0
 check "most of them were seen ($most)" test "$most" -ge 100
 is "each row is a whole one" "$(grep -c '^{"state":.*"age":[0-9.]*},\?$' "$WORK/most")" \
     "$(grep -c '^{"state"' "$WORK/most")"
+
+# What an impaired path has done so far, and what BBR and loss recovery make of it.
+head -c 1000000 /dev/zero | host --cc bbr --port 9 --impair 'out: rate 10mbit queue 34p, loss 2%; in: delay 40ms' \
+    >/dev/null 2>"$WORK/bbr.err" &
+bbr=$!
+while ! gone $bbr; do
+    $BIN/host --status >>"$WORK/bbr.text" 2>/dev/null
+    $BIN/host --status --json >>"$WORK/bbr.json" 2>/dev/null
+    sleep 0.05
+done
+check "BBR's model, as ss shows it" grep -qE \
+    'bbr:\(bw:[0-9.]+[KM]bps,mrtt:[0-9.]+,pacing_gain:[0-9.]+,cwnd_gain:[0-9.]+\)' "$WORK/bbr.text"
+check "what the path did so far" grep -qE '^impaired, out: [0-9]+ packets, [0-9]+ impair.lost' "$WORK/bbr.text"
+for value in sacked retrans_out; do
+    check "JSON, while it repairs: $value" grep -qE "\"$value\":[1-9]" "$WORK/bbr.json"
+done
+check "JSON: what the path did so far" grep -qE \
+    '^"impaired":\{"out":\{"packets":[0-9]+,"counters":\{"impair.lost":[1-9]' "$WORK/bbr.json"
+is "JSON of peer, whose path is not impaired" "$($BIN/peer --status --json | grep '^"impaired"')" '"impaired":null,'
 
 # Other users are not answered.
 if [ "$(awk '{ n += $3 } END { print (n > 1) }' /proc/self/uid_map)" = 1 ]; then

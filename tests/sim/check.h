@@ -98,7 +98,7 @@ struct syn_words {
 
 /* One direction of one connection. */
 struct flow {
-    bool syn_seen, fin_seen, acked;
+    bool syn_seen, syn_answered, fin_seen, acked; /* syn_answered: by a SYN-ACK of its own */
     struct syn_words syn;
     /* A listener without memory may answer each SYN with another cookie, and then with a SYN-ACK
      * that it remembers; the first that the other side acknowledges counts. */

@@ -21,6 +21,20 @@ static void check_rst_answer(struct check *c, const struct tcp_hdr *tcp)
     check_fail(c, "port %u: a RST that answers nothing but RSTs", tcp->sport);
 }
 
+/* Which of the four: a SYN or its answer, for the first time or again. Cookies have no memory. */
+static void check_syn_reason(struct check *c, struct flow *f, const struct tcp_hdr *tcp,
+                             enum reason why)
+{
+    bool answers = tcp->flags & TCP_ACK, again = answers ? f->syn_answered : f->syn_seen;
+    enum reason first = answers ? REASON_SEND_SYN_ACK : REASON_SEND_SYN;
+    enum reason later = answers ? REASON_SEND_SYN_ACK_AGAIN : REASON_SEND_SYN_AGAIN;
+
+    if (f->cookies == 0 && why != (again ? later : first))
+        check_fail(c, "port %u: %s for a SYN%s that leaves %s", tcp->sport, reason_text(why)->name,
+                   answers ? "-ACK" : "", again ? "again" : "for the first time");
+    f->syn_answered |= answers;
+}
+
 static void check_syn(struct check *c, struct flow *f, const struct flow *back,
                       const struct tcp_hdr *tcp, enum reason why)
 {
@@ -37,6 +51,7 @@ static void check_syn(struct check *c, struct flow *f, const struct flow *back,
 
     if (cookie && f->cookies < CHECK_COOKIES)
         f->cookie[f->cookies++] = w;
+    check_syn_reason(c, f, tcp, why);
     w.ece |= f->syn_seen && f->syn.ece; /* the one that said so may be the one that arrives */
     w.cwr |= f->syn_seen && f->syn.cwr;
     if (f->syn_seen && f->syn.isn != tcp->seq && !cookie)
@@ -139,7 +154,9 @@ static bool is_again(enum reason why)
     case REASON_SEND_MTU_AGAIN:
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
+    case REASON_SEND_SYN_AGAIN:
     case REASON_SEND_SYN_ACK:
+    case REASON_SEND_SYN_ACK_AGAIN:
     case REASON_SEND_SYN_ACK_COOKIE:
         return true;
     default:
@@ -157,7 +174,9 @@ static bool is_first(enum reason why)
     case REASON_SEND_MTU_PROBE:
     case REASON_SEND_PROBE:
     case REASON_SEND_SYN:
+    case REASON_SEND_SYN_AGAIN:
     case REASON_SEND_SYN_ACK:
+    case REASON_SEND_SYN_ACK_AGAIN:
     case REASON_SEND_SYN_ACK_COOKIE:
         return true;
     default:
@@ -174,8 +193,9 @@ static void check_backoff(struct check *c, struct flow *f, const struct tcp_hdr 
 {
     int64_t gap = c->now - f->again_at;
 
-    if (why != REASON_SEND_RTO && why != REASON_SEND_PROBE && why != REASON_SEND_SYN &&
-        why != REASON_SEND_SYN_ACK)
+    bool syn = (tcp->flags & TCP_SYN) && why != REASON_SEND_SYN_ACK_COOKIE;
+
+    if (why != REASON_SEND_RTO && why != REASON_SEND_PROBE && !syn)
         return;
     if (f->agains == 0 || f->again_seq != tcp->seq) {
         f->agains = 1;

@@ -8,6 +8,8 @@
  *         play one seed, with some values changed, and with -v packet by packet
  *   sim --seed N [--with ...] --shrink
  *         make a failing run small, and say how the small one is replayed
+ *   sim --census A..B
+ *         what these seeds stand for: how many have each algorithm, mechanism off and impairment
  *   sim --bounds [NAME [-v]]
  *         what loss recovery and congestion control must achieve, with the figures (bounds.h)
  *   sim --matrix [FILE]
@@ -28,6 +30,7 @@
 
 #include "run/exit.h"
 #include "tests/sim/bounds.h"
+#include "tests/sim/census.h"
 #include "tests/sim/matrix.h"
 #include "tests/sim/picture.h"
 #include "tests/sim/range.h"
@@ -38,6 +41,7 @@ static const char usage[] =
     "       sim --seed N [--with 'NAME=VALUE ...'] [-v]           one, -v packet by packet\n"
     "       sim --seed N [--with ...] --shrink                    make a failing one small\n"
     "       sim --seed N --values                                 what can be said by --with\n"
+    "       sim --census A..B                                     what they stand for, counted\n"
     "       sim --bounds [NAME [-v]]                              what recovery must achieve\n"
     "       sim --matrix [FILE]                                   goodput: write, or compare\n"
     "       sim --pictures FOLDER FILE                            draw it, of the file\n";
@@ -49,7 +53,7 @@ enum {
 
 struct arguments {
     struct range_options range;
-    bool has_range, has_seed, verbose, shrink, values;
+    bool has_range, has_seed, verbose, shrink, values, census;
     uint64_t seed;
     const char *with;
 };
@@ -97,6 +101,8 @@ static bool parse(int argc, char **argv, struct arguments *a)
             a->range.first = true;
         else if (strcmp(w, "--seeds") == 0 && ++i)
             ok = take_range(a, value);
+        else if (strcmp(w, "--census") == 0 && ++i)
+            ok = a->census = take_range(a, value);
         else if (strcmp(w, "--seed") == 0 && ++i)
             ok = take_seed(a, value);
         else if (strcmp(w, "--jobs") == 0 && ++i)
@@ -166,5 +172,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return EXIT_USAGE;
     }
+    if (a.census)
+        return census(a.range.from, a.range.to);
     return a.has_range ? range_play(&a.range) : play_single(&a, argv[0]);
 }

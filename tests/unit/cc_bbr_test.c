@@ -469,6 +469,29 @@ static void draft_5_5_4_application_limited(void **state)
     expect_number("still kept", (uint32_t)bbr_max_bw(b), BW);
 }
 
+/* What is told of the model: nothing before there is one, then that of the state. */
+static void the_model_is_told(void **state)
+{
+    struct cc_model m = {0};
+
+    (void)state;
+    memset(priv, 0, sizeof(priv));
+    cc_bbr.init(&cc, MSS);
+    cc.priv = priv;
+    cc_bbr.model(&cc, &m);
+    assert_int_equal(m.bw, 0);
+    fill();
+    until(BBR_UP);
+    cc_bbr.model(&cc, &m);
+    assert_int_equal(m.bw, b->bw);
+    assert_int_equal(m.min_rtt, RTT * MSEC);
+    assert_int_equal(m.pacing_gain, 125);
+    assert_int_equal(m.cwnd_gain, 225);
+    b->min_rtt = BBR_RTT_UNKNOWN;
+    cc_bbr.model(&cc, &m);
+    assert_int_equal(m.min_rtt, 0);
+}
+
 /* RFC 3168 5: a mark is a loss: in UP it ends the probe. */
 static void rfc3168_5_mark(void **state)
 {
@@ -503,6 +526,7 @@ int main(void)
         cmocka_unit_test(draft_5_6_4_4_timeout),
         cmocka_unit_test(draft_5_5_11_spurious),
         cmocka_unit_test(draft_5_5_4_application_limited),
+        cmocka_unit_test(the_model_is_told),
         cmocka_unit_test(rfc3168_5_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,7 +247,7 @@ static void rfc8985_6_2_step_4_the_window(void **state)
     assert_int_equal(rack_window(&rack, &path, false, 2), 25);
     assert_int_equal(rack_window(&rack, &path, false, 3), 0);
     assert_int_equal(rack_window(&rack, &path, true, 0), 0);
-    rack.reordering_seen = true;
+    rack.reord_seen = 1;
     assert_int_equal(rack_window(&rack, &path, true, 3), 25);
     for (uint32_t round = 1; round <= 5; round++) { /* one more for each round with a D-SACK */
         rack_adapt(&rack,
@@ -268,9 +268,22 @@ static void overtaken(void)
 {
     send_two();
     sack(MSS, 2 * MSS);
-    assert_false(rack.reordering_seen);
+    assert_int_equal(rack.reord_seen, 0);
     board_ack(&b, base + 2 * MSS, &ear);
-    assert_true(rack.reordering_seen);
+    assert_int_equal(rack.reord_seen, 1);
+    assert_int_equal(rack.reordering, 2 * MSS);
+    send(2 * MSS, 3 * MSS);
+    send(3 * MSS, 6 * MSS);
+    sack(4 * MSS, 5 * MSS);
+    sack(3 * MSS, 4 * MSS);
+    board_ack(&b, base + 6 * MSS, &ear); /* of the last part nothing had overtaken anything */
+    assert_int_equal(rack.reord_seen, 3);
+    assert_int_equal(rack.reordering, 3 * MSS);
+    board_sent(&b, now, base + 6 * MSS, base + 8 * MSS);
+    sack(7 * MSS, 8 * MSS);
+    board_ack(&b, base + 8 * MSS, &ear); /* less far: the most counts */
+    assert_int_equal(rack.reord_seen, 4);
+    assert_int_equal(rack.reordering, 3 * MSS);
 }
 
 static void rfc8985_6_2_step_3_reordering(void **state)

@@ -1,8 +1,8 @@
 /* STATUS: the values, how they are written, and that each of them is explained. */
 #include <jansson.h>
 
+#include "flight_kit.h"
 #include "stack/status.h"
-#include "tcp_kit.h"
 
 static struct stack_conn_status now_is(void)
 {
@@ -96,6 +96,49 @@ static void what_was_sent_again_is_told(void **state)
     is(cwnd_limited, 0);
     expect_nothing();
     is(cwnd_limited, 1);
+    end();
+}
+
+/* A repair by blocks: what arrived behind a gap, what is lost, what was sent again. */
+static void a_repair_is_told(void **state)
+{
+    (void)state;
+    ten_in_flight(0);
+    is(sacked, 0);
+    heard(0, SEGS(4, 7), SEGS(1, 2)); /* 0, 2 and 3 are lost */
+    is(sacked, 4 * MSS);
+    is(lost, 3 * MSS);
+    is(resent, 0);
+    again(0, SACK);
+    again(2, SACK);
+    is(lost, MSS);
+    is(resent, 2 * MSS);
+    is(retransmits, 2);
+    ack_segments(2);
+    is(sacked, 3 * MSS);
+    is(resent, MSS);
+    is(reord_seen, 0);
+    end();
+}
+
+/* What left together and comes behind others was overtaken by as much as had arrived before it. */
+static void reordering_is_told(void **state)
+{
+    (void)state;
+    configure();
+    rig.cfg.tcp.rack = true;
+    begin_with(&with_sack);
+    app_send(10 * MSS);
+    expect_segments(0, 10);
+    advance(50 * MSEC);
+    heard(1, SEGS(5, 7));
+    is(reord_seen, 0);
+    heard(1, SEGS(2, 4), SEGS(5, 7));
+    is(reord_seen, 1);
+    is(reordering, 5 * MSS);
+    heard(4, SEGS(5, 7));
+    is(reord_seen, 2);
+    is(reordering, 6 * MSS);
     end();
 }
 
@@ -214,6 +257,10 @@ static struct stack_conn_status sample(void)
         .bytes_sent = UINT64_C(5000000000),
         .send_rate = UINT64_C(23456789),
         .pacing_rate = 950,
+        .bbr_bw = 8000000,
+        .bbr_min_rtt = 40 * MSEC,
+        .bbr_pacing_gain = 277,
+        .bbr_cwnd_gain = 200,
         .cwnd_limited = true,
     };
 }
@@ -232,7 +279,8 @@ static void text_is_like_that_of_ss(void **state)
         out, "State         Recv-Q  Send-Q            Local:Port           Remote:Port\n"
              "ESTABLISHED        0      12         10.0.1.5:8000        10.0.0.7:51234\n"
              "    timer:(on,200ms,3) reno wscale:7,0 rto:204 rtt:5.07/0.1 ato:0 mss:1448\n"
-             "    pmtu:0 rcvmss:0 advmss:0 cwnd:14480 bytes_sent:5000000000 send 23.4Mbps\n"
+             "    pmtu:0 rcvmss:0 advmss:0 cwnd:14480 bytes_sent:5000000000\n"
+             "    bbr:(bw:8.0Mbps,mrtt:40,pacing_gain:2.77,cwnd_gain:2) send 23.4Mbps\n"
              "    pacing_rate 950bps lastsnd:0 lastrcv:0 lastack:0 cwnd_limited snd_wnd:0\n"
              "    rcv_wnd:0 age:0\n");
 }
@@ -256,6 +304,8 @@ static void the_largest_has_room(void **state)
             *(int64_t *)((char *)&s + status_field(i)->offset) = INT64_MAX;
         else if (status_field(i)->kind == STATUS_FLAG)
             *((char *)&s + status_field(i)->offset) = 1;
+    s.bbr_min_rtt = 24 * 3600 * SEC - 1;
+    s.bbr_pacing_gain = s.bbr_cwnd_gain = 299;
     text_init(&t, out, sizeof(out));
     status_json(&t, &s);
     assert_false(t.cut);
@@ -288,6 +338,8 @@ static void json_has_every_value(void **state)
     assert_int_equal(json_integer_value(json_object_get(o, "remote_port")), 51234);
     assert_int_equal(json_integer_value(json_object_get(o, "send_rate")), 23456789);
     assert_true(json_real_value(json_object_get(o, "rtt")) == 5.07);
+    assert_true(json_real_value(json_object_get(o, "bbr_pacing_gain")) == 2.77);
+    assert_int_equal(json_integer_value(json_object_get(o, "bbr_bw")), 8000000);
     assert_true(json_is_true(json_object_get(o, "cwnd_limited")));
     json_decref(o);
     s.timer = NULL;
@@ -343,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_sent_is_told),     cmocka_unit_test(what_was_sent_again_is_told),
+        cmocka_unit_test(a_repair_is_told),          cmocka_unit_test(reordering_is_told),
         cmocka_unit_test(controls_are_no_bytes),     cmocka_unit_test(what_arrived_is_told),
         cmocka_unit_test(a_closed_window_is_probed), cmocka_unit_test(asking_disturbs_nothing),
         cmocka_unit_test(text_is_like_that_of_ss),   cmocka_unit_test(the_largest_has_room),

@@ -343,6 +343,23 @@ static void simultaneous_open(void **state)
     end();
 }
 
+/* The timer of the SYN expires and the other SYN comes before anything leaves: one first SYN-ACK.
+ */
+static void simultaneous_open_as_the_timer_expires(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    app_open();
+    expect_syn();
+    advance(1 * SEC);
+    inject_opt(SYN, 0, 0, FULL_WND, .has_mss = true, .mss = MSS);
+    expect(SYN | ACK, 0, 1, 0);
+    expect_why(REASON_SEND_SYN_ACK);
+    expect_nothing();
+    end();
+}
+
 /* MUST-10: a remote node whose SYN-ACK was lost may already be sending. */
 static void simultaneous_open_ended_by_an_ack(void **state)
 {
@@ -360,10 +377,13 @@ static void simultaneous_open_losing_our_syn_ack(void **state)
 {
     (void)state;
     to_simultaneous();
+    expect_why(REASON_SEND_SYN_ACK);
     inject(SYN, 0, 0, FULL_WND, 0);
     expect(SYN | ACK, 0, 1, 0);
+    expect_why(REASON_SEND_SYN_ACK_AGAIN);
     expect_silence(1 * SEC);
     expect(SYN | ACK, 0, 1, 0);
+    expect_why(REASON_SEND_SYN_ACK_AGAIN);
     inject(SYN | ACK, 0, 1, FULL_WND, 0);
     expect_event(EV_CONNECTED);
     inject(SYN | ACK, 0, 1, FULL_WND, 0); /* again: it missed ours */
@@ -520,6 +540,7 @@ int main(void)
         cmocka_unit_test(simultaneous_open),
         cmocka_unit_test(simultaneous_open_ended_by_an_ack),
         cmocka_unit_test(simultaneous_open_losing_our_syn_ack),
+        cmocka_unit_test(simultaneous_open_as_the_timer_expires),
         cmocka_unit_test(simultaneous_open_reset),
         cmocka_unit_test(simultaneous_open_other_syn),
         cmocka_unit_test(simultaneous_open_wrong_ack),

@@ -20,6 +20,7 @@ static void syn_schedule(void **state)
     for (unsigned i = 0; i < 7; i++) {
         expect_silence(syn_waits[i] * SEC);
         expect(SYN, 0, 0, 0);
+        expect_why(REASON_SEND_SYN_AGAIN);
         expect_nothing();
         expect_no_event();
     }
@@ -82,6 +83,7 @@ static void syn_ack_schedule(void **state)
     for (unsigned i = 0; i < 7; i++) {
         expect_silence(syn_waits[i] * SEC);
         expect(SYN | ACK, 0, 1, 0);
+        expect_why(REASON_SEND_SYN_ACK_AGAIN);
     }
     advance(60 * SEC);
     expect_nothing();

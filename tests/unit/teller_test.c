@@ -146,6 +146,38 @@ static void text_tells_counters_when_asked(void **state)
     assert_non_null(strstr(answer, "ESTABLISHED"));
 }
 
+/* Both directions of an impaired path; null where there is none. */
+static void an_impaired_path_is_told(void **state)
+{
+    static struct impair path;
+    json_t *o, *way;
+
+    (void)state;
+    o = json_loads(ask("json\n") + 3, 0, NULL);
+    assert_true(json_is_null(json_object_get(o, "impaired")));
+    json_decref(o);
+    path.side[IMPAIR_OUT].packets = 12;
+    path.side[IMPAIR_OUT].count[REASON_IMPAIR_LOST] = 2;
+    path.side[IMPAIR_OUT].count[REASON_IMPAIR_DELAYED] = 10;
+    path.side[IMPAIR_IN].packets = 1;
+    teller.impair = &path;
+    assert_non_null(strstr(ask("text\n"), " packets: 0 in, 0 out\n"
+                                          "impaired, out: 12 packets, 2 impair.lost, "
+                                          "10 impair.delayed\n"
+                                          "impaired, in: 1 packet\n"));
+    o = json_loads(ask("json\n") + 3, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(o);
+    way = json_object_get(json_object_get(o, "impaired"), "out");
+    assert_int_equal(json_integer_value(json_object_get(way, "packets")), 12);
+    way = json_object_get(way, "counters");
+    assert_int_equal(json_object_size(way), 2);
+    assert_int_equal(json_integer_value(json_object_get(way, "impair.lost")), 2);
+    way = json_object_get(json_object_get(o, "impaired"), "in");
+    assert_int_equal(json_object_size(json_object_get(way, "counters")), 0);
+    json_decref(o);
+    teller.impair = NULL;
+}
+
 static void nothing_to_tell_is_told(void **state)
 {
     (void)state;
@@ -165,18 +197,22 @@ static void what_is_not_understood_is_refused(void **state)
 /* All counters and ten thousand connections: whole, whatever the reader's speed. */
 static void a_long_answer_is_whole(void **state)
 {
+    static struct impair path;
     json_t *o;
 
     (void)state;
     fake.listed = 10000;
     for (int r = 1; r < REASON_COUNT; r++)
-        fake.counts[r] = UINT64_MAX / 2;
+        fake.counts[r] = path.side[IMPAIR_OUT].count[r] = path.side[IMPAIR_IN].count[r] =
+            UINT64_MAX / 2;
+    teller.impair = &path; /* more than it can count */
     o = json_loads(ask("json\n") + 3, 0, NULL);
     assert_non_null(o);
     assert_int_equal(json_array_size(json_object_get(o, "connections")), 10000);
     assert_int_equal(json_object_size(json_object_get(o, "counters")), REASON_COUNT - 1);
     json_decref(o);
     ask("counters\n");
+    teller.impair = NULL;
     for (int r = 1; r < REASON_COUNT; r++)
         assert_non_null(strstr(answer, reason_text((enum reason)r)->sentence));
 }
@@ -309,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(json_tells_everything, setup, teardown),
         cmocka_unit_test_setup_teardown(text_tells_counters_when_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_impaired_path_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_to_tell_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_understood_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_answer_is_whole, setup, teardown),

@@ -509,6 +509,20 @@ static void bbr_on_restart(struct cc *cc, const struct cc_sample *s)
         check_probe_rtt_done(b, cc, s);
 }
 
+static void bbr_tell(const struct cc *cc, struct cc_model *ret_model)
+{
+    const struct bbr *b = cc->priv;
+
+    if (!b->begun)
+        return;
+    *ret_model = (struct cc_model){
+        .bw = b->bw,
+        .min_rtt = b->min_rtt == BBR_RTT_UNKNOWN ? 0 : b->min_rtt,
+        .pacing_gain = gains[b->state].pacing,
+        .cwnd_gain = gains[b->state].cwnd,
+    };
+}
+
 const struct cc_ops cc_bbr = {
     .name = "bbr",
     .help = "rate and window from a model of the path (BBR version 3)",
@@ -521,4 +535,5 @@ const struct cc_ops cc_bbr = {
     .on_rto = bbr_on_rto,
     .on_undo = bbr_on_undo,
     .on_restart = bbr_on_restart,
+    .model = bbr_tell,
 };

@@ -51,6 +51,13 @@ struct cc_sample {
     struct rate_sample rate; /* of the delivery rate */
 };
 
+/* What a module that has a model believes of the path, for people. */
+struct cc_model {
+    uint64_t bw;                     /* bytes per second; 0: not known yet */
+    int64_t min_rtt;                 /* ns; 0: not known yet */
+    uint16_t pacing_gain, cwnd_gain; /* percent: of bw and of their product, at present */
+};
+
 struct cc_ops {
     const char *name;
     const char *help; /* a sentence */
@@ -63,6 +70,7 @@ struct cc_ops {
     void (*on_rto)(struct cc *cc, const struct cc_sample *s);
     void (*on_undo)(struct cc *cc, const struct cc_sample *s);    /* cwnd, ssthresh as before */
     void (*on_restart)(struct cc *cc, const struct cc_sample *s); /* sending again after a pause */
+    void (*model)(const struct cc *cc, struct cc_model *ret_model);
 };
 
 extern const struct cc_ops cc_reno, cc_cubic, cc_bbr, cc_fixed;

@@ -1,5 +1,6 @@
 #include "tcp/recovery/rack.h"
 
+#include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
 
@@ -27,11 +28,17 @@ static bool is_ambiguous(const struct range *g, int64_t now, int64_t min_rtt, in
     return now - g->sent_at < min_rtt || (echo_at >= 0 && echo_at < g->sent_at / MSEC * MSEC);
 }
 
+static void note_reordering(struct rack *r, uint32_t behind)
+{
+    r->reord_seen += r->reord_seen < UINT32_MAX;
+    r->reordering = max32(r->reordering, behind);
+}
+
 void rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t min_rtt,
                     int64_t echo_at, uint32_t fack)
 {
     if (seq_lt(g->end, fack) && g->sent <= 1)
-        r->reordering_seen = true;
+        note_reordering(r, fack - g->start);
     if (is_ambiguous(g, now, min_rtt, echo_at))
         return;
     if (r->rtt && sent_before(g, r->xmit_ts, r->end_seq))
@@ -65,7 +72,7 @@ void rack_adapt(struct rack *r, const struct rack_ack *a)
 int64_t rack_window(const struct rack *r, const struct rack_path *p, bool in_recovery,
                     uint32_t pieces)
 {
-    if (!r->reordering_seen && r->order_kept && (in_recovery || pieces >= PIECES))
+    if (!r->reord_seen && r->order_kept && (in_recovery || pieces >= PIECES))
         return 0;
     return time_min(r->reo_wnd_mult * p->min_rtt / 4, p->srtt ? p->srtt : p->min_rtt);
 }

@@ -31,9 +31,10 @@ struct rack {
     uint32_t end_seq;        /* RACK.end_seq: where it ends */
     uint32_t dsack_round;    /* RACK.dsack_round: SND.NXT when the window last grew, ... */
     bool in_dsack_round;     /* ... as long as that is not acknowledged */
+    uint32_t reord_seen;     /* RACK.reordering_seen, and how often; stays at the largest */
+    uint32_t reordering;     /* bytes: by how much of what had arrived something was overtaken */
     uint8_t reo_wnd_mult;    /* RACK.reo_wnd_mult */
     uint8_t reo_wnd_persist; /* RACK.reo_wnd_persist: recoveries until it is 1 again */
-    bool reordering_seen;    /* RACK.reordering_seen */
     bool order_kept;         /* a recovery ended without a sign of reordering */
 };
 

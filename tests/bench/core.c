@@ -1,0 +1,266 @@
+/*
+ * core CONNS SEGMENTS: the stack alone. Two of them in one process, joined in memory: no device, no
+ * kernel, no other process. CONNS connections are opened between them, and then SEGMENTS segments
+ * go there and back, each with one byte of data, on one connection after the other in an order in
+ * which no cache knows the next.
+ *
+ * A segment goes out of one stack and into the other: headers, checksums over all of it both ways,
+ * options, the sender's queue and the receiver's, timers, an event and the user calls of its
+ * application. What joins them is a copy of its 53 bytes, which counts, too. Time for the stacks is
+ * virtual, a microsecond for each exchange; so among many connections delayed acknowledgments leave
+ * by their timers, and are segments that count as such.
+ *
+ * Prints "conns"; "ns" per segment; "segments", all that went while it was measured; and "bytes",
+ * the resident memory that each idle connection costs, per side. Skipped where memory is too small.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <sys/sysinfo.h>
+
+#include "run/memory.h"
+#include "stack/stack.h"
+#include "tests/bench/kit.h"
+
+enum {
+    NET = 0x0a000000, /* 10.0.0.0 */
+    CONNS_MAX = 1000000,
+    PORTS = 16,         /* of the listening stack */
+    FIRST_PORT = 1024,  /* of the opening one, for each of them */
+    BATCH = 64,         /* handshakes at a time */
+    STRIDE = 611953,    /* connections from one to the next that is used; a prime */
+    SMALL_BUFS = 65536, /* bufs of ... */
+    SMALL_BUF = 512,    /* bytes */
+    PACKET = 2048,      /* bytes */
+    PER_CONN = 1200,    /* bytes of memory for both ends of a connection, at the most */
+    IDLE_FOR = 100,     /* s after which nothing is kept for what was in flight */
+};
+
+struct end {
+    struct stack *st;
+    struct buf_pool small;
+    struct pkt out;
+    uint64_t segments; /* sent */
+};
+
+static struct {
+    struct end a, b; /* a opens and asks, b accepts and answers */
+    struct conn_id *conn;
+    uint32_t conns, connected, accepted;
+    uint64_t answers;
+    int64_t now; /* ns, virtual */
+} lab = {.now = SEC};
+
+static uint64_t resident(void)
+{
+    unsigned long long size, pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+
+    if (!f || fscanf(f, "%llu %llu", &size, &pages) != 2)
+        kit_fail("/proc/self/statm");
+    fclose(f);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void *reserve(size_t bytes)
+{
+    void *p = memory_reserve(bytes);
+
+    if (!p)
+        kit_fail("memory");
+    return p;
+}
+
+static void make_end(struct end *e, uint32_t number, uint32_t conns)
+{
+    struct stack_config cfg;
+    size_t bytes = buf_pool_bytes(SMALL_BUFS, SMALL_BUF);
+
+    buf_pool_init(&e->small, reserve(bytes), bytes, SMALL_BUF);
+    stack_config_default(&cfg);
+    cfg.local[0] = addr_v4(NET + number);
+    cfg.prefix_len[0] = 24;
+    cfg.locals = 1;
+    cfg.max_conns = conns + BATCH;
+    cfg.small = &e->small;
+    cfg.seed = number;
+    memset(cfg.secret, (int)number, sizeof(cfg.secret));
+    bytes = stack_bytes(&cfg);
+    e->st = stack_create(&cfg, reserve(bytes), bytes);
+    if (!e->st)
+        kit_fail("stack_create");
+    stack_tick(e->st, lab.now);
+}
+
+static void echo(struct stack *st, struct conn_id conn)
+{
+    struct slice s;
+
+    while (stack_receive(st, conn, PACKET, &s) > 0) {
+        stack_send(st, conn, s);
+    }
+}
+
+static void take(struct stack *st, struct conn_id conn)
+{
+    struct slice s;
+
+    while (stack_receive(st, conn, PACKET, &s) > 0) {
+        lab.answers += s.len;
+        buf_unref(s.buf);
+    }
+}
+
+/* What both applications do. */
+static void act(struct end *e)
+{
+    struct stack_event ev;
+
+    while (stack_event(e->st, &ev)) {
+        if (ev.kind == EV_CONNECTED)
+            lab.connected++;
+        else if (ev.kind == EV_ACCEPTED)
+            lab.accepted++;
+        else if (ev.kind == EV_READABLE && e == &lab.a)
+            take(e->st, ev.conn);
+        else if (ev.kind == EV_READABLE)
+            echo(e->st, ev.conn);
+        else if (ev.kind == EV_CLOSED)
+            kit_fail("a connection ended");
+    }
+}
+
+/* All that `from` has to say reaches `to`. Returns whether there was anything. */
+static bool carry(struct end *from, struct end *to)
+{
+    static uint8_t bytes[PACKET];
+    static struct pkt in;
+    uint64_t before = from->segments;
+
+    stack_tick(from->st, lab.now);
+    act(from);
+    while (stack_output(from->st, lab.now, &from->out)) {
+        uint32_t len = pkt_flatten(&from->out, bytes, sizeof(bytes));
+
+        in.len = in.part[0].len = len;
+        in.parts = 1;
+        in.part[0].base = bytes;
+        stack_input(to->st, lab.now, &in);
+        from->segments++;
+    }
+    act(to);
+    return from->segments != before;
+}
+
+static void settle(void)
+{
+    bool there, back;
+
+    do {
+        there = carry(&lab.a, &lab.b);
+        back = carry(&lab.b, &lab.a);
+    } while (there || back);
+}
+
+static void open_all(void)
+{
+    for (uint16_t p = 1; p <= PORTS; p++) {
+        if (stack_listen(lab.b.st, NULL, p, 2 * BATCH, NULL) < 0)
+            kit_fail("listen");
+    }
+    for (uint32_t i = 0; i < lab.conns; i++) {
+        const struct stack_open how = {.local_port = (uint16_t)(FIRST_PORT + i / PORTS),
+                                       .remote = addr_v4(NET + 2),
+                                       .remote_port = (uint16_t)(1 + i % PORTS)};
+
+        if (stack_open(lab.a.st, &how, &lab.conn[i]) < 0)
+            kit_fail("open");
+        if (i % BATCH == BATCH - 1 || i == lab.conns - 1) {
+            settle();
+            lab.now += MSEC;
+        }
+    }
+    if (lab.connected != lab.conns || lab.accepted != lab.conns) {
+        fprintf(stderr, "bench: %" PRIu32 " of %" PRIu32 " connections came to be\n", lab.connected,
+                lab.conns);
+        exit(EXIT_FAILED);
+    }
+}
+
+/* Let time pass until nothing is kept for what was in flight. */
+static void rest(void)
+{
+    for (int s = 0; s < IDLE_FOR; s++) {
+        lab.now += SEC;
+        settle();
+    }
+}
+
+static void exchange(uint32_t i)
+{
+    lab.now += USEC;
+    if (stack_send_copy(lab.a.st, lab.conn[i], "x", 1) != 1)
+        kit_fail("send");
+    carry(&lab.a, &lab.b);
+    carry(&lab.b, &lab.a);
+}
+
+static void measure(uint64_t segments)
+{
+    uint64_t before = lab.a.segments + lab.b.segments, begun = lab.answers, n = 0;
+    int64_t began = clock_now();
+    uint32_t i = 0;
+    double took;
+
+    for (; lab.a.segments + lab.b.segments - before < segments; n++) {
+        exchange(i);
+        i = (i + STRIDE) % lab.conns;
+    }
+    took = (double)(clock_now() - began);
+    if (lab.answers - begun != n) {
+        fprintf(stderr, "bench: %" PRIu64 " of %" PRIu64 " bytes came back\n", lab.answers - begun,
+                n);
+        exit(EXIT_FAILED);
+    }
+    segments = lab.a.segments + lab.b.segments - before;
+    printf("ns %.2f\nsegments %" PRIu64 "\n", took / (double)segments, segments);
+}
+
+static void check_memory(uint32_t conns)
+{
+    struct sysinfo si;
+
+    if (sysinfo(&si) < 0)
+        kit_fail("sysinfo");
+    if ((uint64_t)conns * PER_CONN + (UINT64_C(256) << 20) <
+        si.freeram * (uint64_t)si.mem_unit + si.bufferram * (uint64_t)si.mem_unit)
+        return;
+    printf("skip %" PRIu32 " connections need %" PRIu64 " MiB of free memory\n", conns,
+           (uint64_t)conns * PER_CONN >> 20);
+    exit(EXIT_SKIPPED);
+}
+
+int main(int argc, char **argv)
+{
+    long conns = argc == 3 ? atol(argv[1]) : 0;
+    long segments = argc == 3 ? atol(argv[2]) : 0;
+    uint64_t before;
+
+    if (conns < 1 || conns > CONNS_MAX || segments < 1) {
+        fprintf(stderr, "bench: core CONNS SEGMENTS; at most %d CONNS\n", CONNS_MAX);
+        return EXIT_USAGE;
+    }
+    alarm(KIT_LIFE);
+    check_memory((uint32_t)conns);
+    lab.conns = (uint32_t)conns;
+    lab.conn = reserve(lab.conns * sizeof(*lab.conn));
+    memset(lab.conn, 1, lab.conns * sizeof(*lab.conn)); /* here already, not counted below */
+    make_end(&lab.a, 1, lab.conns);
+    make_end(&lab.b, 2, lab.conns);
+    before = resident();
+    open_all();
+    rest();
+    printf("conns %" PRIu32 "\nbytes %.1f\n", lab.conns,
+           ((double)resident() - (double)before) / 2.0 / (double)lab.conns);
+    measure((uint64_t)segments);
+    return EXIT_DONE;
+}
