@@ -18,7 +18,7 @@
 
 set -u
 
-# Whether all that RFC 1122, 8200, 8504 and 4443 ask with a MUST is built and shown. With "no", a row
+# Whether all that RFC 1122, 8200, 8504, 8201 and 4443 ask with a MUST is built and shown. With "no", a row
 # of hosts.txt may be open; with "yes", a MUST that is open is a fault like one without a test.
 hosts_complete=yes
 
@@ -125,7 +125,7 @@ faults "MAY-[0-9]+" "$(summary MAY) with a passing test"
 faults "U-[0-9]+" "$(summary unlabelled) with a passing test"
 faults "cell" "$(summary matrix) pass"
 faults "section" "$(summary sections)"
-faults "hostform|hosttag" "each tag of RFC 1122, 8200, 8504 and 4443 names a row of hosts.txt"
+faults "hostform|hosttag" "each tag of RFC 1122, 8200, 8504, 8201 and 4443 names a row of hosts.txt"
 faults "hostplace" "each place that hosts.txt names exists"
 faults "hosttest|hostopen" "$(summary hosts)"
 

@@ -216,9 +216,10 @@ int64_t traceroute_turn(struct traceroute *t, struct stack *st, int64_t now)
     expire(t, now);
     while (t->shown < t->total && t->shown < t->sent && t->probe[t->shown].done)
         show(t, t->shown++);
-    while (!t->stopped && t->sent < t->total && t->sent - t->shown < TRACEROUTE_AHEAD)
-        if (!send_probe(t, st, now))
-            return now;
+    if (!t->stopped && t->sent < t->total && t->sent - t->shown < TRACEROUTE_AHEAD) {
+        (void)send_probe(t, st, now); /* one in a turn: each has a time of its own */
+        return now;
+    }
     if (t->stopped || t->shown >= t->total) {
         t->done = true;
         if (t->shown % t->how.queries)

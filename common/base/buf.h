@@ -39,6 +39,7 @@ struct buf_pool {
     uint32_t count;     /* bufs in all */
     uint32_t fresh;     /* how many were ever handed out: memory behind them is untouched */
     uint32_t in_use;    /* now */
+    uint32_t yielding;  /* of those: how many are given up as soon as others need them */
     uint32_t peak;      /* the most that were in use */
     uint64_t exhausted; /* how often buf_get found none */
 };

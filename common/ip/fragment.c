@@ -228,11 +228,21 @@ static uint32_t count_kin(struct fragments *f, const struct addr *src, bool more
     return others;
 }
 
+/* Its buffer is given back, or stays with those above, to whom its bytes were handed out. */
+static void part_with_buf(struct fragments *f, struct partial *p)
+{
+    if (!p->buf)
+        return;
+    f->bufs.yielding--;
+    buf_unref(p->buf);
+    p->buf = NULL;
+}
+
 static void forget(struct fragments *f, struct partial *p)
 {
     list_remove(&p->place);
     (void)count_kin(f, &p->src, false);
-    buf_unref(p->buf);
+    part_with_buf(f, p);
     pool_put(&f->partials, p);
 }
 
@@ -284,6 +294,7 @@ static struct partial *begin(struct fragments *f, int64_t now, const struct ip_h
         .expires = now + FRAGMENT_TIMEOUT,
         .buf = b,
     };
+    f->bufs.yielding++; /* whoever waits makes room */
     p->kin = 1 + count_kin(f, &p->src, true);
     list_append(&f->waiting, &p->place);
     f->counts[REASON_FRAGMENT_BEGUN]++;
@@ -291,10 +302,9 @@ static struct partial *begin(struct fragments *f, int64_t now, const struct ip_h
 }
 
 /* Its bytes are given back; its place remains, so that what still comes of it is known. */
-static enum reason refuse(struct partial *p, enum reason why)
+static enum reason refuse(struct fragments *f, struct partial *p, enum reason why)
 {
-    buf_unref(p->buf);
-    p->buf = NULL;
+    part_with_buf(f, p);
     p->refused = true;
     return why;
 }
@@ -413,9 +423,9 @@ static enum reason finish(struct fragments *f, struct partial *p, struct slice *
     uint8_t ecn, *b;
 
     if (p->end > span_max(p->header_len, p->frag_at))
-        return refuse(p, REASON_FRAGMENT_TOO_LARGE);
+        return refuse(f, p, REASON_FRAGMENT_TOO_LARGE);
     if (!join_ecn(p->ecn_seen, &ecn))
-        return refuse(p, REASON_FRAGMENT_ECN);
+        return refuse(f, p, REASON_FRAGMENT_ECN);
     b = p->frag_at ? mend_header6(p, ecn) : mend_header4(p, ecn);
     p->buf->used = FRAGMENT_HEADERS_MAX + p->end;
     *ret_whole = (struct slice){buf_ref(p->buf), b, (uint32_t)(data_of(p) - b) + p->end};
@@ -441,7 +451,7 @@ enum reason fragment_input(struct fragments *f, int64_t now, const struct ip_hdr
         return REASON_FRAGMENT_BUFFER;
     why = judge(p, &q);
     if (why)
-        return why == REASON_FRAGMENT_DUPLICATE ? why : refuse(p, why);
+        return why == REASON_FRAGMENT_DUPLICATE ? why : refuse(f, p, why);
     put(p, ip, packet, &q);
     if (p->has_last && p->units == (p->end + UNIT - 1) / UNIT)
         why = finish(f, p, ret_whole);

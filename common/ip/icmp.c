@@ -87,6 +87,8 @@ static enum reason read_error(struct ip_node *n, int64_t now, const struct ip_hd
 
     if (!icmp->has_quote || !ip_is_local(n, &icmp->quote.src))
         return why;
+    if (meaning.class == ICMP_TOO_BIG && icmp->quote.version == 6 && mtu < IPV6_MTU_MIN)
+        return REASON_ICMP_MTU; /* RFC 8201 4-a: there is no such link */
     if (meaning.class == ICMP_TOO_BIG && icmp->quote.proto != IP_PROTO_TCP)
         why = heed_size(n, now, &icmp->quote, mtu);
     if (!is_somebodys(icmp))

@@ -6,8 +6,9 @@
  * there is one at most, because no two are bound alike.
  *
  * What strangers can make us keep is bounded in three ways: the queue of each socket, by number;
- * the buffers that a device reads into, of which datagrams hold no more than half; and the buffers
- * for copies, by the number of sockets and the length of their queues.
+ * the buffers that a device reads into, and those that fragments are put together in, of which
+ * datagrams hold no more than half; and the buffers for copies, by the number of sockets and the
+ * length of their queues.
  */
 #include "ip/udp.h"
 
@@ -245,11 +246,32 @@ struct udp_socket *udp_find(struct udp *u, uint8_t proto, const struct addr *loc
     return any;
 }
 
-static bool keep_data(struct slice data, struct buf_pool *small, struct slice *ret_data)
+/* How many buffers of that pool wait in the socket's queue. */
+static uint32_t held_by(const struct udp_socket *s, const struct buf_pool *pool)
 {
-    const struct buf_pool *from = data.buf ? data.buf->pool : NULL;
+    uint32_t held = 0;
 
-    if (from && from->in_use > from->count / 2)
+    for (uint32_t i = s->head; i != s->tail; i++)
+        held += s->queue[i % UDP_QUEUE].data.buf->pool == pool;
+    return held;
+}
+
+/*
+ * May one more of the pool's buffers wait in this queue? What waits for its fragments does not
+ * count: it makes room. Nobody has more than is left of the half to others, so a few sockets that
+ * are not read take nothing from those that are.
+ */
+static bool may_hold(const struct udp_socket *s, const struct buf_pool *pool)
+{
+    uint32_t half = pool->count / 2, held = pool->in_use - pool->yielding;
+
+    return held <= half && held_by(s, pool) <= half - held;
+}
+
+static bool keep_data(const struct udp_socket *s, struct slice data, struct buf_pool *small,
+                      struct slice *ret_data)
+{
+    if (data.buf && data.len > CHUNK_COPY_BREAK && !may_hold(s, data.buf->pool))
         data.buf = NULL; /* a copy, if that is possible */
     return slice_keep(data, small, CHUNK_COPY_BREAK, ret_data);
 }
@@ -262,7 +284,7 @@ enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hd
 
     if (s->tail - s->head == UDP_QUEUE)
         why = REASON_UDP_QUEUE_FULL;
-    else if (!keep_data(data, n->small, &d->data))
+    else if (!keep_data(s, data, n->small, &d->data))
         why = REASON_NO_BUFFER;
     if (why) {
         s->dropped++;

@@ -103,7 +103,9 @@ enum reason udp_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip,
 
 /*
  * Queue `data`, which came for s in a packet with this header. It is kept by reference as long as
- * at least half of that pool's buffers are free; then copied, if it fits into a small buffer.
+ * that pool's buffers that are in use (but for those that make room for others) are no more than
+ * half of it, and those in this queue no more than the rest of that half; then copied, if it fits
+ * into a small buffer.
  */
 enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hdr *ip,
                      struct slice data, uint16_t remote_port);

@@ -98,9 +98,17 @@ static void reordering_expired(struct tcp *t, struct tcb *c, int64_t now)
     c->output_due = true;
 }
 
-/* RTX would be due at the same time or a little later: the probe has its time to be answered. */
+/*
+ * RTX would be due at the same time or a little later: the probe has its time to be answered. While
+ * an error waits to be believed that says that packets are too big, silence has a cause: a probe as
+ * large would not arrive, and the answer to a smaller one would make a loss of it.
+ */
 static void probe_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
+    if (c->flight->path.claimed) {
+        c->flight->timer[FLIGHT_PTO] = c->flight->timer[FLIGHT_CLAIM];
+        return;
+    }
     tcp_note(t, c, now, REASON_PTO_EXPIRED, 0);
     c->flight->tlp.due = true;
     c->output_due = true;
@@ -119,10 +127,10 @@ void flight_tick(struct tcp *t, struct tcb *c, int64_t now)
 {
     if (expire(c->flight, FLIGHT_REO, now))
         reordering_expired(t, c, now);
-    if (expire(c->flight, FLIGHT_PTO, now))
-        probe_expired(t, c, now);
     if (expire(c->flight, FLIGHT_CLAIM, now))
         path_claim_expired(t, c, now);
+    if (expire(c->flight, FLIGHT_PTO, now))
+        probe_expired(t, c, now);
     if (expire(c->flight, FLIGHT_PACE, now))
         c->output_due = true;
     if (expire(c->flight, FLIGHT_IDLE, now)) {

@@ -50,6 +50,7 @@ void path_changed(struct tcp *t, struct tcb *c)
 static void send_smaller(struct tcp *t, struct tcb *c, int64_t now, uint32_t mtu)
 {
     c->flight->path.larger = false;
+    c->flight->timer[FLIGHT_PTO] = TIME_NEVER; /* it is the tail that leaves again */
     plpmtud_forget(c->flight);
     recovery_too_big(c->flight, c->snd_nxt);
     tcp_restart_rtx(c, now);

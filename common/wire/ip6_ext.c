@@ -162,16 +162,22 @@ static size_t upper_header(uint8_t proto)
     }
 }
 
-/* Are all headers of the packet in its first fragment, of which w->ip tells the beginning? */
+/*
+ * Are all headers of the packet in its first fragment, of which w->ip tells the beginning? And is
+ * the packet one, not a fragment itself? Nobody takes apart what is a part already.
+ */
 static enum reason check_first(struct walk *w)
 {
     struct ip_hdr rest = *w->ip;
     struct ip_problem none;
     struct walk ahead = {w->b, w->len, &rest, &none};
 
-    for (unsigned n = 0; n < IP6_HEADERS_MAX && is_extension(rest.proto); n++)
+    for (unsigned n = 0; n < IP6_HEADERS_MAX && is_extension(rest.proto); n++) {
+        if (rest.proto == IP6_FRAGMENT)
+            return REASON_IP6_CHAIN;
         if (pass(&ahead, false))
             break;
+    }
     if (!is_extension(rest.proto) && w->len - rest.header_len >= upper_header(rest.proto))
         return REASON_NONE;
     return owe(w, REASON_IP6_FIRST_FRAGMENT, ICMP6_PROBLEM_CHAIN, 0);

@@ -126,9 +126,9 @@ END {
     print ""
     print "| | | asked for | proven by a passing test | open | left out | not for us |"
     print "|---|---|---|---|---|---|---|"
-    split("1122 8200 8504 4443", rfcs, " ")
+    split("1122 8200 8504 8201 4443", rfcs, " ")
     split("MUST SHOULD MAY", levels, " ")
-    for (r = 1; r <= 4; r++)
+    for (r = 1; r <= 5; r++)
         for (l = 1; l <= 3; l++) overview(rfcs[r], levels[l])
     print ""
     print "MUST includes MUST NOT, SHOULD includes SHOULD NOT. \"Not for us\" is what a node on one TUN, by its nature,"

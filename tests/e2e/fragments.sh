@@ -80,8 +80,8 @@ datagrams()
     is "a datagram of 16,000 bytes to $1 comes back" "$(sum "$WORK/back")" "$(sum "$WORK/datagram")"
 }
 
-# flood SOURCE ADDRESS SLOW: 8,192 first halves in two seconds, and pings of 9,000 bytes among them.
-# SLOW is an honest source elsewhere, whose second halves come only afterwards.
+# flood SOURCE ADDRESS SLOW: 8,192 first halves in two seconds, and pings and a datagram of 9,000
+# bytes among them. SLOW is an honest source elsewhere, whose second halves come only afterwards.
 flood()
 {
     local halves=build/release/tools/halves before after
@@ -91,21 +91,25 @@ flood()
     before=$(awk '/VmRSS/ { print $2 }' /proc/$peer/status)
     ping -c 20 -i 0.1 -W 2 -s 9000 "$2" >"$WORK/ping" 2>&1 &
     pinger=$!
+    (sleep 0.8 && nc -u -w 1 "$2" 7 <"$WORK/middle" >"$WORK/back") &
+    asker=$!
     check "8,192 first halves from $1" $halves tun1 "$1" "$2" 8192 4096
     check "16 second halves from $3" $halves tun1 "$3" "$2" 16 1000 second
-    wait $pinger
+    wait $pinger $asker
     is "all 20 pings of 9,000 bytes are answered" "$(grep -c '^9008 bytes from' "$WORK/ping")" 20
+    is "the datagram of 9,000 bytes comes back" "$(sum "$WORK/back")" "$(sum "$WORK/middle")"
     after=$(awk '/VmRSS/ { print $2 }' /proc/$peer/status)
     peer_tells "$WORK/after.json"
-    is "8,228 packets began in fragments" "$(grew fragment.begun)" 8228
-    is "of which 36 became whole, those of the slow source, too" "$(grew fragment.whole)" 36
-    is "each fragment was put in its place" "$(grew fragment.kept)" $((8192 + 2 * 16 + 20 * 7))
+    is "8,229 packets began in fragments" "$(grew fragment.begun)" 8229
+    is "of which 37 became whole, those of the slow source, too" "$(grew fragment.whole)" 37
+    is "each fragment was put in its place" "$(grew fragment.kept)" $((8192 + 2 * 16 + 21 * 7))
     check "at most 128 wait, the others made room ($(grew room.fragments))" \
         test "$(grew room.fragments)" -ge $((8192 - 128)) -a "$(grew room.fragments)" -le 8192
     check "memory grew by no more than was reserved ($((after - before)) KiB)" \
         test $((after - before)) -le $((128 * 68 + 1024))
 }
 
+head -c 9000 /dev/urandom >"$WORK/middle"
 sizes 10.0.1.5 65507 28 45
 datagrams 10.0.1.5
 if [ $six = 1 ]; then

@@ -458,7 +458,7 @@ static void errors_reach_their_connection(void **state)
 }
 
 /* [RFC 8201 4]: a smaller MTU is believed, but none under 1,280 bytes.
- * RFC 4443 3.2-a. */
+ * RFC 4443 3.2-a, RFC 8201 4-a, 4-b. */
 static void rfc8201_4_packet_too_big(void **state)
 {
     (void)state;
@@ -470,9 +470,10 @@ static void rfc8201_4_packet_too_big(void **state)
     rig_reason("1,400 bytes", rig_error_about(2, 0, 1400, 1), REASON_NONE);
     expect(ACK, 1, 1, 1340);
     expect(ACK, 1341, 1, 100);
-    rig_reason("68 bytes", rig_error_about(2, 0, 68, 1), REASON_NONE);
-    expect(ACK, 1, 1, 1220); /* as if 1,280 had been said */
-    rig_reason("and no further", rig_error_about(2, 0, 0, 1), REASON_ICMP_MTU);
+    rig_reason("none", rig_error_about(2, 0, 0, 1), REASON_ICMP_MTU);
+    rig_reason("one byte too few", rig_error_about(2, 0, 1279, 1), REASON_ICMP_MTU);
+    rig_reason("1,280 bytes", rig_error_about(2, 0, 1280, 1), REASON_NONE);
+    expect(ACK, 1, 1, 1220);
     end();
 }
 

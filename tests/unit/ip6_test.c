@@ -167,7 +167,11 @@ static void rfc5095_3_routing(void **state)
  * RFC 8200 4-a, 4-b, 4.1-a, RFC 8504 5.3-a. */
 static void rfc8200_4_1_order(void **state)
 {
-    static const uint8_t pad[8] = {0, 0, 1, 4}, atomic[8] = {0};
+    static const uint8_t pad[8] = {0, 0, 1, 4}, atomic[8] = {0}, ended[8] = {0, 0, 77, 0};
+    static const struct {
+        uint8_t kind;
+        const uint8_t *b;
+    } any[] = {{60, pad}, {43, ended}, {44, atomic}};
     struct kit_packet p = datagram();
     struct ip_problem owed;
     struct ip_hdr ip;
@@ -180,11 +184,22 @@ static void rfc8200_4_1_order(void **state)
     p = datagram();
     kit6_insert(&p, 60, pad, 8);
     kit6_insert(&p, 44, atomic, 8);
+    kit6_insert(&p, 43, ended, 8);
     kit6_insert(&p, 60, pad, 8);
     kit6_insert(&p, 0, pad, 8);
     expect_reason("in the usual order", parse(&p, &ip), REASON_NONE);
-    assert_int_equal(ip.header_len, 72);
-    assert_int_equal(ip.proto_at, 64);
+    assert_int_equal(ip.header_len, 80);
+    assert_int_equal(ip.proto_at, 72);
+    for (unsigned n = 0; n < 81; n++) { /* four in a row, of three kinds, but for one fragment */
+        unsigned atomics = 0;
+
+        p = datagram();
+        for (unsigned i = 0, k = n; i < 4; i++, k /= 3) {
+            kit6_insert(&p, any[k % 3].kind, any[k % 3].b, 8);
+            atomics += k % 3 == 2;
+        }
+        expect_reason("any order", parse(&p, &ip), atomics > 1 ? REASON_IP6_CHAIN : REASON_NONE);
+    }
     p = datagram();
     kit6_insert(&p, 0, pad, 8);
     kit6_insert(&p, 60, pad, 8);
@@ -236,6 +251,28 @@ static void rfc8200_4_5_fragments_are_read(void **state)
     expect_reason("reserved bits", parse(&p, &ip), REASON_NONE);
     assert_int_equal(ip.frag_off, 8);
     assert_false(ip.mf);
+}
+
+/* BAD: the first fragment of a fragment, which would pass for a whole packet once it is put
+ * together, behind other headers or not. */
+static void fragments_of_fragments(void **state)
+{
+    static const uint8_t first[8] = {0, 0, 0, 1, 1, 2, 3, 4}, middle[8] = {0, 0, 5, 0x28},
+                         atomic[8] = {0}, pad[8] = {0, 0, 1, 4};
+    const uint8_t *inner[] = {first, middle, atomic};
+    struct ip_hdr ip;
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        struct kit_packet p = datagram();
+
+        kit6_insert(&p, 44, inner[i % 3], 8);
+        if (i >= 3)
+            kit6_insert(&p, 60, pad, 8);
+        kit6_insert(&p, 44, first, 8);
+        expect_reason("a fragment of a fragment", parse(&p, &ip), REASON_IP6_CHAIN);
+        assert_false(ip_problem(p.b, p.len, &ip).owed);
+    }
 }
 
 /* [RFC 6946 4]: the whole packet in one fragment is none. */
@@ -394,6 +431,7 @@ int main(void)
         cmocka_unit_test(rfc5095_3_routing),
         cmocka_unit_test(rfc8200_4_1_order),
         cmocka_unit_test(rfc8200_4_5_fragments_are_read),
+        cmocka_unit_test(fragments_of_fragments),
         cmocka_unit_test(rfc6946_4_atomic_fragments),
         cmocka_unit_test(rfc7112_5_headers_in_the_first_fragment),
         cmocka_unit_test(test_what_is_built_is_read_back),

@@ -224,7 +224,8 @@ static void rfc8201_5_1_a_fragment_was_too_big(void **state)
     end();
 }
 
-/* [RFC 8201 4]: not about what never left, nor for nothing, nor under 1,280. */
+/* [RFC 8201 4]: not about what never left, nor for nothing, nor under 1,280.
+ * RFC 8201 4-a. */
 static void rfc8201_4_errors_that_are_not_believed(void **state)
 {
     (void)state;
@@ -234,7 +235,12 @@ static void rfc8201_4_errors_that_are_not_believed(void **state)
     assert_int_equal(echo(1500, 1500), 1);
     rig_reason("as large as the packet", too_big(1500, 0), REASON_ICMP_MTU);
     assert_int_equal(rig.st->ip.pmtu.taken, 0);
-    rig_reason("68 bytes", too_big(68, 0), REASON_NONE);
+    rig_reason("68 bytes", too_big(68, 0), REASON_ICMP_MTU);
+    rig_reason("none", too_big(0, 0), REASON_ICMP_MTU);
+    rig_reason("one byte too few", too_big(1279, 0), REASON_ICMP_MTU);
+    assert_int_equal(rig.st->ip.pmtu.taken, 0);
+    assert_int_equal(echo(1500, 1500), 1);
+    rig_reason("1,280 bytes", too_big(1280, 0), REASON_NONE);
     assert_int_equal(echo(1280, 1280), 1);
     assert_int_equal(echo(1281, 1280), 2);
     end();

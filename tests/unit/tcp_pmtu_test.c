@@ -104,7 +104,7 @@ static void rfc5927_7_2_an_acknowledgment_refutes(void **state)
             expect(ACK, at + MSS, 1, MSS);
         }
         at -= MSS; /* the second of the last two */
-        too_big(at, 600, MSS + header());
+        too_big(at, rig.v6 ? 1280 : 600, MSS + header());
         blocks.sack[0] = (struct tcp_sack_block){flow.iss + at, flow.iss + at + MSS};
         if (selective)
             inject_opt(ACK, 1, at - MSS, FULL_WND, .sack_n = 1, .sack = {blocks.sack[0]});
@@ -132,6 +132,47 @@ static void rfc5927_7_2_the_largest_claim(void **state)
     too_big(at + MSS, 1290, MSS + header());
     advance(tcb()->flight->timer[FLIGHT_CLAIM] - rig.now);
     assert_int_equal(tcb()->snd_mss, 1400 - header());
+    drain();
+    end();
+}
+
+/* No tail is probed while a claim waits: with SACK, a small probe that passes would make a loss of
+ * what was too big; and afterwards everything leaves again by itself. */
+static void a_claim_is_no_tail_to_probe(void **state)
+{
+    struct tcp_options opt = mss_only;
+    uint32_t at = 1, small, cwnd;
+    uint64_t probes;
+
+    (void)state;
+    defaults();
+    opt.sack_ok = rig.cfg.tcp.sack = true;
+    begin();
+    open_passive_with(&opt, FULL_WND, FULL_WND);
+    app_send(2 * MSS);
+    expect(ACK, 1, 1, MSS);
+    expect(ACK, 1 + MSS, 1, MSS);
+    at += 2 * MSS;
+    advance(10 * MSEC);
+    inject(ACK, 1, at, FULL_WND, 0);
+    app_send(2 * MSS + 100); /* of which the rest waits (Nagle) */
+    expect(ACK, at, 1, MSS);
+    expect(ACK, at + MSS, 1, MSS);
+    cwnd = tcb()->cc.cwnd;
+    probes = stack_count(rig.st, REASON_PTO_EXPIRED);
+    too_big(at, 1300, MSS + header());
+    assert_true(tcb()->flight->timer[FLIGHT_PTO] < tcb()->flight->timer[FLIGHT_CLAIM]);
+    expect_silence(tcb()->flight->timer[FLIGHT_CLAIM] - rig.now);
+    small = 1300 - header();
+    expect(ACK, at, 1, small);
+    expect_why(REASON_SEND_SMALLER);
+    expect(ACK, at + small, 1, small);
+    expect(ACK, at + 2 * small, 1, 2 * MSS - 2 * small);
+    counted(PTO_EXPIRED, probes);
+    counted(LOSS_DETECTED, 0);
+    assert_int_equal(tcb()->cc.cwnd, cwnd);
+    advance(2 * tcb()->rtt.srtt);
+    counted(PTO_EXPIRED, probes + 1); /* of what has left again the tail is one */
     drain();
     end();
 }
@@ -195,7 +236,7 @@ static void rfc1191_6_2_all_connections_share_it(void **state)
 }
 
 /* [RFC 1191 6.3, RFC 8201 4]: what is known gets old after ten minutes, and the tick before it does
- * not; then full segments leave again. */
+ * not; then full segments leave again. RFC 8201 4-d. */
 static void rfc1191_6_3_what_is_known_gets_old(void **state)
 {
     uint32_t small = 1400 - header(), end_of;
@@ -222,7 +263,8 @@ static void rfc1191_6_3_what_is_known_gets_old(void **state)
     end();
 }
 
-/* [RFC 8201 4]: an error never makes a path's MTU larger. */
+/* [RFC 8201 4]: an error never makes a path's MTU larger.
+ * RFC 8201 4-c. */
 static void rfc8201_4_never_larger(void **state)
 {
     (void)state;
@@ -328,6 +370,7 @@ int main(void)
         cmocka_unit_test(rfc5927_7_2_silence_confirms),
         cmocka_unit_test(rfc5927_7_2_an_acknowledgment_refutes),
         cmocka_unit_test(rfc5927_7_2_the_largest_claim),
+        cmocka_unit_test(a_claim_is_no_tail_to_probe),
         cmocka_unit_test(a_timeout_confirms_a_claim),
         cmocka_unit_test(rfc1191_6_2_all_connections_share_it),
         cmocka_unit_test(rfc1191_6_3_what_is_known_gets_old),

@@ -1,10 +1,9 @@
 /* traceroute on a real stack: its probes, what answers mean, and what it prints. */
 #include "app/traceroute.h"
 
-#include "udp_kit.h"
+#include "lines_kit.h"
 
 static struct traceroute route;
-static char text[2 * LINES_MAX];
 
 /* The probes that have left, in their order. */
 static struct {
@@ -15,15 +14,7 @@ static unsigned probes;
 
 static const char *shown(void)
 {
-    struct slice s;
-    size_t n = 0;
-
-    while (route.lines.console.ops->pull(&route.lines.console, rig.st, &s) > 0) {
-        memcpy(text + n, s.base, s.len);
-        n += s.len;
-    }
-    text[n] = '\0';
-    return text;
+    return lines_shown(&route.lines);
 }
 
 static void begin_route(bool v6, struct traceroute_how how)
@@ -39,8 +30,8 @@ static void begin_route(bool v6, struct traceroute_how how)
     assert_int_equal(traceroute_start(&route, rig.st, &how), 0);
 }
 
-/* A turn, and what it sends. */
-static int64_t turn(void)
+/* One turn, and what it sends. */
+static int64_t turn_once(void)
 {
     int64_t next = traceroute_turn(&route, rig.st, rig.now);
 
@@ -53,10 +44,23 @@ static int64_t turn(void)
     return next;
 }
 
+/* All that want to be at once. */
+static int64_t turn(void)
+{
+    int64_t next;
+
+    do {
+        next = turn_once();
+    } while (next == rig.now && !route.done);
+    return next;
+}
+
 /* Somebody says this about probe number i. */
 static void says(unsigned i, struct addr who, uint8_t type, uint8_t code)
 {
-    rig_reason("the error", udp_icmp(who, type, code, 0, probe[i].b, probe[i].header + 8),
+    uint32_t mtu = rig.v6 && type == ICMP6_TOO_BIG ? 1280 : 0;
+
+    rig_reason("the error", udp_icmp(who, type, code, mtu, probe[i].b, probe[i].header + 8),
                REASON_NONE);
 }
 
@@ -168,6 +172,25 @@ static void out_of_order(void **state)
     end();
 }
 
+/* A probe leaves in a turn of its own, and an answer is waited for from that turn on. */
+static void each_probe_has_its_time(void **state)
+{
+    (void)state;
+    begin_route(false, (struct traceroute_how){.max = 1});
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(turn_once(), rig.now); /* which is the next */
+        assert_int_equal(probes, i + 1);
+        advance(MSEC);
+    }
+    assert_int_equal(turn_once(), rig.now - 3 * MSEC + SEC);
+    for (unsigned i = 0; i < 3; i++)
+        runs_out(i);
+    (void)turn_once();
+    (void)shown();
+    assert_string_equal(strchr(text, '\n') + 1, " 1  10.0.9.1  3.000 ms  2.000 ms  1.000 ms\n");
+    end();
+}
+
 /* What routers refuse stands behind the probe, and ends the way. */
 static void marks(void **state)
 {
@@ -258,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_way),
         cmocka_unit_test(silence),
+        cmocka_unit_test(each_probe_has_its_time),
         cmocka_unit_test(out_of_order),
         cmocka_unit_test(marks),
         cmocka_unit_test(several_routers),
