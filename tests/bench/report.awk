@@ -1,6 +1,6 @@
-# What speed.sh measured, as a table, as JSON, or as a picture:
+# What speed.sh measured, as a table, as one for docs/performance.md, as JSON, or as a picture:
 #
-#   awk -f report.awk -v form=table|json|svg -v head=TEXT keys.txt ratios.txt why samples
+#   awk -f report.awk -v form=table|md|json|svg -v head=TEXT keys.txt ratios.txt why samples
 #
 # samples has lines "KEY VALUE", one for each repetition; why has lines "KEY TEXT" for keys that
 # could not be measured, or not as one would wish. A figure is the median of its repetitions; the
@@ -84,6 +84,8 @@ END {
         json()
     else if (form == "svg")
         svg()
+    else if (form == "md")
+        md()
     else
         table()
 }
@@ -108,6 +110,23 @@ function table(   i, k, r) {
         printf "%-58s %10s %3s %5s %6s  %s\n", says[r], r in have ? number(have[r]) : "-",
             most[r] ? "<=" : ">=", limit[r], aim[r],
             r in have ? (met[r] ? "met" : "not met") : why[r]
+    }
+}
+
+# The same for docs/performance.md.
+function md(   i, k, r) {
+    printf "%s.\n\n| what | unit | median | quartiles |\n|---|---|---|---|\n", head
+    for (i = 1; i <= keys; i++) {
+        k = key[i]
+        printf "| %s | %s | %s | %s |\n", words[k], unit[k], k in median ? number(median[k]) : "-",
+            k in median ? (count[k] > 1 ? number(low[k]) " to " number(high[k]) : "") : why[k]
+    }
+    printf "\n| ratio within this run | is | must be | aim | |\n|---|---|---|---|---|\n"
+    for (i = 1; i <= ratios; i++) {
+        r = ratio[i]
+        printf "| %s | %s | %s %s | %s | %s |\n", says[r], r in have ? number(have[r]) : "-",
+            most[r] ? "at most" : "at least", limit[r], aim[r],
+            r in have ? (met[r] ? "met" : "**not met**") : why[r]
     }
 }
 

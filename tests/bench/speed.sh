@@ -162,7 +162,7 @@ turn_lwip()
 plain='' fast='' spin=''
 host_knows() { "$BIN/host" --help | grep -qE -- "^ +$1( |$)"; }
 if host_knows --offload; then
-    plain='--offload off' fast=yes
+    plain='--offload off' fast='--offload auto'
 else
     cannot bulk.twintun_gbps "without offload: host has no --offload yet"
 fi
@@ -212,8 +212,11 @@ turn_twintun()
     }
     stop $peer
     if [ -n "$fast" ]; then
-        server
-        client "bulk.twintun_gbps=gbps" --bulk "$TIME" --port 9
+        # shellcheck disable=SC2086
+        {
+            server $fast
+            client "bulk.twintun_gbps=gbps" $fast --bulk "$TIME" --port 9
+        }
         stop $peer
     else
         again bulk.twintun_plain_gbps bulk.twintun_gbps
@@ -275,6 +278,23 @@ instructions()
         >>"$samples"
 }
 
+# instructions.txt has what they were, and by which compiler: no noise, so every change is one of ours.
+compare_instructions()
+{
+    local now was
+
+    now=$(awk '$1 == "core.instructions_per_segment" { printf "%.0f", $2 }' "$samples")
+    was=$(awk -v cc="$(cc --version | head -1)" '/^#/ { next } { n = $1; sub(/^[0-9]+ +/, "") }
+        $0 == cc { print n }' tests/bench/instructions.txt)
+    [ -n "$now" ] || return
+    if [ -n "$was" ]; then
+        echo "instructions per segment: $now, and $was are stored ($((1000 * (now - was) / was)) per mille more)"
+    else
+        echo "instructions per segment: $now; none are stored of this compiler:" \
+            "echo '$now $(cc --version | head -1)' >>tests/bench/instructions.txt"
+    fi
+}
+
 # ---- One run ----
 
 net_up
@@ -305,6 +325,7 @@ report svg >$OUT.svg
 if [ "$HOW" != smoke ]; then
     report table
     echo
+    compare_instructions
     echo "took $((SECONDS - began)) s; all figures are in $OUT.json, a picture in $OUT.svg"
     [ "$failed" -eq 0 ]
     exit

@@ -308,6 +308,19 @@ static void rfc9438_5_8_application_limited(void **state)
     near("no leap after 20 s", cc.cwnd, cwnd, 6);
 }
 
+/* The same with 64 acknowledgments at most, for windows that are large. */
+static void quick_round_trip(int64_t rtt)
+{
+    uint32_t n = cc.cwnd / MSS, step = n / 64 + 1;
+
+    for (uint32_t i = 0; i < n; i += step) {
+        uint32_t next = i + step < n ? i + step : n;
+
+        ack((next - i) * MSS, rtt);
+        now += next * rtt / n - i * rtt / n;
+    }
+}
+
 /* The average window, in segments, with one loss for each `packets` that leave. */
 static uint32_t average(uint32_t packets, int64_t rtt)
 {
@@ -323,7 +336,7 @@ static uint32_t average(uint32_t packets, int64_t rtt)
             sum += n;
             rounds++;
         }
-        round_trip(rtt);
+        quick_round_trip(rtt);
         if (sent >= next) {
             loss(false);
             next += packets;
@@ -341,8 +354,9 @@ static void rfc9438_5_1_average_window(void **state)
         int64_t rtt;
         uint32_t want;
     } table[] = {
-        {100, 100, 12}, {1000, 100, 38},  {10000, 100, 187}, {100000, 100, 1054}, {100, 10, 12},
-        {1000, 10, 38}, {10000, 10, 120}, {100000, 10, 379}, {1000000, 10, 1200},
+        {100, 100, 12},      {1000, 100, 38},      {10000, 100, 187},      {100000, 100, 1054},
+        {100, 10, 12},       {1000, 10, 38},       {10000, 10, 120},       {100000, 10, 379},
+        {1000000, 10, 1200}, {1000000, 100, 5926}, {10000000, 100, 33325},
     };
     char step[60];
 

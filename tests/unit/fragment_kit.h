@@ -186,4 +186,12 @@ static inline void is_not_whole(void)
     assert_int_equal(whole_len, 0);
 }
 
+/* A set-up for a group of tests: all of IPv6. */
+static inline int use_6(void **state)
+{
+    (void)state;
+    family = 6;
+    return 0;
+}
+
 #endif

@@ -295,13 +295,6 @@ static void what_is_kept_above(void **state)
     end();
 }
 
-static int use_6(void **state)
-{
-    (void)state;
-    family = 6;
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest either[] = {

@@ -367,13 +367,6 @@ static void ends(void **state)
     end();
 }
 
-static int use_6(void **state)
-{
-    (void)state;
-    family = 6;
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest either[] = {

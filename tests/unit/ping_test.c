@@ -1,23 +1,14 @@
 /* ping on a real stack: its beat, its patience, its figures, and what it prints. */
 #include "app/ping.h"
 
-#include "udp_kit.h"
+#include "lines_kit.h"
 
 static struct ping ping;
-static char text[2 * LINES_MAX];
 
 /* All that is there to be shown. */
 static const char *shown(void)
 {
-    struct slice s;
-    size_t n = 0;
-
-    while (ping.lines.console.ops->pull(&ping.lines.console, rig.st, &s) > 0) {
-        memcpy(text + n, s.base, s.len);
-        n += s.len;
-    }
-    text[n] = '\0';
-    return text;
+    return lines_shown(&ping.lines);
 }
 
 static void shows(const char *part)

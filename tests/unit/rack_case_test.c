@@ -18,6 +18,16 @@ static void in_flight(uint32_t segments)
     expect_nothing();
 }
 
+/* Of ten the second arrives; after the window the first is sent again. */
+static void the_first_of_ten_is_late(void)
+{
+    in_flight(10);
+    advance(trip);
+    heard(0, SEGS(1, 2));
+    expect_silence(window);
+    again(0, RACK);
+}
+
 /*
  * Section 3.4, figure 1: of four segments the last three are lost, and so is a retransmission. A
  * probe and time find it all, and the timer never expires.
@@ -127,11 +137,7 @@ static void rfc8985_6_2_step_1_the_first_round_trip(void **state)
 static void rfc8985_6_2_step_5_the_reordering_timer(void **state)
 {
     (void)state;
-    in_flight(10);
-    advance(trip);
-    heard(0, SEGS(1, 2));
-    expect_silence(window);
-    again(0, RACK);
+    the_first_of_ten_is_late();
     expect_nothing();
     counted(REO_EXPIRED, 1);
     end();
@@ -156,11 +162,7 @@ static void rfc8985_6_2_step_5_in_time(void **state)
 static void rfc8985_6_2_step_4_a_duplicate_widens_the_window(void **state)
 {
     (void)state;
-    in_flight(10);
-    advance(trip);
-    heard(0, SEGS(1, 2));
-    expect_silence(window);
-    again(0, RACK);
+    the_first_of_ten_is_late();
     ack_segments(2); /* it had only been late, and so it arrives twice */
     advance(trip);
     sack_segments(2, 0, 1);
@@ -227,11 +229,7 @@ static void rfc8985_7_2_none_behind_a_gap(void **state)
 static void rfc8985_7_2_a_repair_is_probed(void **state)
 {
     (void)state;
-    in_flight(10);
-    advance(trip);
-    heard(0, SEGS(1, 2));
-    expect_silence(window);
-    again(0, RACK);
+    the_first_of_ten_is_late();
     expect_nothing();
     assert_true(tcb()->flight->board.fresh > 0);
     assert_true(tcb()->flight->timer[FLIGHT_PTO] < tcb()->timer[TIMER_RTX]);

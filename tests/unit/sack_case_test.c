@@ -107,8 +107,8 @@ static void rfc2883_4_1_example_3(void **state)
     end();
 }
 
-/* A part of a larger segment was there already. */
-static void rfc2883_4_2_a_part_comes_twice(void **state)
+/* Example 4: a part of a segment that is sent again in one piece had only been late. */
+static void rfc2883_4_2_example_4(void **state)
 {
     (void)state;
     receiving(500);
@@ -116,6 +116,32 @@ static void rfc2883_4_2_a_part_comes_twice(void **state)
     came_sack(2000, 2500, 1000, {2000, 2500});
     came(1000, 2000, 2500);
     came_sack(1000, 1500, 2500, {1000, 1500}); /* it had been on its way for long */
+    end();
+}
+
+/* Example 5: two parts of it had been late, and the acknowledgment covers both. */
+static void rfc2883_4_2_example_5(void **state)
+{
+    (void)state;
+    receiving(500);
+    came(500, 1000, 1000);
+    came_sack(3000, 3500, 1000, {3000, 3500});
+    came_sack(1000, 2500, 2500, {3000, 3500});
+    came_sack(1000, 1500, 2500, {1000, 1500}, {3000, 3500});
+    came_sack(2000, 2500, 2500, {2000, 2500}, {3000, 3500});
+    end();
+}
+
+/* Example 6: the same behind a gap: each report is followed by the block that it lies in. */
+static void rfc2883_4_2_example_6(void **state)
+{
+    (void)state;
+    receiving(500);
+    came(500, 1000, 1000);
+    came_sack(3500, 4000, 1000, {3500, 4000});
+    came_sack(1500, 3000, 1000, {1500, 3000}, {3500, 4000});
+    came_sack(1500, 2000, 1000, {1500, 2000}, {1500, 3000}, {3500, 4000});
+    came_sack(2500, 3000, 1000, {2500, 3000}, {1500, 3000}, {3500, 4000});
     end();
 }
 
@@ -258,7 +284,9 @@ int main(void)
         cmocka_unit_test(rfc2883_4_1_example_1),
         cmocka_unit_test(rfc2883_4_1_example_2),
         cmocka_unit_test(rfc2883_4_1_example_3),
-        cmocka_unit_test(rfc2883_4_2_a_part_comes_twice),
+        cmocka_unit_test(rfc2883_4_2_example_4),
+        cmocka_unit_test(rfc2883_4_2_example_5),
+        cmocka_unit_test(rfc2883_4_2_example_6),
         cmocka_unit_test(rfc2883_4_2_two_parts_come_twice),
         cmocka_unit_test(rfc2883_4_3_refused_by_paws),
         cmocka_unit_test(rfc2018_5_what_arrived_is_skipped),

@@ -1,10 +1,9 @@
 /* traceroute on a real stack: its probes, what answers mean, and what it prints. */
 #include "app/traceroute.h"
 
-#include "udp_kit.h"
+#include "lines_kit.h"
 
 static struct traceroute route;
-static char text[2 * LINES_MAX];
 
 /* The probes that have left, in their order. */
 static struct {
@@ -15,15 +14,7 @@ static unsigned probes;
 
 static const char *shown(void)
 {
-    struct slice s;
-    size_t n = 0;
-
-    while (route.lines.console.ops->pull(&route.lines.console, rig.st, &s) > 0) {
-        memcpy(text + n, s.base, s.len);
-        n += s.len;
-    }
-    text[n] = '\0';
-    return text;
+    return lines_shown(&route.lines);
 }
 
 static void begin_route(bool v6, struct traceroute_how how)

@@ -23,9 +23,7 @@ static void rfc1122_4_1_4_ip(void **state)
 
     (void)state;
     for (int v6 = 0; v6 <= 1; v6++) {
-        udp_begin_node(v6);
-        far = REMOTE_ADDR;
-        udp = stack_udp_bind(rig.st, 6000, NULL);
+        udp = udp_begin_bound(v6, &far);
         assert_int_equal(udp_sends(udp, &far, 5000, "x"), 0);
         assert_true(rig_take());
         assert_true(rig.ip.ttl == 64 && rig.ip.tos == 0 && rig.ip.df == v6);

@@ -26,6 +26,14 @@ static inline void udp_begin_node(bool v6)
     begin();
 }
 
+/* ... with a socket at port 6000; and who is far away. Returns the socket. */
+static inline int udp_begin_bound(bool v6, struct addr *ret_far)
+{
+    udp_begin_node(v6);
+    *ret_far = REMOTE_ADDR;
+    return stack_udp_bind(rig.st, 6000, NULL);
+}
+
 static inline enum reason udp_packet(const struct kit_packet *p)
 {
     return rig_input(p->b, p->len);

@@ -22,9 +22,7 @@ static void rfc1122_4_1_3_5_addresses(void **state)
 
     (void)state;
     for (int v6 = 0; v6 <= 1; v6++) {
-        udp_begin_node(v6);
-        far = REMOTE_ADDR;
-        udp = stack_udp_bind(rig.st, 6000, NULL);
+        udp = udp_begin_bound(v6, &far);
         p = udp_from_to(far, UDP_SECOND, 5000, 6000, "hello", 5);
         rig_reason("the verdict", udp_packet(&p), REASON_NONE);
         udp_event_is(EV_DATAGRAM, udp);
@@ -133,9 +131,7 @@ static void connecting(void **state)
 
     (void)state;
     for (int v6 = 0; v6 <= 1; v6++) {
-        udp_begin_node(v6);
-        far = REMOTE_ADDR;
-        udp = stack_udp_bind(rig.st, 6000, NULL);
+        udp = udp_begin_bound(v6, &far);
         assert_int_equal(udp_sends(udp, NULL, 0, "x"), -EDESTADDRREQ);
         assert_int_equal(stack_udp_connect(rig.st, udp, &far, 0), -EINVAL);
         assert_int_equal(stack_udp_connect(rig.st, udp, &none, 9), -EINVAL);
@@ -210,9 +206,7 @@ static void rfc1122_4_1_3_3_errors(void **state)
 
     (void)state;
     for (int v6 = 0; v6 <= 1; v6++) {
-        udp_begin_node(v6);
-        far = REMOTE_ADDR;
-        udp = stack_udp_bind(rig.st, 6000, NULL);
+        udp = udp_begin_bound(v6, &far);
         other = stack_udp_bind(rig.st, 6001, NULL);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
             uint8_t type = v6 ? cases[i].type6 : cases[i].type;
