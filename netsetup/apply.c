@@ -91,6 +91,8 @@ static int add_address(struct setup *s, const struct op *op)
 
 static int commit(struct setup *s, const struct op *op, int fd, char *said)
 {
+    struct rule rule;
+
     switch (op->kind) {
     case OP_DEVICE:
         return device_keep(fd);
@@ -101,7 +103,8 @@ static int commit(struct setup *s, const struct op *op, int fd, char *said)
     case OP_LINK_UP:
         return netlink_link_set_up(s->nl, op->index);
     case OP_RULE:
-        return firewall_rule_add(op->family, op->firewall, op->ifname, said);
+        rule = rule_of(op);
+        return firewall_rule_add(&rule, said);
     case OP_ZONE:
         return firewalld_put(op->ifname, FIREWALLD_ZONE, said);
     case OP_SYSCTL:
@@ -239,6 +242,26 @@ static int hold_all(struct setup *s)
     return r < 0 ? report_journal(j, r) : EXIT_DONE;
 }
 
+/* The lab works without that rule, or, if it is the way out's, with IPv4's alone. */
+static bool can_do_without(const struct setup *s, const struct op *op)
+{
+    if (op->kind != OP_RULE)
+        return false;
+    return op->masquerade ? op->family == FAMILY_IPV6 : (s->parts & PART_DEVICES) != 0;
+}
+
+static void note_missing(const struct setup *s, const struct op *op, const char *why)
+{
+    if (op->masquerade)
+        say_note(s, "no IPv6 MASQUERADE rule for %s (%s); the way out is for IPv4 only", op->ifname,
+                 why);
+    else
+        say_note(s,
+                 "no %s rule for %s (%s); the lab works, but connection tracking will see its "
+                 "packets",
+                 op->family == FAMILY_IPV6 ? "IPv6 NOTRACK" : "NOTRACK", op->ifname, why);
+}
+
 int apply(struct setup *s, struct plan *plan)
 {
     char said[FIREWALL_TEXT_MAX], text[OP_TEXT_MAX];
@@ -255,13 +278,9 @@ int apply(struct setup *s, struct plan *plan)
                 say_note(s, "%s", text);
             continue;
         }
-        if (op->kind == OP_RULE && s->parts & PART_DEVICES && r != -EPERM && !unwritten) {
+        if (can_do_without(s, op) && r != -EPERM && !unwritten) {
             take_back(s, op);
-            say_note(s,
-                     "no %s rule for %s (%s); the lab works, but connection tracking will see its "
-                     "packets",
-                     op->family == FAMILY_IPV6 ? "IPv6 NOTRACK" : "NOTRACK", op->ifname,
-                     said[0] ? said : strerror(-r));
+            note_missing(s, op, said[0] ? said : strerror(-r));
             continue;
         }
         code = unwritten ? report_journal(s->journal, r) : report(op, r, said);

@@ -51,6 +51,7 @@ static int open_journal(struct setup *s, bool for_change)
 {
     int r = journal_open(for_change, &s->journal);
 
+    firewall_ask_again();
     if (for_change)
         hold_signals(SIG_BLOCK);
     if (r == 0)
@@ -106,6 +107,25 @@ static int check_firewall(struct setup *s, enum family family)
     return EXIT_DONE;
 }
 
+/* Whether the way out that is asked for can be had. */
+static int check_way_out(const struct setup *s)
+{
+    enum firewall_kind kind = s->facts.firewall[FAMILY_IPV4].kind;
+
+    if (!s->lab.internet_chosen)
+        return EXIT_DONE;
+    if (!if_nametoindex(s->lab.internet))
+        return say_error(EXIT_FAILED,
+                         "--internet: there is no interface '%s'; nothing was changed: 'ip route "
+                         "show default' tells which one leads out",
+                         s->lab.internet);
+    if (kind == FIREWALL_NONE && lab_speaks(&s->lab, &s->facts, FAMILY_IPV4))
+        return say_error(EXIT_FAILED,
+                         "--internet: without iptables or nft no address can be translated; "
+                         "nothing was changed: 'make deps' installs iptables");
+    return EXIT_DONE;
+}
+
 /* The lab is complete without it; who wants it must know what is in its way. */
 static void note_ipv6_off(const struct setup *s)
 {
@@ -158,6 +178,8 @@ int bring_up(struct setup *s, unsigned *ret_changes)
         code = look_around(s);
     for (enum family f = 0; !code && f < FAMILIES; f++)
         code = check_firewall(s, f);
+    if (!code)
+        code = check_way_out(s);
     if (code)
         return code;
     if (plan_up(&s->lab, s->parts, &s->facts, &plan, why) < 0)
@@ -300,6 +322,8 @@ int command_plan(struct setup *s)
 
     if (!code)
         code = look_around(s);
+    if (!code)
+        code = check_way_out(s);
     if (code)
         return code;
     if (plan_up(&s->lab, s->parts, &s->facts, &plan, why) < 0)

@@ -99,6 +99,7 @@ static void examine(struct exam *e)
         examine_way(e, 0, i);
         examine_way(e, i, 0);
     }
+    examine_outside(e);
     examine_probes(e);
 }
 

@@ -66,6 +66,10 @@ void examine_rules(struct exam *e);
 void examine_forwarding(struct exam *e);
 void examine_way(struct exam *e, unsigned from, unsigned to);
 
+/* ---- doctor_outside.c: the way out, if there is one ---- */
+
+void examine_outside(struct exam *e);
+
 /* ---- doctor_probe.c: what a packet meets ---- */
 
 void examine_probes(struct exam *e);

@@ -37,9 +37,24 @@ static enum firewall_kind variant_of(const char *tool)
     return strstr(out, "nf_tables") ? FIREWALL_IPTABLES_NFT : FIREWALL_IPTABLES_LEGACY;
 }
 
+/* Of each family's tool, once it was asked. */
+static struct {
+    bool known;
+    enum firewall_kind kind;
+} asked[FAMILIES];
+
+void firewall_ask_again(void)
+{
+    for (enum family f = 0; f < FAMILIES; f++)
+        asked[f].known = false;
+}
+
 enum firewall_kind firewall_detect_iptables(enum family family)
 {
-    return variant_of(firewall_tool(family));
+    if (!asked[family].known)
+        asked[family].kind = variant_of(firewall_tool(family));
+    asked[family].known = true;
+    return asked[family].kind;
 }
 
 enum firewall_kind firewall_detect(enum family family)
@@ -71,7 +86,7 @@ const char *firewall_name(enum family family, enum firewall_kind kind)
 /* The program that is the wanted variant; its name goes to out[TOOL_NAME_MAX]. Returns out. */
 static const char *tool_for(enum family family, enum firewall_kind kind, char *out)
 {
-    bool usual = variant_of(firewall_tool(family)) == kind;
+    bool usual = firewall_detect_iptables(family) == kind;
 
     snprintf(out, TOOL_NAME_MAX, "%s%s", firewall_tool(family),
              usual                           ? ""
@@ -96,34 +111,36 @@ static void keep_first_line(const char *out, char *said)
     snprintf(said, FIREWALL_TEXT_MAX, "%.*s", (int)strcspn(out, "\n"), out);
 }
 
-/* iptables VERB PREROUTING and our rule for `ifname`. The tool's exit code, or a negative errno. */
-static int run_rule(enum family family, enum firewall_kind kind, const char *verb,
-                    const char *ifname, char *said)
+/* iptables VERB and our rule. The tool's exit code, or a negative errno. */
+static int run_rule(const struct rule *r, const char *verb, char *said)
 {
-    char tool[TOOL_NAME_MAX], out[1024] = "";
-    const char *argv[] = {tool_for(family, kind, tool),
-                          "-w",
-                          "-t",
-                          "raw",
-                          verb,
-                          "PREROUTING",
-                          "-i",
-                          ifname,
-                          "-m",
-                          "comment",
-                          "--comment",
-                          "twintun",
-                          "-j",
-                          "NOTRACK",
-                          NULL};
-    int r;
+    char tool[TOOL_NAME_MAX], net[RULE_NET_TEXT_MAX], out[1024] = "";
+    const char *argv[20] = {tool_for(r->family, r->kind, tool),
+                            "-w",
+                            "-t",
+                            r->masquerade ? "nat" : "raw",
+                            verb,
+                            r->masquerade ? "POSTROUTING" : "PREROUTING",
+                            r->masquerade ? "-o" : "-i",
+                            r->ifname,
+                            "-m",
+                            "comment",
+                            "--comment",
+                            "twintun",
+                            "-j",
+                            r->masquerade ? "MASQUERADE" : "NOTRACK"};
+    int code;
 
+    if (r->net.prefix_len) {
+        argv[14] = r->masquerade ? "-s" : "-d";
+        argv[15] = rule_net_text(&r->net, net);
+    }
     choose_lock();
-    r = exec_run(argv, out, sizeof(out));
-    if (r == -ENOENT)
-        snprintf(out, sizeof(out), "%s is not installed", firewall_tool(family));
+    code = exec_run(argv, out, sizeof(out));
+    if (code == -ENOENT)
+        snprintf(out, sizeof(out), "%s is not installed", firewall_tool(r->family));
     keep_first_line(out, said);
-    return r;
+    return code;
 }
 
 /* A tool's exit code as an errno. */
@@ -153,46 +170,54 @@ static bool legacy_table_exists(enum family family, const char *table)
     return found;
 }
 
-int firewall_rule_present(enum family family, enum firewall_kind kind, const char *ifname,
-                          char *said)
+static bool table_exists(const struct rule *r)
 {
-    int r;
+    return legacy_table_exists(r->family, r->masquerade ? "nat\n" : "raw\n");
+}
+
+int firewall_rule_present(const struct rule *r, char *said)
+{
+    int code;
 
     said[0] = '\0';
-    if (kind == FIREWALL_NFTABLES)
-        return nftrules_present(family, ifname, said);
-    if (kind == FIREWALL_NONE ||
-        (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists(family, "raw\n")))
+    if (r->kind == FIREWALL_NFTABLES)
+        return nftrules_present(r, said);
+    if (r->kind == FIREWALL_NONE || (r->kind == FIREWALL_IPTABLES_LEGACY && !table_exists(r)))
         return 0;
-    r = run_rule(family, kind, "-C", ifname, said);
-    if (r == 0)
+    code = run_rule(r, "-C", said);
+    if (code == 0)
         return 1;
-    return r == 1 && errno_of(r, said) != -EPERM ? 0 : errno_of(r, said);
+    return code == 1 && errno_of(code, said) != -EPERM ? 0 : errno_of(code, said);
 }
 
-int firewall_rule_add(enum family family, enum firewall_kind kind, const char *ifname, char *said)
+int firewall_rule_add(const struct rule *r, char *said)
 {
-    if (kind == FIREWALL_NFTABLES)
-        return nftrules_add(family, ifname, said);
-    return errno_of(run_rule(family, kind, "-A", ifname, said), said);
+    if (r->kind == FIREWALL_NFTABLES)
+        return nftrules_add(r, said);
+    return errno_of(run_rule(r, "-A", said), said);
 }
 
-int firewall_rule_delete(enum family family, enum firewall_kind kind, const char *ifname,
-                         char *said)
+int firewall_rule_delete(const struct rule *r, char *said)
 {
-    if (kind == FIREWALL_NFTABLES)
-        return nftrules_delete(family, ifname, said);
-    return errno_of(run_rule(family, kind, "-D", ifname, said), said);
+    if (r->kind == FIREWALL_NFTABLES)
+        return nftrules_delete(r, said);
+    return errno_of(run_rule(r, "-D", said), said);
 }
 
-/* Whether a line of `iptables -S -v` is our rule for `ifname`. */
-static bool is_our_line(const char *line, const char *ifname)
+/* Whether a line of `iptables -S -v` is our rule. */
+static bool is_our_line(const char *line, const struct rule *r)
 {
-    char in[8 + NETLINK_NAME_MAX];
+    char in[8 + NETLINK_NAME_MAX], net[RULE_NET_TEXT_MAX], about[RULE_NET_TEXT_MAX + 8] = "";
 
-    snprintf(in, sizeof(in), " -i %s ", ifname);
-    return strstr(line, in) && strstr(line, "--comment twintun ") &&
-           (strstr(line, "-j NOTRACK") || strstr(line, "-j CT --notrack"));
+    snprintf(in, sizeof(in), " -%c %s ", r->masquerade ? 'o' : 'i', r->ifname);
+    if (r->net.prefix_len)
+        snprintf(about, sizeof(about), " -%c %s ", r->masquerade ? 's' : 'd',
+                 rule_net_text(&r->net, net));
+    else if (strstr(line, " -d "))
+        return false;
+    return strstr(line, in) && strstr(line, about) && strstr(line, "--comment twintun ") &&
+           (strstr(line, "-j NOTRACK") || strstr(line, "-j CT --notrack") ||
+            strstr(line, "-j MASQUERADE"));
 }
 
 /* Run a tool that lists rules. 0 and what it printed, for free(); or a negative errno. */
@@ -213,18 +238,23 @@ static int list_rules(const char *const argv[], char **ret)
     return r;
 }
 
-int firewall_rule_counters(enum family family, enum firewall_kind kind, const char *ifname,
-                           uint64_t *ret_packets, uint64_t *ret_bytes)
+int firewall_rule_counters(const struct rule *rule, uint64_t *ret_packets, uint64_t *ret_bytes)
 {
     char tool[TOOL_NAME_MAX];
-    const char *argv[] = {
-        tool_for(family, kind, tool), "-w", "-t", "raw", "-S", "PREROUTING", "-v", NULL};
+    const char *argv[] = {tool_for(rule->family, rule->kind, tool),
+                          "-w",
+                          "-t",
+                          rule->masquerade ? "nat" : "raw",
+                          "-S",
+                          rule->masquerade ? "POSTROUTING" : "PREROUTING",
+                          "-v",
+                          NULL};
     char *out, *rest = NULL;
     int r;
 
-    if (kind == FIREWALL_NFTABLES)
-        return nftrules_counters(family, ifname, ret_packets, ret_bytes);
-    if (kind == FIREWALL_IPTABLES_LEGACY && !legacy_table_exists(family, "raw\n"))
+    if (rule->kind == FIREWALL_NFTABLES)
+        return nftrules_counters(rule, ret_packets, ret_bytes);
+    if (rule->kind == FIREWALL_IPTABLES_LEGACY && !table_exists(rule))
         return -ENOENT;
     r = list_rules(argv, &out);
     if (r < 0)
@@ -233,7 +263,7 @@ int firewall_rule_counters(enum family family, enum firewall_kind kind, const ch
     for (char *l = strtok_r(out, "\n", &rest); l && r == -ENOENT; l = strtok_r(NULL, "\n", &rest)) {
         const char *c = strstr(l, " -c ");
 
-        if (is_our_line(l, ifname) && c &&
+        if (is_our_line(l, rule) && c &&
             sscanf(c, " -c %" SCNu64 " %" SCNu64, ret_packets, ret_bytes) == 2)
             r = 0;
     }

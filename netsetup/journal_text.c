@@ -1,7 +1,7 @@
 /*
  * One object for each operation, with the fields that its kind has:
  *
- *   {"version": 2, "boot": "...", "netns": "f0000123", "cookie": "1a", "changes": [
+ *   {"version": 4, "boot": "...", "netns": "f0000123", "cookie": "1a", "changes": [
  *     {"op": "device", "ifname": "tun0", "index": 2, "owner": 1000, "held": ["lab"]},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "10.0.0.1", "prefix": 24},
  *     {"op": "address", "ifname": "tun0", "index": 2, "address": "fd00::1", "prefix": 64},
@@ -10,6 +10,9 @@
  *     {"op": "chain", "table": true, "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "firewall": "nft"},
  *     {"op": "rule", "ifname": "tun0", "family": "ipv6", "firewall": "legacy"},
+ *     {"op": "rule", "ifname": "tun0", "firewall": "nft", "address": "10.0.1.0", "prefix": 24},
+ *     {"op": "rule", "ifname": "eth0", "firewall": "nft", "address": "10.0.1.0", "prefix": 24,
+ *      "masquerade": true},
  *     {"op": "zone", "ifname": "tun0", "before": ""},
  *     {"op": "sysctl", "ifname": "eth0", "index": 7, "name": "net/ipv6/conf/eth0/accept_ra",
  *      "value": "2", "saved": [["net/ipv6/conf/eth0/accept_ra", "1"]]},
@@ -17,8 +20,8 @@
  *      "saved": [["net/ipv4/ip_forward", "0"], ...]}]}
  *
  * Without "family" it is IPv4. "held", which every change has, says who needs it: see holder.h.
- * Version 2 was the same without "held", when there was one lab; version 1 without anything of
- * IPv6.
+ * Version 3 was the same without the way out: rules have no address. Version 2 was without "held",
+ * when there was one lab; version 1 without anything of IPv6.
  *
  * A reader that does not know the version or a kind refuses the whole file: undoing half of it in
  * the wrong order is worse than asking.
@@ -34,7 +37,7 @@
 #include "run/address.h"
 
 enum {
-    JOURNAL_VERSION = 3,
+    JOURNAL_VERSION = 4,
 };
 
 static const char *const kind_names[OP_KINDS] = {
@@ -94,6 +97,14 @@ static bool has_index(const struct op *op)
     return op_part(op->kind) == PART_DEVICES || (op->kind == OP_SYSCTL && op->ifname[0]);
 }
 
+static void set_network(json_t *o, const struct op *op)
+{
+    char text[ADDR_TEXT_MAX];
+
+    set_string(o, "address", addr_format(&op->addr.addr, text));
+    set_int(o, "prefix", op->addr.prefix_len);
+}
+
 static json_t *op_to_json(const struct op *op)
 {
     char text[ADDR_TEXT_MAX];
@@ -106,6 +117,8 @@ static json_t *op_to_json(const struct op *op)
         set_int(o, "index", op->index);
     if (op->family == FAMILY_IPV6)
         set_string(o, "family", "ipv6");
+    if (op->masquerade)
+        json_object_set_new(o, "masquerade", json_true());
     json_object_set_new(o, "held", holders_to_json(op));
     switch (op->kind) {
     case OP_DEVICE:
@@ -120,8 +133,7 @@ static json_t *op_to_json(const struct op *op)
         set_int(o, "before", op->mtu_before);
         break;
     case OP_ADDRESS:
-        set_string(o, "address", addr_format(&op->addr.addr, text));
-        set_int(o, "prefix", op->addr.prefix_len);
+        set_network(o, op);
         if (op->addr.has_peer)
             set_string(o, "peer", addr_format(&op->addr.peer, text));
         if (op->mroute)
@@ -133,6 +145,8 @@ static json_t *op_to_json(const struct op *op)
         break;
     case OP_RULE:
         set_string(o, "firewall", firewall_text(op->firewall));
+        if (op->addr.prefix_len)
+            set_network(o, op);
         break;
     case OP_SYSCTL:
         set_string(o, "name", op->want.name);
@@ -291,7 +305,8 @@ static bool get_fields(const json_t *o, struct op *op)
         op->firewall = FIREWALL_IPTABLES_NFT; /* the only one before version 3 */
         return !json_object_get(o, "firewall") || get_firewall(o, op);
     case OP_RULE:
-        return get_firewall(o, op);
+        return get_firewall(o, op) && (!json_object_get(o, "address") || get_address(o, op)) &&
+               (!op->masquerade || op->addr.prefix_len);
     case OP_ZONE:
         return get_string(o, "before", op->zone, sizeof(op->zone));
     case OP_SYSCTL:
@@ -323,6 +338,7 @@ static bool get_op(const json_t *o, struct op *op)
     if (has_index(op) && !get_int(o, "index", 1, INT32_MAX, &index))
         return false;
     op->index = (int)index;
+    op->masquerade = json_is_true(json_object_get(o, "masquerade"));
     return get_family(o, op) && get_holders(o, op) && get_fields(o, op);
 }
 

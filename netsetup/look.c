@@ -104,6 +104,74 @@ static enum firewall_kind choose_kind(const struct setup *s, enum family family)
     return firewall_detect(family);
 }
 
+static bool can_ask(const struct firewall_facts *f)
+{
+    return f->kind != FIREWALL_NONE && f->kind != FIREWALL_UNKNOWN;
+}
+
+/* Whether a rule is there. If it cannot be said, nor can it be of others: the kind says that. */
+static bool has_rule(struct setup *s, const struct rule *r)
+{
+    struct firewall_facts *f = &s->facts.firewall[r->family];
+    int there = can_ask(f) ? firewall_rule_present(r, s->firewall_said[r->family]) : 0;
+
+    if (there < 0)
+        f->kind = there == -EPERM ? FIREWALL_UNKNOWN : FIREWALL_NONE;
+    return there == 1;
+}
+
+static void look_at_device_rules(struct setup *s, enum family family, unsigned i)
+{
+    struct rule r = {.family = family,
+                     .kind = s->facts.firewall[family].kind,
+                     .ifname = s->lab.node[i].ifname};
+    struct device_facts *d = &s->facts.device[i];
+    struct netlink_addr net[LAB_NETS_MAX];
+    unsigned nets = rule_networks(&s->lab, &s->facts, net);
+
+    if (!s->lab.narrow) {
+        d->rule[family] = has_rule(s, &r);
+        return;
+    }
+    d->wide[family] = has_rule(s, &r);
+    d->rule[family] = true;
+    for (unsigned k = 0; k < nets && k < LAB_NETS_MAX; k++) {
+        if (family_of(&net[k].addr) != family)
+            continue;
+        r.net = net[k];
+        d->rule_to[k] = has_rule(s, &r);
+        d->rule[family] &= d->rule_to[k];
+    }
+}
+
+static void look_at_way_out(struct setup *s, enum family family)
+{
+    struct rule r = {.family = family,
+                     .kind = s->facts.firewall[family].kind,
+                     .masquerade = true,
+                     .ifname = s->lab.internet};
+    struct netlink_addr net[LAB_NETS_MAX];
+    unsigned nets = rule_networks(&s->lab, &s->facts, net);
+
+    for (unsigned k = 0; k < nets && k < LAB_NETS_MAX; k++) {
+        if (family_of(&net[k].addr) != family)
+            continue;
+        r.net = net[k];
+        s->facts.masquerade[k] = has_rule(s, &r);
+    }
+}
+
+/* Of what cannot be seen we say that it is there: then we did not make it. */
+static void look_at_tables(struct setup *s, enum family family)
+{
+    struct firewall_facts *f = &s->facts.firewall[family];
+
+    if (rawtable_look(family, f->kind, false, &f->raw_table, &f->raw_chain) < 0)
+        f->raw_table = f->raw_chain = true;
+    if (rawtable_look(family, f->kind, true, &f->nat_table, &f->nat_chain) < 0)
+        f->nat_table = f->nat_chain = true;
+}
+
 static void look_at_rules(struct setup *s, enum family family)
 {
     struct firewall_facts *f = &s->facts.firewall[family];
@@ -111,24 +179,16 @@ static void look_at_rules(struct setup *s, enum family family)
     enum firewall_kind filter;
 
     f->kind = choose_kind(s, family);
-    for (unsigned i = 0; i < s->lab.nodes && f->kind != FIREWALL_NONE; i++) {
-        int r = firewall_rule_present(family, f->kind, s->lab.node[i].ifname, said);
-
-        s->facts.device[i].rule[family] = r == 1;
-        if (r == -EPERM)
-            f->kind = FIREWALL_UNKNOWN;
-        else if (r < 0)
-            f->kind = FIREWALL_NONE;
-        if (r == -EPERM)
-            break;
-    }
+    for (unsigned i = 0; i < s->lab.nodes && can_ask(f); i++)
+        look_at_device_rules(s, family, i);
+    if (s->lab.internet[0])
+        look_at_way_out(s, family);
     if (f->kind != FIREWALL_NONE)
         said[0] = '\0';
-    if ((f->kind == FIREWALL_IPTABLES_NFT || f->kind == FIREWALL_NFTABLES) &&
-        rawtable_look(family, f->kind, &f->raw_table, &f->raw_chain) < 0)
-        f->raw_table = f->raw_chain = true; /* then we did not make them */
+    if (f->kind == FIREWALL_IPTABLES_NFT || f->kind == FIREWALL_NFTABLES)
+        look_at_tables(s, family);
     filter = f->kind == FIREWALL_UNKNOWN ? f->kind : firewall_detect(family);
-    if (filter == FIREWALL_IPTABLES_NFT || filter == FIREWALL_IPTABLES_LEGACY)
+    if (s->lab.nodes > 1 && (filter == FIREWALL_IPTABLES_NFT || filter == FIREWALL_IPTABLES_LEGACY))
         f->forward_drops = firewall_forward_drops(family, filter, s->lab.node[0].ifname,
                                                   s->lab.node[1].ifname) == 1;
 }
@@ -240,6 +300,7 @@ int look(struct setup *s)
 
     if (!s->nodes_chosen)
         nodes_remembered(s->journal, s->holder, &s->lab);
+    way_out_remembered(s->journal, &s->lab);
     r = netlink_addr_list(s->nl, 0, addrs, ADDRS_MAX, &n);
 
     memset(&s->facts, 0, sizeof(s->facts));

@@ -29,6 +29,7 @@ struct arguments {
     const char *backend;
     const char *group;
     const char *nodes;
+    const char *internet;
     uint32_t mtu;
     bool queues;
     bool peer;
@@ -43,6 +44,9 @@ static const struct option_spec options[] = {
      "them already, iptables if it is installed, or nft."},
     {'g', "group", "NAME", OPTION_STRING, offsetof(struct arguments, group), 0, 0,
      "Which group's members may open the TUNs; with --user too, only that user as its member."},
+    {'i', "internet", "IFACE", OPTION_STRING, offsetof(struct arguments, internet), 0, 0,
+     "up, run, plan: give the nodes a way out through that interface, with the machine's own "
+     "address (source NAT); down takes it away."},
     {'j', "json", NULL, OPTION_FLAG, offsetof(struct arguments, json), 0, 0,
      "Print JSON: of status, plan and doctor the same facts; of up and down the status after it."},
     {'l', "lab", "NAME", OPTION_STRING, offsetof(struct arguments, lab), 0, 0,
@@ -149,6 +153,23 @@ static int take_backend(const char *name, struct setup *s)
                        name);
 }
 
+static int take_internet(const struct arguments *a, struct setup *s)
+{
+    if (a->rootless)
+        return usage_error(&program, "--internet: a network of its own has no way out");
+    if (!(s->parts & PART_RULES))
+        return usage_error(&program, "--internet needs the part 'rules', which --only leaves off");
+    if (!*a->internet || strlen(a->internet) >= NETLINK_NAME_MAX)
+        return usage_error(&program, "--internet: '%s' is no name of an interface", a->internet);
+    for (unsigned i = 0; i < s->lab.nodes; i++)
+        if (strcmp(s->lab.node[i].ifname, a->internet) == 0)
+            return usage_error(&program, "--internet: %s is a node's, and leads nowhere else",
+                               a->internet);
+    snprintf(s->lab.internet, sizeof(s->lab.internet), "%s", a->internet);
+    s->lab.internet_chosen = true;
+    return EXIT_DONE;
+}
+
 static int take_arguments(const struct arguments *a, struct setup *s)
 {
     int64_t owner = owner_invoking(), group = -1;
@@ -179,7 +200,9 @@ static int take_arguments(const struct arguments *a, struct setup *s)
     s->verbose = a->verbose;
     if (a->backend && take_backend(a->backend, s) != EXIT_DONE)
         return EXIT_USAGE;
-    return a->only ? parse_parts(a->only, &s->parts) : EXIT_DONE;
+    if (a->only && parse_parts(a->only, &s->parts) != EXIT_DONE)
+        return EXIT_USAGE;
+    return a->internet ? take_internet(a, s) : EXIT_DONE;
 }
 
 static const struct command {

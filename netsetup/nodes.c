@@ -150,3 +150,17 @@ bool nodes_remembered(const struct journal *j, const char *holder, struct lab *l
     *lab = found;
     return true;
 }
+
+void way_out_remembered(const struct journal *j, struct lab *lab)
+{
+    for (unsigned i = 0; i < j->ops; i++) {
+        const struct op *op = &j->op[i];
+
+        if (op->kind != OP_RULE)
+            continue;
+        if (op->masquerade && !lab->internet[0])
+            snprintf(lab->internet, sizeof(lab->internet), "%s", op->ifname);
+        lab->narrow |= op->masquerade || op->addr.prefix_len;
+    }
+    lab->narrow |= lab->internet[0] != '\0';
+}

@@ -18,4 +18,7 @@ int nodes_parse(const char *text, struct lab *lab, char why[NODES_WHY_MAX]);
 /* The same as the journal has it for that lab. False, and nothing is filled, if it has none. */
 bool nodes_remembered(const struct journal *j, const char *holder, struct lab *lab);
 
+/* The way out that is there already, if the caller asks for none; and whether rules are narrow. */
+void way_out_remembered(const struct journal *j, struct lab *lab);
+
 #endif

@@ -22,7 +22,7 @@
 #include <string.h>
 
 #include "firewalld.h"
-#include "nftrules.h"
+#include "rule.h"
 #include "run/self.h"
 
 /* Node i of the lab as it is by default: 10.0.i.1/24, and fd00:i::1/64. */
@@ -214,7 +214,7 @@ static bool is_too_much(const struct lab *lab, const struct facts *facts,
 
 /* ---- the list ---- */
 
-static struct op *add_op(struct plan *plan, enum op_kind kind, const char *ifname)
+struct op *plan_add(struct plan *plan, enum op_kind kind, const char *ifname)
 {
     struct op *op = &plan->op[plan->ops++];
 
@@ -231,45 +231,19 @@ static void plan_device(struct plan *plan, const struct lab *lab, const struct f
     const struct device_facts *d = &facts->device[i];
 
     if (!d->exists) {
-        struct op *op = add_op(plan, OP_DEVICE, n->ifname);
+        struct op *op = plan_add(plan, OP_DEVICE, n->ifname);
 
         op->owner = lab->owner;
         op->group = lab->group;
         op->queues = lab->queues;
     }
     if (lab->mtu && lab->mtu != (d->exists ? d->link.mtu : TUN_MTU))
-        add_op(plan, OP_MTU, n->ifname)->mtu = lab->mtu;
+        plan_add(plan, OP_MTU, n->ifname)->mtu = lab->mtu;
     for (unsigned a = 0; a < n->addrs; a++)
         if (is_wanted(facts, &n->addr[a]) && !(d->exists && d->addr[a].there))
-            add_op(plan, OP_ADDRESS, n->ifname)->addr = n->addr[a];
+            plan_add(plan, OP_ADDRESS, n->ifname)->addr = n->addr[a];
     if (!d->exists || !d->link.up)
-        add_op(plan, OP_LINK_UP, n->ifname);
-}
-
-static void plan_rules(struct plan *plan, const struct lab *lab, const struct facts *facts,
-                       enum family family)
-{
-    const struct firewall_facts *fw = &facts->firewall[family];
-    bool chain =
-        (fw->kind == FIREWALL_IPTABLES_NFT || fw->kind == FIREWALL_NFTABLES) && !fw->raw_chain;
-    struct op *op;
-
-    if (fw->kind == FIREWALL_NONE || !lab_speaks(lab, facts, family))
-        return;
-    for (unsigned i = 0; i < lab->nodes; i++) {
-        if (facts->device[i].rule[family])
-            continue;
-        if (chain) {
-            op = add_op(plan, OP_CHAIN, "");
-            op->family = family;
-            op->firewall = fw->kind;
-            op->table_too = !fw->raw_table;
-        }
-        chain = false;
-        op = add_op(plan, OP_RULE, lab->node[i].ifname);
-        op->family = family;
-        op->firewall = fw->kind;
-    }
+        plan_add(plan, OP_LINK_UP, n->ifname);
 }
 
 static void plan_zones(struct plan *plan, const struct lab *lab, const struct facts *facts)
@@ -278,13 +252,13 @@ static void plan_zones(struct plan *plan, const struct lab *lab, const struct fa
         const struct device_facts *d = &facts->device[i];
 
         if (!d->trusted)
-            snprintf(add_op(plan, OP_ZONE, lab->node[i].ifname)->zone, ZONE_MAX, "%s", d->zone);
+            snprintf(plan_add(plan, OP_ZONE, lab->node[i].ifname)->zone, ZONE_MAX, "%s", d->zone);
     }
 }
 
 static struct op *add_sysctl(struct plan *plan, const char *name, const char *value)
 {
-    struct op *op = add_op(plan, OP_SYSCTL, "");
+    struct op *op = plan_add(plan, OP_SYSCTL, "");
 
     snprintf(op->want.name, sizeof(op->want.name), "%s", name);
     snprintf(op->want.value, sizeof(op->want.value), "%s", value);
@@ -321,12 +295,14 @@ int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, st
         if (parts & PART_DEVICES && is_taken(lab, facts, &lab->node[i], d, why))
             return -EEXIST;
     }
+    if (parts & PART_RULES && rule_refuses(lab, facts, why))
+        return -EEXIST;
     if (parts & PART_FORWARDING && is_too_much(lab, facts, why))
         return -EEXIST;
     for (unsigned i = 0; parts & PART_DEVICES && i < lab->nodes; i++)
         plan_device(ret, lab, facts, i);
     for (enum family f = 0; parts & PART_RULES && f < FAMILIES; f++)
-        plan_rules(ret, lab, facts, f);
+        rule_plan(ret, lab, facts, f);
     if (parts & PART_RULES && facts->firewalld)
         plan_zones(ret, lab, facts);
     if (parts & PART_FORWARDING)
@@ -354,16 +330,10 @@ bool plan_is_up(const struct lab *lab, const struct facts *facts)
         if (!facts->device[i].trusted)
             return false;
     for (enum family f = 0; f < FAMILIES; f++) {
-        enum firewall_kind kind = facts->firewall[f].kind;
-
         if (!lab_speaks(lab, facts, f))
             continue;
-        if (facts->forwarding[f] != 1)
+        if (facts->forwarding[f] != 1 || !rule_all_there(lab, facts, f))
             return false;
-        for (unsigned i = 0; kind != FIREWALL_NONE && kind != FIREWALL_UNKNOWN && i < lab->nodes;
-             i++)
-            if (!facts->device[i].rule[f])
-                return false;
     }
     return true;
 }
@@ -408,6 +378,9 @@ bool lab_needs(const struct lab *lab, unsigned parts, const struct op *op)
 {
     if (!(op_part(op->kind) & parts))
         return false;
+    if (op->masquerade)
+        return lab->internet_chosen &&
+               (op->kind == OP_CHAIN || strcmp(op->ifname, lab->internet) == 0);
     if (op->kind == OP_CHAIN || op->kind == OP_SYSCTL)
         return true;
     for (unsigned i = 0; i < lab->nodes; i++)
@@ -419,29 +392,10 @@ bool lab_needs(const struct lab *lab, unsigned parts, const struct op *op)
 bool op_same_thing(const struct op *a, const struct op *b)
 {
     return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 && a->family == b->family &&
-           a->firewall == b->firewall && strcmp(a->want.name, b->want.name) == 0 &&
-           (a->kind != OP_ADDRESS ||
+           a->firewall == b->firewall && a->masquerade == b->masquerade &&
+           strcmp(a->want.name, b->want.name) == 0 &&
+           ((a->kind != OP_ADDRESS && a->kind != OP_RULE) ||
             (addr_eq(&a->addr.addr, &b->addr.addr) && a->addr.prefix_len == b->addr.prefix_len));
-}
-
-static const char *rule_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
-{
-    if (op->firewall == FIREWALL_NFTABLES && strcmp(verb, "-A") == 0)
-        return nftrules_text(op->family, op->ifname, out);
-    if (op->firewall == FIREWALL_NFTABLES) {
-        const char *f = nftrules_family(op->family);
-
-        snprintf(out, OP_TEXT_MAX,
-                 "nft delete rule %s " NFT_TABLE " " NFT_CHAIN
-                 " handle $(nft -a list chain %s " NFT_TABLE " " NFT_CHAIN
-                 " | sed -n '/\"%s\"/s/.*handle //p')",
-                 f, f, op->ifname);
-        return out;
-    }
-    snprintf(out, OP_TEXT_MAX,
-             "%s -w -t raw %s PREROUTING -i %s -m comment --comment twintun -j NOTRACK",
-             op->family == FAMILY_IPV6 ? "ip6tables" : "iptables", verb, op->ifname);
-    return out;
 }
 
 static const char *address_text(const struct op *op, const char *verb, char out[OP_TEXT_MAX])
@@ -488,6 +442,8 @@ static const char *device_text(const struct op *op, char out[OP_TEXT_MAX])
 
 const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
 {
+    struct rule rule;
+
     out[0] = '\0';
     switch (op->kind) {
     case OP_DEVICE:
@@ -501,7 +457,8 @@ const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
         snprintf(out, OP_TEXT_MAX, "ip link set dev %s up", op->ifname);
         break;
     case OP_RULE:
-        return rule_text(op, "-A", out);
+        rule = rule_of(op);
+        return rule_add_text(&rule, out);
     case OP_ZONE:
         snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=" FIREWALLD_ZONE " --change-interface=%s",
                  op->ifname);
@@ -518,6 +475,7 @@ const char *op_do_text(const struct op *op, char out[OP_TEXT_MAX])
 const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
 {
     struct saved_value zero = op->want;
+    struct rule rule;
 
     out[0] = '\0';
     switch (op->kind) {
@@ -533,16 +491,10 @@ const char *op_undo_text(const struct op *op, char out[OP_TEXT_MAX])
         snprintf(out, OP_TEXT_MAX, "ip link set dev %s down", op->ifname);
         break;
     case OP_CHAIN:
-        if (op->firewall == FIREWALL_NFTABLES) {
-            snprintf(out, OP_TEXT_MAX, "nft delete table %s " NFT_TABLE,
-                     nftrules_family(op->family));
-            break;
-        }
-        snprintf(out, OP_TEXT_MAX, "nft delete %s %s raw%s", op->table_too ? "table" : "chain",
-                 op->family == FAMILY_IPV6 ? "ip6" : "ip", op->table_too ? "" : " PREROUTING");
-        break;
+        return rule_chain_text(op, out);
     case OP_RULE:
-        return rule_text(op, "-D", out);
+        rule = rule_of(op);
+        return rule_delete_text(&rule, out);
     case OP_ZONE:
         snprintf(out, OP_TEXT_MAX, "firewall-cmd --zone=%s --%s-interface=%s",
                  op->zone[0] ? op->zone : FIREWALLD_ZONE, op->zone[0] ? "change" : "remove",

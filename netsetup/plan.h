@@ -19,14 +19,15 @@ enum {
     LAB_NODES_MAX = 8,      /* nodes, each with a TUN of its own */
     LAB_ADDRS_MAX = 4,      /* addresses of the kernel on one TUN */
     RA_LINKS_MAX = 16,      /* interfaces that take their IPv6 routes from a router */
-    PLAN_OPS_MAX = 110,     /* 10 for each node, and for each family the chain and the sysctl; RA */
+    LAB_NETS_MAX = 8,       /* networks of a lab that has a way out */
+    PLAN_OPS_MAX = 180,     /* 8 for each node, its rules, the way out's, chains, sysctls, and RA */
     OP_SAVED_MAX = 512,     /* sysctl values that one operation can put back */
     SYSCTL_NAME_MAX = 64,   /* bytes of "net/ipv6/conf/INTERFACE/forwarding" with its final zero */
     SYSCTL_VALUE_MAX = 16,  /* bytes of a value, with its final zero */
     HOLDERS_MAX = 16,       /* labs and runs that share one change */
     HOLDER_MAX = 64,        /* bytes of a holder's name, see holder.h */
     ZONE_MAX = 32,          /* bytes of the name of a zone of firewalld, with its final zero */
-    OP_TEXT_MAX = 256,      /* bytes of an operation as a command line */
+    OP_TEXT_MAX = 320,      /* bytes of an operation as a command line */
     REFUSAL_TEXT_MAX = 512, /* bytes of the reason why there is no plan */
     OFF_TEXT_MAX = 200,     /* bytes of the reason why there is no IPv6 */
 };
@@ -70,6 +71,9 @@ struct lab {
     int64_t group; /* the same for a group; -1: none. With both, only that user in that group */
     uint32_t mtu;  /* bytes of a packet; 0: what the TUNs have */
     bool queues;   /* several descriptors may be attached to one TUN */
+    char internet[NETLINK_NAME_MAX]; /* the way out: through which interface; "" for none */
+    bool internet_chosen;            /* and the caller asks for it; otherwise it was there before */
+    bool narrow;                     /* the NOTRACK rules are for the lab's networks, see rule.h */
 };
 
 /*
@@ -94,9 +98,11 @@ struct device_facts {
     struct addr_facts addr[LAB_ADDRS_MAX]; /* as in struct lab_node */
     bool has_other;                        /* an address besides those and the link-local ones */
     struct netlink_addr other;
-    bool rule[FAMILIES]; /* our NOTRACK rule for it is there */
-    bool trusted;        /* in that zone of firewalld */
-    char zone[ZONE_MAX]; /* or in which; "" for none */
+    bool rule[FAMILIES];        /* our NOTRACK rule for it is there; all of them, if narrow */
+    bool rule_to[LAB_NETS_MAX]; /* narrow: the one for that network, as in rule_networks() */
+    bool wide[FAMILIES];        /* narrow: nevertheless one for everything is there */
+    bool trusted;               /* in that zone of firewalld */
+    char zone[ZONE_MAX];        /* or in which; "" for none */
 };
 
 /* About one family's packet filter. */
@@ -104,6 +110,8 @@ struct firewall_facts {
     enum firewall_kind kind;
     bool raw_table;     /* nft variant: table ip raw, or ip6 raw, is there; nft: our table */
     bool raw_chain;     /* and has a chain PREROUTING; ours: prerouting */
+    bool nat_table;     /* the same of table nat, */
+    bool nat_chain;     /* chain POSTROUTING; ours: postrouting */
     bool forward_drops; /* between the first two TUNs, the chain FORWARD drops by default */
 };
 
@@ -116,10 +124,11 @@ struct ra_link {
 struct facts {
     struct device_facts device[LAB_NODES_MAX]; /* as in struct lab */
     struct firewall_facts firewall[FAMILIES];
-    bool firewalld;              /* keeps this network's firewall */
-    int forwarding[FAMILIES];    /* the machine's switch: 0, 1, or -1 when it cannot be read */
-    bool ipv6;                   /* our TUNs can have it */
-    char ipv6_off[OFF_TEXT_MAX]; /* otherwise: why not, and what to do */
+    bool masquerade[LAB_NETS_MAX]; /* the way out's rule for that network is there */
+    bool firewalld;                /* keeps this network's firewall */
+    int forwarding[FAMILIES];      /* the machine's switch: 0, 1, or -1 when it cannot be read */
+    bool ipv6;                     /* our TUNs can have it */
+    char ipv6_off[OFF_TEXT_MAX];   /* otherwise: why not, and what to do */
     struct ra_link ra[RA_LINKS_MAX];
     unsigned ra_links; /* how many there are, also if they are more than that */
 };
@@ -132,8 +141,8 @@ enum op_kind {
     OP_MTU,
     OP_LINK_UP,
     OP_CHAIN, /* the chain that the tool is about to make for the first rule */
-    OP_RULE,
-    OP_ZONE, /* of firewalld */
+    OP_RULE,  /* see rule.h */
+    OP_ZONE,  /* of firewalld */
     OP_SYSCTL,
     OP_KINDS,
 };
@@ -151,7 +160,8 @@ struct op {
     int64_t group;               /* DEVICE */
     bool queues;                 /* DEVICE */
     uint32_t mtu, mtu_before;    /* MTU */
-    struct netlink_addr addr;    /* ADDRESS */
+    struct netlink_addr addr;    /* ADDRESS; RULE: the network that it is about */
+    bool masquerade;             /* RULE, and CHAIN for it: of the way out */
     bool mroute;                 /* ADDRESS: the kernel adds the multicast route with it */
     enum family family;          /* CHAIN, RULE */
     enum firewall_kind firewall; /* CHAIN, RULE */
@@ -176,6 +186,9 @@ struct plan {
  */
 int plan_up(const struct lab *lab, unsigned parts, const struct facts *facts, struct plan *ret,
             char why[REFUSAL_TEXT_MAX]);
+
+/* Append an operation. */
+struct op *plan_add(struct plan *plan, enum op_kind kind, const char *ifname);
 
 /* Whether the lab has addresses of that family, on a machine that can have them. */
 bool lab_speaks(const struct lab *lab, const struct facts *facts, enum family family);

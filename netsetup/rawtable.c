@@ -1,6 +1,7 @@
 /*
  * The nft variant of iptables makes table ip raw (ip6 raw for IPv6) and its chain PREROUTING with
- * the first rule, and leaves them behind, empty, when the last is gone. To take them away again we
+ * the first rule, and leaves them behind, empty, when the last is gone; nat and POSTROUTING
+ * likewise. To take them away again we
  * speak to nf_tables itself: one atomic batch that deletes the chain and the table with
  * NLM_F_NONREC, which the kernel refuses with EBUSY if there is anything inside. So there is no
  * moment between looking and removing in which somebody's new rule could be lost. The table that
@@ -180,21 +181,31 @@ static int protocol_of(enum family family)
     return family == FAMILY_IPV6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 }
 
-static struct batch new_batch(enum family family, enum firewall_kind kind)
-{
-    bool own = kind == FIREWALL_NFTABLES;
+/* What is asked about: whose chain, and which. */
+struct place {
+    enum family family;
+    enum firewall_kind kind;
+    bool nat;
+};
 
-    return (struct batch){.table = own ? NFT_TABLE : "raw",
-                          .chain = own ? NFT_CHAIN : "PREROUTING",
+static struct batch new_batch(const struct place *p)
+{
+    bool own = p->kind == FIREWALL_NFTABLES;
+
+    return (struct batch){.table = own      ? NFT_TABLE
+                                   : p->nat ? "nat"
+                                            : "raw",
+                          .chain = own      ? nftrules_chain(p->nat)
+                                   : p->nat ? "POSTROUTING"
+                                            : "PREROUTING",
                           .seq = 1,
-                          .protocol = protocol_of(family)};
+                          .protocol = protocol_of(p->family)};
 }
 
 /* 1 if the table or the chain is there, 0 if not. A kernel without nf_tables has neither. */
-static int exists(enum family family, enum firewall_kind kind, int type, bool chain,
-                  struct answer *ret)
+static int exists(const struct place *p, int type, bool chain, struct answer *ret)
 {
-    struct batch b = new_batch(family, kind);
+    struct batch b = new_batch(p);
     int r = put_request(&b, type, 0, chain);
 
     if (r == 0)
@@ -213,11 +224,11 @@ bool rawtable_has_firewalld(void)
     return r == 0 && transact(&b, &a) == 0;
 }
 
-int rawtable_look(enum family family, enum firewall_kind kind, bool *ret_table, bool *ret_chain)
+static int look_at(const struct place *p, bool *ret_table, bool *ret_chain)
 {
     struct answer a = {0};
-    int table = exists(family, kind, NFT_MSG_GETTABLE, false, &a);
-    int chain = table > 0 ? exists(family, kind, NFT_MSG_GETCHAIN, true, &a) : 0;
+    int table = exists(p, NFT_MSG_GETTABLE, false, &a);
+    int chain = table > 0 ? exists(p, NFT_MSG_GETCHAIN, true, &a) : 0;
 
     if (table < 0 || chain < 0)
         return table < 0 ? table : chain;
@@ -226,9 +237,17 @@ int rawtable_look(enum family family, enum firewall_kind kind, bool *ret_table, 
     return 0;
 }
 
-static int remove_batch(enum family family, enum firewall_kind kind, bool chain, bool table)
+int rawtable_look(enum family family, enum firewall_kind kind, bool nat, bool *ret_table,
+                  bool *ret_chain)
 {
-    struct batch b = new_batch(family, kind);
+    const struct place p = {family, kind, nat};
+
+    return look_at(&p, ret_table, ret_chain);
+}
+
+static int remove_batch(const struct place *p, bool chain, bool table)
+{
+    struct batch b = new_batch(p);
     struct answer a = {0};
     int r = put_frame(&b, NFNL_MSG_BATCH_BEGIN);
 
@@ -243,19 +262,19 @@ static int remove_batch(enum family family, enum firewall_kind kind, bool chain,
     return r;
 }
 
-int rawtable_remove(enum family family, enum firewall_kind kind, bool table_too)
+int rawtable_remove(enum family family, enum firewall_kind kind, bool nat, bool table_too)
 {
+    const struct place p = {family, kind, nat};
     struct answer a = {0};
     bool table, chain;
-    int r = rawtable_look(family, kind, &table, &chain);
+    int r = look_at(&p, &table, &chain);
 
     if (r < 0 || (!chain && !(table && table_too)))
         return r;
-    if (chain && (exists(family, kind, NFT_MSG_GETCHAIN, true, &a) != 1 || !a.accept))
+    if (chain && (exists(&p, NFT_MSG_GETCHAIN, true, &a) != 1 || !a.accept))
         return -EBUSY; /* somebody has given it a policy: that is a use, too */
-    r = remove_batch(family, kind, chain, table_too);
+    r = remove_batch(&p, chain, table_too);
     if (r == -EBUSY && chain && table_too)
-        r = remove_batch(family, kind, true,
-                         false); /* the table holds something else: only the chain */
+        r = remove_batch(&p, true, false); /* the table holds something else: only the chain */
     return r == -ENOENT ? 0 : r;
 }

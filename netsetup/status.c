@@ -112,27 +112,91 @@ static const char *family_text(enum family family)
     return family == FAMILY_IPV6 ? "ipv6" : "ipv4";
 }
 
+/* What is said of rules that belong together. */
+struct tally {
+    bool ours, present, counted;
+    uint64_t packets, bytes;
+};
+
+static void tally_rule(struct setup *s, const struct rule *r, bool present, struct tally *t)
+{
+    struct op like = {.kind = OP_RULE,
+                      .family = r->family,
+                      .firewall = r->kind,
+                      .masquerade = r->masquerade,
+                      .addr = r->net};
+    uint64_t packets, bytes;
+
+    snprintf(like.ifname, sizeof(like.ifname), "%s", r->ifname);
+    t->ours &= journal_find(s->journal, &like) != NULL;
+    t->present &= present;
+    if (!present || firewall_rule_counters(r, &packets, &bytes) < 0)
+        return;
+    t->counted = true;
+    t->packets += packets;
+    t->bytes += bytes;
+}
+
+static void set_tally(json_t *o, const struct setup *s, const struct rule *r, const struct tally *t)
+{
+    json_object_set_new(o, "family", json_string(family_text(r->family)));
+    json_object_set_new(o, "ours", json_boolean(t->ours));
+    if (s->facts.firewall[r->family].kind == FIREWALL_UNKNOWN)
+        return;
+    json_object_set_new(o, "present", json_boolean(t->present));
+    if (t->present && t->counted) {
+        json_object_set_new(o, "packets", json_integer((json_int_t)t->packets));
+        json_object_set_new(o, "bytes", json_integer((json_int_t)t->bytes));
+    }
+}
+
 static json_t *rule_to_json(struct setup *s, enum family family, unsigned i)
 {
-    const char *ifname = s->lab.node[i].ifname;
-    enum firewall_kind kind = s->facts.firewall[family].kind;
-    struct op like = {.kind = OP_RULE, .family = family, .firewall = kind};
-    uint64_t packets, bytes;
+    const struct device_facts *d = &s->facts.device[i];
+    struct rule r = {.family = family,
+                     .kind = s->facts.firewall[family].kind,
+                     .ifname = s->lab.node[i].ifname};
+    struct tally t = {.ours = true, .present = true};
+    struct netlink_addr net[LAB_NETS_MAX];
+    unsigned nets = rule_networks(&s->lab, &s->facts, net);
     json_t *o = json_object();
 
-    snprintf(like.ifname, sizeof(like.ifname), "%s", ifname);
-    json_object_set_new(o, "device", json_string(ifname));
-    json_object_set_new(o, "family", json_string(family_text(family)));
-    json_object_set_new(o, "ours", json_boolean(journal_find(s->journal, &like) != NULL));
-    if (kind == FIREWALL_UNKNOWN)
-        return o;
-    json_object_set_new(o, "present", json_boolean(s->facts.device[i].rule[family]));
-    if (s->facts.device[i].rule[family] &&
-        firewall_rule_counters(family, kind, ifname, &packets, &bytes) == 0) {
-        json_object_set_new(o, "packets", json_integer((json_int_t)packets));
-        json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
+    if (!s->lab.narrow)
+        tally_rule(s, &r, d->rule[family], &t);
+    for (unsigned k = 0; s->lab.narrow && k < nets && k < LAB_NETS_MAX; k++) {
+        if (family_of(&net[k].addr) != family)
+            continue;
+        r.net = net[k];
+        tally_rule(s, &r, d->rule_to[k], &t);
     }
+    json_object_set_new(o, "device", json_string(r.ifname));
+    if (s->lab.narrow)
+        json_object_set_new(o, "to", json_string("lab"));
+    set_tally(o, s, &r, &t);
     return o;
+}
+
+/* The way out: {"interface": "eth0", "rules": [{"from": "10.0.0.0/24", ...}, ...]} */
+static json_t *way_out_to_json(struct setup *s)
+{
+    struct rule r = {.masquerade = true, .ifname = s->lab.internet};
+    struct netlink_addr net[LAB_NETS_MAX];
+    unsigned nets = rule_networks(&s->lab, &s->facts, net);
+    json_t *rules = json_array();
+
+    for (unsigned k = 0; k < nets && k < LAB_NETS_MAX; k++) {
+        struct tally t = {.ours = true, .present = true};
+        json_t *o = json_object();
+
+        r.family = family_of(&net[k].addr);
+        r.kind = s->facts.firewall[r.family].kind;
+        r.net = net[k];
+        tally_rule(s, &r, s->facts.masquerade[k], &t);
+        json_object_set_new(o, "from", cidr_to_json(&net[k].addr, net[k].prefix_len));
+        set_tally(o, s, &r, &t);
+        json_array_append_new(rules, o);
+    }
+    return json_pack("{ss so}", "interface", s->lab.internet, "rules", rules);
 }
 
 /* A family's tool: {"family": "ipv6", "tool": "ip6tables (nft)", "error": "..."} */
@@ -210,6 +274,8 @@ static json_t *collect(struct setup *s)
     json_object_set_new(root, "devices", devices);
     json_object_set_new(root, "firewalls", firewalls);
     json_object_set_new(root, "rules", rules);
+    if (s->lab.internet[0])
+        json_object_set_new(root, "internet", way_out_to_json(s));
     json_object_set_new(root, "ip_forward", forwarding_to_json(s, FAMILY_IPV4));
     json_object_set_new(root, "ipv6", json_boolean(s->facts.ipv6));
     if (s->facts.ipv6)
@@ -288,9 +354,8 @@ static void print_device(const json_t *d)
            number(d, "packets_dropped"));
 }
 
-static void print_rule(const json_t *r)
+static void print_presence(const json_t *r)
 {
-    printf("%-11s NOTRACK for what comes in on %s: ", "", text_of(r, "device"));
     if (!json_object_get(r, "present"))
         puts("unknown without privilege");
     else if (!is_true(r, "present"))
@@ -298,6 +363,28 @@ static void print_rule(const json_t *r)
     else
         printf("%lld packets, %lld bytes, %s\n", number(r, "packets"), number(r, "bytes"),
                is_true(r, "ours") ? "added by netsetup" : "not added by netsetup");
+}
+
+static void print_rule(const json_t *r)
+{
+    printf("%-11s NOTRACK for what comes in on %s%s: ", "", text_of(r, "device"),
+           json_object_get(r, "to") ? " for the lab" : "");
+    print_presence(r);
+}
+
+static void print_way_out(const json_t *internet)
+{
+    const json_t *rule;
+    size_t i;
+
+    if (!internet)
+        return;
+    printf("%-11s through %s\n", "internet", text_of(internet, "interface"));
+    json_array_foreach(json_object_get(internet, "rules"), i, rule)
+    {
+        printf("%-11s MASQUERADE for what is from %s: ", "", text_of(rule, "from"));
+        print_presence(rule);
+    }
 }
 
 /* One family's tool and its rules. */
@@ -336,6 +423,7 @@ static void print_text(const json_t *root)
     json_array_foreach(json_object_get(root, "devices"), i, item) print_device(item);
     json_array_foreach(json_object_get(root, "firewalls"), i, item)
         print_firewall(item, json_object_get(root, "rules"));
+    print_way_out(json_object_get(root, "internet"));
     print_forwarding("ip_forward", json_object_get(root, "ip_forward"));
     if (is_true(root, "ipv6"))
         print_forwarding("forwarding6", json_object_get(root, "ipv6_forwarding"));

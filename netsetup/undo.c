@@ -104,11 +104,12 @@ static int undo_link(struct setup *s, const struct op *op)
 
 static int undo_rule(const struct op *op, char *said)
 {
-    int r = firewall_rule_present(op->family, op->firewall, op->ifname, said);
+    const struct rule rule = rule_of(op);
+    int r = firewall_rule_present(&rule, said);
 
     if (r <= 0)
         return r < 0 ? r : 1;
-    return firewall_rule_delete(op->family, op->firewall, op->ifname, said);
+    return firewall_rule_delete(&rule, said);
 }
 
 /* firewalld may have ended, or been reloaded, since; both forget the zone. */
@@ -123,7 +124,7 @@ static int undo_zone(const struct op *op, char *said)
 
 static int undo_chain(struct setup *s, const struct op *op)
 {
-    int r = rawtable_remove(op->family, op->firewall, op->table_too);
+    int r = rawtable_remove(op->family, op->firewall, op->masquerade, op->table_too);
 
     if (r == -EBUSY && s->verbose)
         say_note(s, "others use the table by now: it stays");

@@ -2,7 +2,8 @@
 #
 # netsetup is killed (SIGKILL) before and after each single operation of `up` and of `down`; the next
 # `down` leaves the machine as it was, with somebody else's rules in every table, with forwarding on
-# and off before, in both variants of iptables and with nftables. Each in a network of its own.
+# and off before, in both variants of iptables and with nftables; likewise where it makes a way out.
+# Each in a network of its own.
 
 . "$(dirname "$0")/lib.sh"
 need_tun
@@ -13,7 +14,7 @@ cc -shared -fPIC -o "$WORK/killed.so" tests/tools/preload/killed.c || exit 1
 # killed AT COMMAND: true if it was, before it was through.
 killed()
 {
-    KILL_AT=$1 LD_PRELOAD=$WORK/killed.so "$BIN/netsetup" -q "$2" --backend "$backend" >/dev/null 2>&1
+    KILL_AT=$1 LD_PRELOAD=$WORK/killed.so "$BIN/netsetup" -q "$2" --backend "$backend" $options >/dev/null 2>&1
     [ $? -eq 137 ]
 } 2>/dev/null
 
@@ -50,7 +51,8 @@ one_case()
 
     mount -t tmpfs tmpfs /run
     ip link set lo up
-    foreign
+    [ -n "$bare" ] || foreign
+    ip link add out0 type veth peer name out1
     machine "$dir/before"
     for n in $(seq 1 100); do
         killed $n up || break
@@ -58,31 +60,41 @@ one_case()
         back "up, at $n"
     done
     for n in $(seq 1 100); do
-        "$BIN/netsetup" -q up --backend "$backend" >/dev/null 2>&1
+        "$BIN/netsetup" -q up --backend "$backend" $options >/dev/null 2>&1
         killed $n down || break
         downs=$n
         back "down, at $n"
     done
     "$BIN/netsetup" -q down
-    is "$backend, forwarding $forward: restored after each" "$bad" ""
+    is "$backend, forwarding $forward$options: restored after each" "$bad" ""
     check "that was at every operation" test $ups -ge $least -a $downs -ge $least
 }
 
-# one BACKEND FORWARD LEAST: the last is twice the number of operations, without the last one.
+# one BACKEND FORWARD LEAST [OPTION...]: at least how often, twice for each operation but the last.
 one()
 {
     backend=$1 forward=$2 least=$3
-    dir=$WORK/$1-$2
+    shift 3
+    options=${*:+ $*}
+    dir=$WORK/$backend-$forward$#
     mkdir "$dir"
-    unshare -nm bash -uc "$(declare -f); $(declare -p BIN WORK NAME backend forward least dir)
+    unshare -nm bash -uc "$(declare -f); $(declare -p BIN WORK NAME backend forward least options bare dir)
         passed=0 failed=0; one_case" >"$dir/result" 2>&1 &
 }
 
+bare=
 for forward in 0 1; do
     one iptables-nft $forward $((26 - 4 * forward))
     one iptables-legacy $forward $((26 - 4 * forward))
     one nft $forward $((26 - 4 * forward))
 done
+# One node, so that each kind of rule is there once. Where there was no rule of anybody, the tables and
+# chains are ours, too; the legacy variant's stay for good.
+way_out="--only rules --internet out0 --nodes tun0=10.0.0.1/24,fd00::1/64"
+one iptables-legacy 1 6 $way_out
+bare=yes
+one iptables-nft 1 14 $way_out
+one nft 1 14 $way_out
 wait
 cat "$WORK"/*/result
 passed=$(cat "$WORK"/*/result | grep -c '^ok')

@@ -30,6 +30,7 @@ if ! setpriv --reuid nobody true 2>/dev/null; then
     sed -i 's/--user nobody/--user root/' "$WORK/examples"
     skip "the examples for another user, with another user" "there is only one user here"
 fi
+ip link add eth0 type veth peer name eth1 # the machine's, which the examples name
 while IFS= read -r line <&3; do
     check "$line" timeout 20 bash -c "$line"
 done 3<"$WORK/examples"

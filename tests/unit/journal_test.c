@@ -88,6 +88,13 @@ static const struct op every_kind[] = {
      .ifname = "tun0",
      .family = FAMILY_IPV6,
      .firewall = FIREWALL_IPTABLES_LEGACY},
+    {.kind = OP_CHAIN, .masquerade = true, .firewall = FIREWALL_IPTABLES_NFT},
+    {.kind = OP_RULE, .ifname = "tun0", .firewall = FIREWALL_NFTABLES, .addr = {.prefix_len = 24}},
+    {.kind = OP_RULE,
+     .ifname = "eth0",
+     .firewall = FIREWALL_IPTABLES_NFT,
+     .masquerade = true,
+     .addr = {.prefix_len = 24}},
     {.kind = OP_SYSCTL,
      .ifname = "eth0.5",
      .index = 3,
@@ -111,7 +118,7 @@ static void every_kind_survives(void **state)
 
         if (op.kind == OP_ADDRESS && op.addr.prefix_len == 128)
             op.addr.addr = v6;
-        else if (op.kind == OP_ADDRESS)
+        else if (op.kind == OP_ADDRESS || op.addr.prefix_len)
             op.addr = (struct netlink_addr){.addr = addr_v4(0x0a000001), .prefix_len = 24};
         assert_int_equal(journal_put(j, &op), 0);
     }
@@ -140,14 +147,18 @@ static void every_kind_survives(void **state)
         assert_int_equal(a->mroute, b->mroute);
         if (a->kind == OP_RULE)
             assert_int_equal(a->firewall, b->firewall);
+        assert_int_equal(a->masquerade, b->masquerade);
+        if (a->kind == OP_RULE)
+            assert_int_equal(a->addr.prefix_len, b->addr.prefix_len);
         assert_int_equal(a->saved_count, b->saved_count);
         assert_memory_equal(a->saved, b->saved, sizeof(a->saved));
         assert_memory_equal(&a->want, &b->want, sizeof(a->want));
     }
     assert_int_equal(addr_v4_value(&j->op[1].addr.addr), 0x0a000001);
     assert_int_equal(j->op[1].addr.prefix_len, 24);
-    assert_true(addr_eq(&j->op[KINDS - 4].addr.addr, &v6));
-    assert_int_equal(j->op[KINDS - 4].addr.prefix_len, 128);
+    assert_int_equal(addr_v4_value(&j->op[KINDS - 2].addr.addr), 0x0a000001);
+    assert_true(addr_eq(&j->op[KINDS - 7].addr.addr, &v6));
+    assert_int_equal(j->op[KINDS - 7].addr.prefix_len, 128);
     assert_true(journal_made_device(j, "tun0", 7));
     assert_false(journal_made_device(j, "tun0", 8));
     assert_false(journal_made_device(j, "tun1", 7));
@@ -328,7 +339,7 @@ static void damage_is_not_guessed_at(void **state)
         "{",
         "[]",
         "{}",
-        "{\"version\": 4, \"changes\": []}",
+        "{\"version\": 5, \"changes\": []}",
         "{\"version\": 0, \"changes\": []}",
         HEAD "\"changes\": 5}",
         HEAD "\"changes\": [5]}",
@@ -351,6 +362,12 @@ static void damage_is_not_guessed_at(void **state)
         HEAD "\"changes\": [{\"op\": \"rule\", \"ifname\": \"tun0\", \"firewall\": \"pf\"}]}",
         HEAD "\"changes\": [{\"op\": \"rule\", \"ifname\": \"tun0\", \"firewall\": \"nft\", "
              "\"family\": \"ipx\"}]}",
+        HEAD "\"changes\": [{\"op\": \"rule\", \"ifname\": \"tun0\", \"firewall\": \"nft\", "
+             "\"address\": \"10.0.0\", \"prefix\": 24}]}",
+        HEAD "\"changes\": [{\"op\": \"rule\", \"ifname\": \"tun0\", \"firewall\": \"nft\", "
+             "\"address\": \"10.0.0.0\"}]}",
+        HEAD "\"changes\": [{\"op\": \"rule\", \"ifname\": \"eth0\", \"firewall\": \"nft\", "
+             "\"masquerade\": true}]}",
         HEAD "\"changes\": [{\"op\": \"chain\", \"family\": 6}]}",
         HEAD "\"changes\": [{\"op\": \"sysctl\", \"name\": \"net/ipv6/conf/eth0/accept_ra\", "
              "\"value\": \"2\", \"saved\": [], \"ifname\": \"eth0\"}]}",

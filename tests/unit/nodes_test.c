@@ -91,12 +91,38 @@ static void the_journal_remembers(void **state)
     assert_int_equal(lab.nodes, 1);
 }
 
+static void the_way_out_is_remembered(void **state)
+{
+    static struct journal j = {.ops = 1, .op = {{.kind = OP_RULE, .ifname = "tun0"}}};
+
+    (void)state;
+    lab_default(&lab, 0);
+    way_out_remembered(&j, &lab);
+    assert_string_equal(lab.internet, "");
+    assert_false(lab.narrow);
+    j.op[0].addr.prefix_len = 24;
+    way_out_remembered(&j, &lab);
+    assert_string_equal(lab.internet, "");
+    assert_true(lab.narrow);
+    lab_default(&lab, 0);
+    j.op[0].masquerade = true;
+    snprintf(j.op[0].ifname, sizeof(j.op[0].ifname), "eth0");
+    way_out_remembered(&j, &lab);
+    assert_string_equal(lab.internet, "eth0");
+    assert_false(lab.internet_chosen);
+    assert_true(lab.narrow);
+    snprintf(lab.internet, sizeof(lab.internet), "eth1"); /* the caller's choice goes first */
+    way_out_remembered(&j, &lab);
+    assert_string_equal(lab.internet, "eth1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_is_read),
         cmocka_unit_test(what_is_no_list),
         cmocka_unit_test(the_journal_remembers),
+        cmocka_unit_test(the_way_out_is_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -480,6 +480,13 @@ static void sameness(void **state)
     assert_true(op_same_thing(&a, &b));
     b.family = FAMILY_IPV6;
     assert_false(op_same_thing(&a, &b));
+    b = a;
+    b.addr = (struct netlink_addr){.addr = addr_v4(0x0a000000), .prefix_len = 24};
+    assert_false(op_same_thing(&a, &b));
+    a = b;
+    assert_true(op_same_thing(&a, &b));
+    b.masquerade = true;
+    assert_false(op_same_thing(&a, &b));
 }
 
 /* The largest lab, on a machine with most routers, fits the plan. */
