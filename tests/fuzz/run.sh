@@ -21,13 +21,14 @@ mkdir -p $kept
 
 # name | bytes of an input | ... in the corpus | mutations in a replay | percent of a long run
 table='
-ip     | 256  | 100 | 100000 | 21
+ip     | 256  | 100 | 100000 | 19
 icmp   | 256  | 100 | 100000 | 21
 udp    | 256  | 100 | 100000 | 21
 tcp    | 256  | 100 | 100000 | 21
 print  | 1024 | 200 |  10000 | 4
 reasm  | 512  | 200 |  10000 | 3
 fragment | 256 | 100 | 20000 | 4
+pmtu   | 256 | 100 |   1000 | 2
 door   | 400  | 100 |  20000 | 7
 pair   | 300  |  80 |   6000 | 2
 '

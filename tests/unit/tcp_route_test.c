@@ -110,7 +110,7 @@ static void rig_leaves_by(uint8_t flags, uint32_t seq, uint32_t ack, uint32_t le
 
 /* MUST-51: what an active open says holds for every segment, and can be changed or taken back.
  * MUST-16: the option's bytes are deducted from what a segment carries.
- * RFC 1122 3.2.1.8c-a. */
+ * RFC 1122 3.2.1.8-a, 3.2.1.8c-a. */
 static void an_open_by_a_route(void **state)
 {
     struct stack_open how = {.remote = REMOTE_ADDR, .remote_port = REMOTE_PORT};
