@@ -164,6 +164,21 @@ void pkt_add(struct pkt *p, struct slice s)
     p->len += s.len;
 }
 
+void pkt_cut(struct pkt *p, uint32_t len)
+{
+    assert(len <= p->len - p->part[0].len);
+    p->len -= len;
+    while (len > 0) {
+        struct slice *last = &p->part[p->parts - 1];
+        uint32_t n = last->len < len ? last->len : len;
+
+        last->len -= n;
+        len -= n;
+        if (last->len == 0)
+            p->parts--;
+    }
+}
+
 uint32_t pkt_flatten(const struct pkt *p, uint8_t *out, uint32_t size)
 {
     uint32_t done = 0;

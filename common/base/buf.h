@@ -118,6 +118,8 @@ void pkt_begin(struct pkt *p, uint32_t header_len);
 void pkt_set_header_len(struct pkt *p, uint32_t header_len);
 /* Add payload by reference; the packet does not take a reference. */
 void pkt_add(struct pkt *p, struct slice s);
+/* Leave out the last `len` bytes of payload; there are as many. */
+void pkt_cut(struct pkt *p, uint32_t len);
 /* Copy the packet's bytes into out[size]; returns how many, at most size. */
 uint32_t pkt_flatten(const struct pkt *p, uint8_t *out, uint32_t size);
 

@@ -324,7 +324,7 @@ static const struct device_ops capture_ops = {
 void capture_init(struct capture *c, struct device *inner, struct capture_file *file)
 {
     *c = (struct capture){
-        .dev = {.ops = &capture_ops, .mtu = inner->mtu},
+        .dev = {.ops = &capture_ops, .mtu = inner->mtu, .offload = inner->offload},
         .inner = inner,
         .file = file,
     };

@@ -45,9 +45,21 @@ struct device_ops {
     void (*close)(struct device *d);
 };
 
+/* What a stack may leave to a device, and finds left undone in what it reads. */
+enum device_offload {
+    DEVICE_CSUM = 1, /* the transport checksum: packets have the marks of enum pkt_marks */
+    DEVICE_TSO4 = 2, /* cutting of super-segments (struct pkt's gso_size) of TCP over IPv4 */
+    DEVICE_TSO6 = 4, /* ... and over IPv6 */
+};
+
+enum {
+    DEVICE_PACKET_MAX = 65535, /* bytes of a packet, headers included, that is a super-segment */
+};
+
 struct device {
     const struct device_ops *ops;
-    uint32_t mtu; /* bytes of an IP packet */
+    uint32_t mtu;     /* bytes of an IP packet */
+    unsigned offload; /* of enum device_offload */
     char name[16];
 };
 

@@ -138,6 +138,7 @@ void printer_init(struct printer *p, struct device *inner, struct outlet *out, i
     memset(p, 0, sizeof(*p));
     p->dev.ops = &printer_ops;
     p->dev.mtu = inner->mtu;
+    p->dev.offload = inner->offload;
     memcpy(p->dev.name, inner->name, sizeof(p->dev.name));
     p->inner = inner;
     p->out = out;

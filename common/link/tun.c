@@ -4,6 +4,10 @@
  * Whether the interface existed is asked of the kernel in the same breath as the request: with
  * IFF_TUN_EXCL it creates the interface or says EBUSY, and only then do we attach to what is there.
  * Looking first and asking afterwards would leave a moment in between.
+ *
+ * Packets leave as super-segments whatever the kernel says to TUNSETOFFLOAD, which is about what it
+ * hands us. Both are switched together all the same: a kernel that refuses to hand such packets out
+ * is too old to be asked to take them.
  */
 #include "link/tun.h"
 
@@ -18,6 +22,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "link/vnet.h"
 
 _Static_assert(sizeof(((struct device *)0)->name) == IFNAMSIZ, "a device's name is an interface's");
 
@@ -53,24 +59,83 @@ static int read_mtu(const char *name)
 }
 
 /* Bind the open descriptor to the interface. 0 and *ret_created, or an error. */
-static int attach(int fd, const char *name, bool *ret_created)
+static int attach(int fd, const char *name, int flags, bool *ret_created)
 {
     struct ifreq req = {0};
 
     memcpy(req.ifr_name, name, strlen(name) + 1);
-    req.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL);
+    req.ifr_flags = (short)(flags | IFF_TUN_EXCL);
     if (ioctl(fd, TUNSETIFF, &req) == 0) {
         *ret_created = true;
         return 0;
     }
     if (errno != EBUSY)
         return -errno;
-    req.ifr_flags = IFF_TUN | IFF_NO_PI;
+    req.ifr_flags = (short)flags;
     if (ioctl(fd, TUNSETIFF, &req) < 0)
         return -errno;
     *ret_created = false;
     return 0;
 }
+
+/* ---- Offload ---- */
+
+/* What of `offload` is left to be asked for without the feature that is the first to be doubted. */
+static unsigned with_less(unsigned offload)
+{
+    if (offload & DEVICE_TSO6)
+        return offload & ~(unsigned)DEVICE_TSO6;
+    if (offload & DEVICE_TSO4)
+        return offload & ~(unsigned)DEVICE_TSO4;
+    return 0;
+}
+
+/* The kernel's word for these. */
+static unsigned long kernel_flags(unsigned offload)
+{
+    return (offload & DEVICE_CSUM ? TUN_F_CSUM : 0UL) | (offload & DEVICE_TSO4 ? TUN_F_TSO4 : 0UL) |
+           (offload & DEVICE_TSO6 ? TUN_F_TSO6 : 0UL);
+}
+
+/* Say what we take; what the kernel refuses, we do without. Returns what is agreed. */
+static unsigned agree(int fd, unsigned wanted)
+{
+    while (wanted && ioctl(fd, TUNSETOFFLOAD, kernel_flags(wanted)) < 0)
+        wanted = with_less(wanted);
+    if (!wanted)
+        (void)ioctl(fd, TUNSETOFFLOAD, 0UL); /* what the last reader has left behind */
+    return wanted;
+}
+
+/* Does the driver know virtio-net headers? */
+static bool knows_headers(int fd)
+{
+    unsigned features = 0;
+
+    return ioctl(fd, TUNGETFEATURES, &features) == 0 && features & IFF_VNET_HDR;
+}
+
+/* Attach, with headers if something is wanted that needs them. 0, or an error. */
+static int attach_for(struct tun *t, const char *name, unsigned wanted)
+{
+    int size = sizeof(struct virtio_net_hdr), err;
+
+    t->headers = wanted && knows_headers(t->fd);
+    err = attach(t->fd, name, IFF_TUN | IFF_NO_PI | (t->headers ? IFF_VNET_HDR : 0), &t->created);
+    if (err < 0)
+        return err;
+    if (t->headers && ioctl(t->fd, TUNSETVNETHDRSZ, &size) < 0)
+        return -errno;
+    t->dev.offload = agree(t->fd, t->headers ? wanted : 0);
+    return 0;
+}
+
+static bool cuts(const struct device *d)
+{
+    return d->offload & (DEVICE_TSO4 | DEVICE_TSO6);
+}
+
+/* ---- Reading ---- */
 
 /*
  * A packet longer than the MTU has come: somebody raised the MTU. From now on leave that much room,
@@ -98,22 +163,44 @@ static int read_error(int error)
     }
 }
 
+/* Read one packet, with its header if there is one. Bytes of the packet, or as read(2). */
+static ssize_t read_packet(const struct tun *t, uint8_t *at, uint32_t room,
+                           struct virtio_net_hdr *ret_hdr)
+{
+    struct iovec iov[] = {{ret_hdr, sizeof(*ret_hdr)}, {at, room}};
+    ssize_t n;
+
+    if (!t->headers)
+        return read(t->fd, at, room);
+    n = readv(t->fd, iov, 2);
+    if (n >= 0 && (size_t)n < sizeof(*ret_hdr)) {
+        errno = EIO;
+        return -1;
+    }
+    return n < 0 ? n : n - (ssize_t)sizeof(*ret_hdr);
+}
+
 static int tun_read(struct device *d, int64_t now, struct pkt *ret_pkt)
 {
     struct tun *t = (struct tun *)d;
+    struct virtio_net_hdr hdr;
     uint32_t room;
-    uint8_t *at = intake_room(&t->intake, d->mtu, &room);
+    uint8_t *at = intake_room(&t->intake, cuts(d) ? DEVICE_PACKET_MAX : d->mtu, &room);
     ssize_t n;
 
     (void)now;
-    n = read(t->fd, at, room);
+    n = read_packet(t, at, room, &hdr);
     if (n < 0)
         return read_error(errno);
     intake_take(&t->intake, (uint32_t)n, ret_pkt);
-    if ((uint32_t)n > d->mtu)
+    if (t->headers)
+        vnet_take(&hdr, ret_pkt);
+    if ((uint32_t)n > d->mtu && ret_pkt->gso_size == 0)
         follow_mtu(t);
     return 1;
 }
+
+/* ---- Writing ---- */
 
 /* What a failed write means for the caller. */
 static int write_error(int error)
@@ -136,22 +223,33 @@ static int write_error(int error)
 static int tun_write(struct device *d, int64_t now, const struct pkt *p)
 {
     struct tun *t = (struct tun *)d;
-    struct iovec iov[PKT_PARTS_MAX];
+    struct iovec iov[1 + PKT_PARTS_MAX];
+    struct virtio_net_hdr hdr;
+    size_t extra = 0;
+    int k = 0;
     ssize_t n;
 
     (void)now;
     assert(p->parts <= PKT_PARTS_MAX);
-    assert(p->gso_size == 0 && !(p->marks & PKT_CSUM_PARTIAL));
+    assert(p->gso_size == 0 || cuts(d));
+    assert(!(p->marks & PKT_CSUM_PARTIAL) || d->offload & DEVICE_CSUM);
+    if (t->headers) {
+        vnet_fill(&hdr, p);
+        iov[k++] = (struct iovec){&hdr, sizeof(hdr)};
+        extra = sizeof(hdr);
+    }
     for (unsigned i = 0; i < p->parts; i++) {
         /* writev only reads, but its iovec, shared with readv, has no const */
-        iov[i].iov_base = (void *)(uintptr_t)p->part[i].base;
-        iov[i].iov_len = p->part[i].len;
+        iov[k].iov_base = (void *)(uintptr_t)p->part[i].base;
+        iov[k++].iov_len = p->part[i].len;
     }
-    n = writev(t->fd, iov, (int)p->parts);
+    n = writev(t->fd, iov, k);
     if (n < 0)
         return write_error(errno);
-    return (uint32_t)n == p->len ? 0 : -EIO;
+    return (size_t)n == p->len + extra ? 0 : -EIO;
 }
+
+/* ---- The device ---- */
 
 static int64_t tun_deadline(const struct device *d)
 {
@@ -169,6 +267,8 @@ static void tun_close(struct device *d)
     struct tun *t = (struct tun *)d;
 
     intake_close(&t->intake);
+    if (t->fd >= 0 && d->offload)
+        (void)ioctl(t->fd, TUNSETOFFLOAD, 0UL); /* whoever attaches next may not know of it */
     if (t->fd >= 0)
         close(t->fd);
     t->fd = -1;
@@ -183,13 +283,26 @@ static const struct device_ops tun_ops = {
     .close = tun_close,
 };
 
-int tun_open(struct tun *t, const char *name, unsigned flags, struct buf_pool *pool)
+/* Can a buffer hold all that may come? 0, or an error; the MTU is in t->dev. */
+static int measure(struct tun *t)
 {
-    int mtu, err;
+    int mtu = read_mtu(t->dev.name);
 
+    if (mtu < 0)
+        return mtu;
+    if ((uint32_t)mtu > t->intake.pool->size ||
+        (cuts(&t->dev) && t->intake.pool->size < DEVICE_PACKET_MAX))
+        return -EMSGSIZE;
+    t->dev.mtu = (uint32_t)mtu;
+    return 0;
+}
+
+int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool)
+{
+    int err;
+
+    assert(offload == 0 || offload & DEVICE_CSUM);
     *t = (struct tun){.dev.ops = &tun_ops, .fd = -1};
-    if (flags != TUN_PLAIN)
-        return -EOPNOTSUPP;
     err = check_name(name);
     if (err < 0)
         return err;
@@ -198,22 +311,14 @@ int tun_open(struct tun *t, const char *name, unsigned flags, struct buf_pool *p
         return err;
     memcpy(t->dev.name, name, strlen(name) + 1);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (t->fd < 0) {
+    if (t->fd < 0)
         err = errno == EPERM ? -EACCES : -errno; /* EPERM: a container's list of devices */
-        goto fail;
-    }
-    err = attach(t->fd, name, &t->created);
+    else
+        err = attach_for(t, name, offload);
+    if (err == 0)
+        err = measure(t);
     if (err < 0)
-        goto fail;
-    mtu = read_mtu(name);
-    if (mtu < 0 || (uint32_t)mtu > pool->size) {
-        err = mtu < 0 ? mtu : -EMSGSIZE;
-        goto fail;
-    }
-    t->dev.mtu = (uint32_t)mtu;
-    return 0;
-fail:
-    tun_close(&t->dev);
+        tun_close(&t->dev);
     return err;
 }
 

@@ -169,7 +169,9 @@ int wire_pair_create(struct wire_pair *w, const struct wire_config *cfg, void *m
         assert(strlen(cfg->name[i]) < sizeof(side->dev.name));
         assert(cfg->pool[i]->size >= largest(cfg));
         *side = (struct wire_side){
-            .dev = {.ops = &wire_ops, .mtu = cfg->mtu},
+            .dev = {.ops = &wire_ops,
+                    .mtu = cfg->mtu,
+                    .offload = cfg->packet_max ? DEVICE_CSUM | DEVICE_TSO4 | DEVICE_TSO6 : 0},
             .far = &w->side[1 - i],
             .slots = (uint8_t *)mem + i * stride(cfg) * cfg->queue,
             .stride = stride(cfg),

@@ -25,6 +25,8 @@
 enum {
     PACKET_BUF = 65536, /* bytes: the largest packet of any TUN */
     PACKET_BUFS = 4096,
+    SUPER_BUF = 2 * PACKET_BUF, /* where each may be a super-segment, small ones share a buffer */
+    SUPER_BUFS = PACKET_BUFS / 2,
     SMALL_BUF = 2048,
     SMALL_BUFS = 16384,
     INPUT_BUF = 128 * 1024, /* holds a page of the status service too */
@@ -137,9 +139,11 @@ static int node_words(const struct program *prog, struct node_options *opt)
     struct tcp_config tried;
 
     tcp_config_default(&tried);
-    if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON)
+    if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON ||
+        node_lab_options(prog, opt) != NODE_GO_ON)
         return EXIT_USAGE;
-    return node_lab_options(prog, opt);
+    return offload_parse(prog, opt->offload ? opt->offload : "off", opt->impair || opt->step,
+                         &opt->leave);
 }
 
 /* Checks that concern several options or operands at once. */
@@ -219,6 +223,8 @@ static bool node_pool(struct buf_pool *pool, uint32_t count, uint32_t size)
 
 static int node_begin(struct node *n, const struct program *prog, const struct node_options *opt)
 {
+    bool super = opt->leave.wanted != 0;
+
     n->opt = opt;
     n->local = opt->local;
     n->teller.fd = n->teller.client = -1;
@@ -227,7 +233,7 @@ static int node_begin(struct node *n, const struct program *prog, const struct n
                                 .quiet = opt->quiet,
                                 .verbose = opt->verbose,
                                 .out = &said};
-    if (node_pool(&n->packets, PACKET_BUFS, PACKET_BUF) &&
+    if (node_pool(&n->packets, super ? SUPER_BUFS : PACKET_BUFS, super ? SUPER_BUF : PACKET_BUF) &&
         node_pool(&n->small, SMALL_BUFS, SMALL_BUF) && node_pool(&n->input, INPUT_BUFS, INPUT_BUF))
         return NODE_GO_ON;
     report_error(&n->report, "no address space for the buffers; see ulimit -v");
@@ -280,6 +286,9 @@ static int node_stack(struct node *n, const struct program *prog)
         cfg.prefix_len[i] = n->opt->locals.at[i].prefix_len;
     }
     cfg.mtu = n->dev->mtu;
+    cfg.leave_checksum = n->dev->offload & DEVICE_CSUM;
+    cfg.super4 = n->dev->offload & DEVICE_TSO4 ? DEVICE_PACKET_MAX : 0;
+    cfg.super6 = n->dev->offload & DEVICE_TSO6 ? DEVICE_PACKET_MAX : 0;
     if (n->opt->path_mtu_age)
         cfg.path_mtu_age = n->opt->path_mtu_age;
     cfg.small = &n->small;
@@ -374,7 +383,7 @@ static void node_check_tun(struct node *n)
 static int node_attach(struct node *n)
 {
     char netsetup[SELF_MAX];
-    int r = tun_open(&n->tun, n->opt->tun, TUN_PLAIN, &n->packets);
+    int r = tun_open(&n->tun, n->opt->tun, n->opt->leave.wanted, &n->packets);
 
     if (r < 0) {
         if (r == -EPERM)
@@ -385,6 +394,7 @@ static int node_attach(struct node *n)
         return node_tun_exit_code(r);
     }
     n->dev = &n->tun.dev;
+    offload_tell(&n->report, n->opt->tun, &n->opt->leave, n->tun.dev.offload);
     if (n->tun.created)
         return node_configure_tun(n);
     node_check_tun(n);
@@ -449,6 +459,7 @@ static int node_listen(struct node *n)
 {
     int r = teller_open(&n->teller, n->report.program, n->opt->tun, &n->local, n->st);
 
+    n->teller.offload = n->tun.dev.offload;
     n->teller.impair = n->opt->impair && n->impaired ? &n->impair : NULL;
     if (r < 0)
         report_line(&n->report, "--status will not find this node: %s",

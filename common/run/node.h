@@ -17,6 +17,7 @@
 #include "link/tun.h"
 #include "link/wire.h"
 #include "run/address.h"
+#include "run/offload.h"
 #include "run/options.h"
 #include "run/report.h"
 #include "run/teller.h"
@@ -56,6 +57,8 @@ struct node_options {
     int64_t connect_timeout, user_timeout, keepalive; /* ns; 0: the stack's default */
     int64_t path_mtu_age;                             /* the same */
     uint32_t dscp, ttl;                               /* ttl 0: the stack's default */
+    const char *offload;                              /* what was said of it, or NULL */
+    struct offload_choice leave;                      /* ... and what it means */
     const char *impair;                               /* rules, or NULL */
     struct rules rules;                               /* what they say */
     uint32_t seed;                                    /* NODE_NO_SEED: none was given */
@@ -220,6 +223,13 @@ struct node_options {
          .offset = NODE_OPTION(dscp),                                                              \
          .max = 63,                                                                                \
          .help = "The Diffserv codepoint of what is sent; 0 without it."},                         \
+        {.name = "offload",                                                                        \
+         .arg = "WHAT",                                                                            \
+         .kind = OPTION_LIST,                                                                      \
+         .offset = NODE_OPTION(offload),                                                           \
+         .help = "What is left to the TUN: some of csum (checksums), tso4 and tso6 (segments of "  \
+                 "up to 64 KiB, over IPv4 and IPv6) with commas between them, auto or off. "       \
+                 "Without it off; auto is all that the kernel has."},                              \
         {.name = "impair",                                                                         \
          .arg = "RULES",                                                                           \
          .kind = OPTION_LIST,                                                                      \

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "run/offload.h"
 
 enum {
     READY_MAX = 512,    /* bytes of the services' ports and names in a line */
@@ -144,6 +145,7 @@ static void ready_line(const struct report *r, const struct addr *node, const ch
 void report_ready(const struct report *r, const struct addr *node, const char *tun,
                   const struct report_service *service, unsigned n)
 {
+    char offload[OFFLOAD_TEXT];
     json_t *o, *list;
 
     if (!r->json) {
@@ -154,6 +156,7 @@ void report_ready(const struct report *r, const struct addr *node, const char *t
     o = object(r, "ready");
     add_addr(o, "node", node);
     add_text(o, "tun", tun);
+    add_text(o, "offload", offload_text(r->offload, offload));
     list = json_array();
     for (unsigned i = 0; i < n; i++)
         json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "name", service[i].name, "port",

@@ -18,6 +18,7 @@ struct report {
     const char *program; /* "host" */
     bool json, quiet;
     unsigned verbose;
+    unsigned offload;   /* what is left to the device, of enum device_offload */
     struct outlet *out; /* standard error */
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "run/offload.h"
 #include "stack/status.h"
 
 enum {
@@ -59,10 +60,11 @@ static void way_text(struct teller *t, const struct impair_side *side, const cha
 
 static void head_json(struct teller *t)
 {
-    char node[ADDR_TEXT_MAX];
+    char node[ADDR_TEXT_MAX], offload[OFFLOAD_TEXT];
 
-    text_add(&t->page, "{\"program\":\"%s\",\"node\":\"%s\",\"tun\":\"%s\",\"pid\":%ld,\"totals\":",
+    text_add(&t->page, "{\"program\":\"%s\",\"node\":\"%s\",\"tun\":\"%s\",\"pid\":%ld,",
              t->program, addr_format(&t->node, node), t->tun, (long)getpid());
+    text_add(&t->page, "\"offload\":\"%s\",\"totals\":", offload_text(t->offload, offload));
     status_json_totals(&t->page, t->st);
     text_add(&t->page, ",\n\"counters\":");
     status_json_counters(&t->page, t->st);
@@ -74,12 +76,14 @@ static void head_json(struct teller *t)
 static void head_text(struct teller *t)
 {
     const struct stack_totals *n = stack_totals(t->st);
-    char node[ADDR_TEXT_MAX];
+    char node[ADDR_TEXT_MAX], offload[OFFLOAD_TEXT];
 
     text_add(&t->page,
              "%s %s on %s: %" PRIu32 " connection%s; packets: %" PRIu64 " in, %" PRIu64 " out\n",
              t->program, addr_format(&t->node, node), t->tun, n->conns, n->conns == 1 ? "" : "s",
              n->packets_in, n->packets_out);
+    if (t->offload)
+        text_add(&t->page, "left to %s: %s\n", t->tun, offload_text(t->offload, offload));
     if (t->impair) {
         way_text(t, &t->impair->side[IMPAIR_OUT], "out");
         way_text(t, &t->impair->side[IMPAIR_IN], "in");

@@ -48,9 +48,10 @@ struct teller {
     const struct stack *st;
     const struct impair *impair; /* NULL: nothing is impaired, or nobody asked for it */
     struct addr node;
-    int fd;     /* -1: nobody can ask */
-    int client; /* -1: nobody asks */
-    bool ready; /* poll said so of the one that matters now */
+    unsigned offload; /* what is left to the device, of enum device_offload */
+    int fd;           /* -1: nobody can ask */
+    int client;       /* -1: nobody asks */
+    bool ready;       /* poll said so of the one that matters now */
     bool json, counters;
     char ask[TELLER_ASK_MAX];
     size_t asked;

@@ -470,7 +470,7 @@ int trace_init(struct trace *t, struct device *inner, struct trace_file *file, c
                const struct addr *local, int64_t (*clock)(void))
 {
     *t = (struct trace){
-        .dev = {.ops = &trace_ops, .mtu = inner->mtu},
+        .dev = {.ops = &trace_ops, .mtu = inner->mtu, .offload = inner->offload},
         .inner = inner,
         .file = file,
         .clock = clock,

@@ -52,16 +52,17 @@ static struct conn *input_stranger(struct stack *st, const struct ip_hdr *ip,
 }
 
 static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct slice segment,
-                             uint16_t marks)
+                             const struct pkt *p)
 {
     struct tcp_hdr hdr, rst;
     struct slice data;
     struct conn *c, *old = NULL;
     bool reply = false;
-    enum reason why = tcp_parse(ip, segment.base, segment.len, marks, &hdr);
+    enum reason why = tcp_parse(ip, segment.base, segment.len, p->marks, &hdr);
 
     if (why)
         return why;
+    hdr.seg_size = p->gso_size;
     data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
     c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
     if (c && tcp_time_wait_reusable(&st->tcp, &c->tcb, &hdr) &&
@@ -184,17 +185,17 @@ static enum reason why_not_ours(const struct ip_hdr *ip, struct slice packet, en
     return better ? better : why;
 }
 
-/* A packet that is for us and whole. */
+/* A packet that is for us and whole; of `p` the marks count. */
 static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct slice packet,
-                               uint16_t marks)
+                               const struct pkt *p)
 {
     struct slice inner = slice_sub(packet, ip->header_len, ip->total_len - ip->header_len);
 
     switch ((enum ip_proto)ip->proto) {
     case IP_PROTO_TCP:
-        return input_tcp(st, ip, inner, marks);
+        return input_tcp(st, ip, inner, p);
     case IP_PROTO_UDP:
-        return input_udp(st, ip, packet, inner, marks);
+        return input_udp(st, ip, packet, inner, p->marks);
     case IP_PROTO_ICMP:
     case IP_PROTO_ICMP6:
         if ((ip->proto == IP_PROTO_ICMP6) == (ip->version == 6))
@@ -213,6 +214,7 @@ static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct
  */
 static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, struct slice packet)
 {
+    static const struct pkt unmarked; /* nobody vouches for what we have put together ourselves */
     struct ip_hdr header = {0};
     struct ip_problem owed;
     struct slice whole;
@@ -232,8 +234,8 @@ static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, str
         whole.buf = NULL;
     if (why)
         answer_problem(st, whole);
-    else /* nobody vouches for what we have put together ourselves */
-        why = input_whole(st, &header, whole, 0);
+    else
+        why = input_whole(st, &header, whole, &unmarked);
     buf_unref(held);
     return why;
 }
@@ -255,7 +257,7 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
         return why_not_ours(&ip, packet, why);
     if (ip_is_fragment(&ip))
         return input_fragment(st, &ip, packet);
-    return input_whole(st, &ip, packet, p->marks);
+    return input_whole(st, &ip, packet, p);
 }
 
 void inet_expire(struct stack *st)
@@ -270,6 +272,15 @@ void inet_expire(struct stack *st)
             icmp_send_fragment_timeout(&st->ip, st->now, &ip, first);
         buf_unref(first.buf);
     }
+}
+
+/*
+ * Is the checksum left to the device? Where there is no text it costs nothing, and so whoever looks
+ * at handshakes on the way sees it whole.
+ */
+static uint16_t marks_of(const struct stack *st, const struct pkt *p)
+{
+    return st->cfg.leave_checksum && p->parts > 1 ? PKT_CSUM_PARTIAL : 0;
 }
 
 /* The next segment of one connection (MUST-45, MAY-4). */
@@ -296,9 +307,11 @@ static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
         ip.options = options.b;
         ip.options_len = options.len;
     }
+    p->marks = marks_of(st, p);
+    p->csum_start = (uint16_t)ip_header_len(&tcb->local, options.len);
     /* the checksum is over where the segment goes in the end, not over the first hop */
-    len = tcp_build(p->room + ip_header_len(&tcb->local, options.len), &tcb->local, &tcb->remote,
-                    &hdr, 0, p->part + 1, p->parts - 1);
+    len = tcp_build(p->room + p->csum_start, &tcb->local, &tcb->remote, &hdr, p->marks, p->part + 1,
+                    p->parts - 1);
     ip_finish(&st->ip, p, &ip, (uint32_t)len);
     p->conn = conn_slot(st, c) + 1;
     return true;

@@ -99,12 +99,18 @@ static bool addresses_possible(const struct stack_config *cfg)
     return true;
 }
 
+static bool offload_possible(const struct stack_config *cfg)
+{
+    return cfg->super4 <= IPV4_PACKET_MAX && cfg->super6 <= IPV4_PACKET_MAX &&
+           (cfg->leave_checksum || (!cfg->super4 && !cfg->super6));
+}
+
 static bool config_possible(const struct stack_config *cfg)
 {
-    return addresses_possible(cfg) && cfg->mtu >= IPV4_MTU_MIN && cfg->mtu <= IPV4_PACKET_MAX &&
-           cfg->max_conns > 0 && cfg->max_chunks > 0 && cfg->max_fragmented > 0 && cfg->small &&
-           cfg->small->size >= 2 * CHUNK_COPY_BREAK && cfg->tcp.cc && cfg->path_mtu_age > 0 &&
-           tcp_settings_valid(&cfg->tcp.conn);
+    return addresses_possible(cfg) && offload_possible(cfg) && cfg->mtu >= IPV4_MTU_MIN &&
+           cfg->mtu <= IPV4_PACKET_MAX && cfg->max_conns > 0 && cfg->max_chunks > 0 &&
+           cfg->max_fragmented > 0 && cfg->small && cfg->small->size >= 2 * CHUNK_COPY_BREAK &&
+           cfg->tcp.cc && cfg->path_mtu_age > 0 && tcp_settings_valid(&cfg->tcp.conn);
 }
 
 /* What is announced to a remote end, with an IP header of so many bytes. */
@@ -132,6 +138,8 @@ static void init_floors(struct stack *st)
     st->ip.counts = st->counts;
     st->tcp.cfg = cfg->tcp;
     st->tcp.mtu_mss = mss_of(cfg, IPV4_HEADER_MIN);
+    st->tcp.super4 = cfg->super4;
+    st->tcp.super6 = cfg->super6;
     st->tcp.mtu_mss6 = cfg->mtu < IPV6_MTU_MIN ? 0 : mss_of(cfg, IPV6_HEADER);
     paths_init(st);
     st->tcp.cells = &st->cells;

@@ -48,16 +48,19 @@ struct stack_config {
     struct addr local[STACK_LOCALS_MAX];  /* of both versions */
     uint8_t prefix_len[STACK_LOCALS_MAX]; /* of each one's subnet, in bits: /24 is 24 */
     unsigned locals;
-    uint32_t mtu;                 /* bytes of an IP packet that the device takes */
-    uint32_t max_conns;           /* connections in all states together */
-    uint32_t max_chunks;          /* slices queued in all connections together */
-    uint32_t max_ranges;          /* pieces in flight in all connections; beyond that they are
-                                   * told apart less well (tcp/recovery/board.h) */
-    uint32_t max_fragmented;      /* packets of which some fragments have come, or that came in
-                                   * fragments and wait to be read; 68 KiB each */
-    uint8_t ttl;                  /* of what we send */
-    int64_t path_mtu_age;         /* ns: what was learnt of a path's MTU is old then, and a larger
-                                   * one is tried (RFC 1191 section 6.3, RFC 4821 section 7.7) */
+    uint32_t mtu;            /* bytes of an IP packet that the device takes */
+    bool leave_checksum;     /* the device computes checksums of TCP (PKT_CSUM_PARTIAL) */
+    uint32_t super4, super6; /* bytes of a packet of TCP over IPv4, over IPv6, that the device cuts
+                              * into segments (gso_size); 0: none. Needs leave_checksum */
+    uint32_t max_conns;      /* connections in all states together */
+    uint32_t max_chunks;     /* slices queued in all connections together */
+    uint32_t max_ranges;     /* pieces in flight in all connections; beyond that they are
+                              * told apart less well (tcp/recovery/board.h) */
+    uint32_t max_fragmented; /* packets of which some fragments have come, or that came in
+                              * fragments and wait to be read; 68 KiB each */
+    uint8_t ttl;             /* of what we send */
+    int64_t path_mtu_age;    /* ns: what was learnt of a path's MTU is old then, and a larger
+                              * one is tried (RFC 1191 section 6.3, RFC 4821 section 7.7) */
     uint8_t secret[STACK_SECRET]; /* keys of all keyed hashes: random, or fixed in a simulation */
     uint64_t seed;                /* where port and identification numbers begin */
     bool isn_still; /* initial sequence numbers without the clock: the same in a run that is to be
@@ -80,7 +83,8 @@ size_t stack_bytes(const struct stack_config *cfg);
  * Make a stack in mem[mem_size], which must be aligned to 64 bytes and filled with zeros, as mmap
  * gives it; pages that are never needed are never touched. Returns NULL if mem_size is too small or
  * the configuration impossible (no address, MTU under 68 or over 65,535, or under 1,280 with an
- * IPv6 address, no connections, settings out of range, no place for fragments).
+ * IPv6 address, no connections, settings out of range, no place for fragments, super-segments of
+ * more than 65,535 bytes or without leave_checksum).
  */
 struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem_size);
 

@@ -125,6 +125,18 @@ bool control_must_wait(const struct tcp *t, struct tcb *c, int64_t now)
     return true;
 }
 
+uint32_t control_burst(const struct tcp *t, const struct tcb *c, int64_t now, uint32_t one)
+{
+    const struct flight *f = c->flight;
+    int64_t each, ahead;
+
+    if (!f || !paces(t, c))
+        return UINT32_MAX;
+    each = time_max(1, time_for(c, one));
+    ahead = now + quantum(c) - time_max(f->pace_at, now - quantum(c));
+    return (uint32_t)time_min(UINT32_MAX, time_max(1, (ahead + each - 1) / each) * one);
+}
+
 /* What the timer was late by, up to a quantum, is made good. */
 void control_sent(const struct tcp *t, struct tcb *c, int64_t now, uint32_t len)
 {

@@ -33,6 +33,10 @@ void control_idle(struct tcp *t, struct tcb *c);
 /* Does the next segment have to wait? Then FLIGHT_PACE is armed. */
 bool control_must_wait(const struct tcp *t, struct tcb *c, int64_t now);
 
+/* How much may leave at once in segments of `one` byte or more each, before the next has to wait.
+ */
+uint32_t control_burst(const struct tcp *t, const struct tcb *c, int64_t now, uint32_t one);
+
 /* `len` bytes of text leave. */
 void control_sent(const struct tcp *t, struct tcb *c, int64_t now, uint32_t len);
 

@@ -16,6 +16,7 @@
 #include "tcp/option.h"
 #include "tcp/sack.h"
 #include "tcp/seg.h"
+#include "tcp/super.h"
 #include "tcp/timestamp.h"
 
 /* ---- first: the sequence number (3.10.7.4) ---- */
@@ -253,6 +254,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
         .wnd = (uint32_t)hdr->wnd << (hdr->flags & TCP_SYN ? 0 : c->snd_wscale),
         .flags = hdr->flags,
         .bare = data.len == 0 && !(hdr->flags & (TCP_SYN | TCP_FIN)),
+        .segments = super_segments(data.len, hdr->seg_size),
         .data = data,
         .hdr = hdr,
         .ret_reply = ret_reply,
@@ -261,7 +263,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
 
     assert(c->state != TCP_CLOSED && c->state != TCP_LISTEN);
     *ret_reply = false;
-    c->segs_in++;
-    c->data_segs_in += data.len > 0;
+    c->segs_in += s.segments;
+    c->data_segs_in += data.len > 0 ? s.segments : 0;
     return c->state == TCP_SYN_SENT ? syn_sent(&s) : synchronized(&s);
 }

@@ -19,6 +19,7 @@
 #include "tcp/keepalive.h"
 #include "tcp/option.h"
 #include "tcp/sack.h"
+#include "tcp/super.h"
 #include "tcp/urgent.h"
 
 /* One call's worth of context. */
@@ -103,6 +104,35 @@ static bool send_syn(struct out *o)
     return true;
 }
 
+/* So many bytes of text leave in the packet, `one` in each segment that it is or becomes. */
+static void count_text(struct out *o, uint32_t sent, uint32_t one, enum reason why)
+{
+    struct tcb *c = o->c;
+    uint32_t segments = why == REASON_SEND_MTU_PROBE ? 1 : super_segments(sent, one);
+
+    if (segments > 1)
+        o->p->gso_size = (uint16_t)one;
+    c->bytes_sent += sent;
+    c->segs_out += segments - 1;
+    c->data_segs_out += segments;
+    c->sent_ms = tcb_ms(o->now);
+}
+
+/*
+ * Bytes seq .. seq + len - 1 of the queue go into the packet, or fewer, where it has no more parts:
+ * then whole segments, for the last of many must not be small because of that. Returns how many.
+ */
+static uint32_t gather(struct out *o, uint32_t seq, uint32_t len, uint32_t one)
+{
+    struct tcb *c = o->c;
+    uint32_t n = chunkq_gather(&c->snd_q, &c->snd_cursor, seq - tcb_snd_base(c), len, o->p);
+
+    if (n == len || n <= one)
+        return n;
+    pkt_cut(o->p, n % one);
+    return n - n % one;
+}
+
 /*
  * Send sequence space seq .. seq + len - 1: bytes of the queue, and the FIN if the space reaches
  * it. Less is sent where the packet has no more parts. Returns how much (SHLD-27).
@@ -110,18 +140,15 @@ static bool send_syn(struct out *o)
 static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reason why)
 {
     struct tcb *c = o->c;
-    uint32_t end = tcb_data_end(c), bytes = min32(len, end - seq), sent;
+    uint32_t end = tcb_data_end(c), bytes = min32(len, end - seq), one = option_text_max(c), sent;
     bool fin = len > bytes;
 
     begin(o, seq, TCP_ACK, why);
-    sent = bytes ? chunkq_gather(&c->snd_q, &c->snd_cursor, seq - tcb_snd_base(c), bytes, o->p) : 0;
+    sent = bytes ? gather(o, seq, bytes, one) : 0;
     if (bytes && seq + sent == end)
         o->hdr->flags |= TCP_PSH; /* MUST-61 */
-    if (sent) {
-        c->bytes_sent += sent;
-        c->data_segs_out++;
-        c->sent_ms = tcb_ms(o->now);
-    }
+    if (sent)
+        count_text(o, sent, one, why);
     if (fin && sent == bytes) {
         o->hdr->flags |= TCP_FIN;
         c->fin_sent = true;
@@ -180,7 +207,7 @@ static void send_again(struct out *o, uint32_t start, uint32_t len, enum reason 
     struct tcb *c = o->c;
 
     rtt_cancel(&c->rtt);
-    c->retransmits++;
+    c->retransmits += super_segments(len, option_text_max(c));
     len = send_space(o, start, len, why);
     control_sent(o->t, c, o->now, len);
     recovery_sent(c->flight, o->now, start, start + len);
@@ -194,17 +221,42 @@ static bool answers_timeout(const struct flight *f)
     return f->recovery.phase == RECOVERY_RTO && f->recovery.at_once;
 }
 
+/*
+ * A segment of text at `seq` may leave: how much may leave together with it, of `most` bytes and
+ * within `room`? What would follow it in as many calls. A part of a segment goes with them where it
+ * is `whole`: then nothing will be added to it.
+ */
+static uint32_t train(const struct out *o, uint32_t seq, uint32_t most, uint32_t room, bool whole)
+{
+    uint32_t one = option_text_max(o->c), max = super_text_max(o->t, o->c, seq, one), len;
+
+    if (max <= one || most <= one)
+        return min32(most, one);
+    len = min32(min32(most, max), max32(room, one));
+    len = min32(len, control_burst(o->t, o->c, o->now, one));
+    return whole && len == most ? len : len - len % one;
+}
+
+/* What flies already takes its part of cwnd. */
+static uint32_t room_of_cwnd(const struct tcb *c)
+{
+    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss);
+
+    return c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
+}
+
 /* What was sent may be sent again within the window (SHLD-16) and cwnd. */
 static bool send_lost(struct out *o)
 {
     struct tcb *c = o->c;
     struct flight *f = c->flight;
-    uint32_t start, end, len;
+    uint32_t start, end, len, most;
     enum reason why;
 
     if (!recovery_next(f, &start, &end, &why))
         return false;
-    len = min32(min32(end - start, option_text_max(c)), window_from(c, start));
+    most = min32(end - start, window_from(c, start));
+    len = min32(most, option_text_max(c));
     if (len == 0)
         return false;
     if (!recovery_may_send(f, len, c->cc.cwnd, c->snd_mss)) {
@@ -213,6 +265,8 @@ static bool send_lost(struct out *o)
     }
     if (!answers_timeout(f) && control_must_wait(o->t, c, o->now))
         return false;
+    if (!answers_timeout(f))
+        len = train(o, start, most, room_of_cwnd(c), most == end - start);
     send_again(o, start, len, why);
     if (start == c->snd_una && f->recovery.phase == RECOVERY_FAST && o->t->cfg.rack)
         tcp_restart_rtx(c, o->now); /* RACK has its time to find that this is lost, too */
@@ -343,23 +397,29 @@ static void nothing_to_send(struct tcb *c, uint32_t pipe)
         rate_app_limited(&c->flight->rate, pipe);
 }
 
+/* With these bytes of text the FIN leaves, too, if they are the last and the window has room. */
+static uint32_t with_fin(const struct tcb *c, uint32_t bytes)
+{
+    uint32_t waiting = unsent(c);
+    bool last = waiting == bytes + c->fin_queued && window_from(c, c->snd_nxt) > bytes;
+
+    return last ? waiting : bytes;
+}
+
 /* New data, as far as window, cwnd and silly-window avoidance allow (SHLD-15). */
 static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
     uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
     uint32_t pipe = recovery_pipe(c->flight, c->snd_mss), room = response_room(o->t, c);
-    uint32_t bytes = min32(waiting - (waiting && c->fin_queued), min32(window, option_text_max(c))),
-             len;
-    bool all;
+    uint32_t text = waiting - (waiting && c->fin_queued), most = min32(text, window);
+    uint32_t bytes = min32(most, option_text_max(c));
 
     if (!waiting || window == 0) {
         nothing_to_send(c, pipe);
         return false;
     }
-    len = waiting == bytes + c->fin_queued && window > bytes ? waiting : bytes;
-    all = len == waiting;
-    if (!worth_sending(c, bytes, all)) {
+    if (!worth_sending(c, bytes, with_fin(c, bytes) == waiting)) {
         c->cwnd_limited = c->cwnd_limited && bytes > room;
         return false;
     }
@@ -369,7 +429,9 @@ static bool send_data(struct out *o)
     }
     if (control_must_wait(o->t, c, o->now))
         return false;
-    return send_new(o, len, bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
+    if (!response_prefers_new(c))
+        bytes = train(o, c->snd_nxt, most, room, most == text && (c->fin_queued || !c->set->nagle));
+    return send_new(o, with_fin(c, bytes), bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
 }
 
 /* New data in a packet that is larger than those that are known to pass (RFC 4821 section 7). */

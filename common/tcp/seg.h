@@ -15,7 +15,8 @@ struct seg {
     uint32_t seq;      /* of the first byte in data, or of the SYN */
     uint32_t ack, wnd; /* the window in bytes */
     uint8_t flags;
-    bool bare; /* it came with neither data nor SYN nor FIN */
+    bool bare;         /* it came with neither data nor SYN nor FIN */
+    uint32_t segments; /* that it stands for, see super.h */
     struct slice data;
     const struct tcp_hdr *hdr;
     bool *ret_reply;

@@ -18,6 +18,7 @@
  *   plpmtud.c  ... and as probes find it
  *   user.c     the user calls
  *   state.c    changes of state, and how a connection ends
+ *   super.c    many segments in one packet, where the device cuts it
  *   control.c  what congestion control is told, and pacing
  *   option.c   which options a segment carries, and their negotiation
  *   timestamp.c  clocks shown and echoed: round trips, old duplicates
@@ -46,6 +47,8 @@ struct tcp {
     struct tcp_config cfg;
     uint16_t mtu_mss;     /* bytes of payload that the device's MTU leaves in IPv4 */
     uint16_t mtu_mss6;    /* ... and in IPv6 */
+    uint32_t super4;      /* bytes of a packet that the device cuts into segments, IPv4; 0: none */
+    uint32_t super6;      /* ... and IPv6 */
     struct pool *cells;   /* of REASM_CELL bytes */
     struct pool *flights; /* of struct flight, one for each connection */
     struct pool *ranges;  /* of struct range */

@@ -88,12 +88,30 @@ static enum reason in_order(struct seg *s, uint32_t gap_ms)
     return kept == s->data.len ? REASON_NONE : REASON_NO_BUFFER;
 }
 
-/* RFC 5681 section 4.2: a duplicate ACK for each segment out of order, however late they leave. */
-static void owe_duplicate(struct tcb *c)
+enum {
+    DUPLICATES = 3, /* of one super-segment: as many as make its sender send again (RFC 5681 3.2) */
+};
+
+/*
+ * RFC 5681 section 4.2: a duplicate ACK for each segment out of order, however late they leave. Of
+ * many that came as one, a sender that hears of selective acknowledgments learns from a single
+ * answer, and one that counts from three.
+ */
+static void owe_duplicate(struct seg *s)
 {
-    if (c->dup_ack_debt < UINT16_MAX)
-        c->dup_ack_debt++;
+    struct tcb *c = s->c;
+    uint32_t owed = c->dup_ack_debt + (c->sack_ok ? 1 : min32(s->segments, DUPLICATES));
+
+    c->dup_ack_debt = (uint16_t)min32(owed, UINT16_MAX);
     c->output_due = true;
+}
+
+/* Text of the largest segment that is known to come. */
+static void learn_size(struct seg *s)
+{
+    uint32_t size = s->hdr->seg_size ? min32(s->hdr->seg_size, s->data.len) : s->data.len;
+
+    s->c->rcv_mss = (uint16_t)max32(s->c->rcv_mss, min32(size, s->t->mtu_mss));
 }
 
 /* Kept for later, and answered by a duplicate ACK (SHLD-31, MAY-13). */
@@ -102,7 +120,7 @@ static enum reason out_of_order(struct seg *s)
     struct tcb *c = s->c;
     struct reasm_mem mem = {s->t->cells, s->t->small, s->t->cfg.rcv_buf};
 
-    owe_duplicate(c);
+    owe_duplicate(s);
     if (!tcp_budget_out_of_order(s->t, s->data) || !reasm_insert(&c->reasm, &mem, s->seq, s->data))
         return REASON_TCP_REASSEMBLY;
     return REASON_NONE;
@@ -120,7 +138,7 @@ static void note_fin(struct seg *s)
     c->rcv_fin = s->seq + s->data.len;
     reasm_cut(&c->reasm, s->t->cells, c->rcv_fin);
     if (c->rcv_fin != c->rcv_nxt && s->data.len == 0)
-        owe_duplicate(c);
+        owe_duplicate(s);
 }
 
 enum reason text_step(struct seg *s)
@@ -148,7 +166,7 @@ enum reason text_step(struct seg *s)
     }
     gap_ms = tcb_ms(s->now) - c->received_ms;
     c->received_ms += gap_ms;
-    c->rcv_mss = (uint16_t)max32(c->rcv_mss, min32(s->data.len, s->t->mtu_mss));
+    learn_size(s);
     why = s->seq == c->rcv_nxt ? in_order(s, gap_ms) : out_of_order(s);
     if (why && new_fin)
         c->fin_arrived = false; /* it comes again together with its text */

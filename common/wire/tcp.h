@@ -63,6 +63,8 @@ struct tcp_hdr {
     uint8_t flags;      /* of enum tcp_flag */
     uint8_t header_len; /* bytes, options included */
     uint8_t ecn;        /* the two ECN bits of the IP header that it came with */
+    uint16_t seg_size;  /* not in the header: bytes of text in each of the segments that the device
+                         * has made into this one; 0: it is one */
     struct tcp_options opt;
 };
 

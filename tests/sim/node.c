@@ -32,11 +32,17 @@ const struct cc_ops *node_cc(unsigned i)
     return cc;
 }
 
+/* The largest packet that the device hands over. */
+static uint32_t largest(const struct node_config *cfg)
+{
+    return cfg->join > cfg->stack.mtu ? cfg->join : cfg->stack.mtu;
+}
+
 void node_init(struct node *n, unsigned number, const struct node_config *cfg,
                void (*note)(void *arg, const struct stack_note *n), void *arg)
 {
     size_t stack = rounded(stack_bytes(&cfg->stack));
-    size_t rx = rounded(buf_pool_bytes(RX_BUFS, cfg->stack.mtu));
+    size_t rx = rounded(buf_pool_bytes(RX_BUFS, largest(cfg)));
     size_t tx = rounded(buf_pool_bytes(TX_BUFS, TX_SIZE));
     size_t small = rounded(buf_pool_bytes(SMALL_BUFS, SMALL_SIZE));
     uint8_t *m;
@@ -49,7 +55,7 @@ void node_init(struct node *n, unsigned number, const struct node_config *cfg,
         abort();
     net_inbox_init(&n->inbox);
     m = n->memory;
-    buf_pool_init(&n->rx, m + stack, rx, cfg->stack.mtu);
+    buf_pool_init(&n->rx, m + stack, rx, largest(cfg));
     buf_pool_init(&n->tx, m + stack + rx, tx, TX_SIZE);
     buf_pool_init(&n->small, m + stack + rx + tx, small, SMALL_SIZE);
     n->cfg.stack.small = &n->small;
@@ -77,10 +83,14 @@ int64_t node_next(const struct node *n)
     return time_min(arrives, stack_deadline(n->st));
 }
 
-/* Input one packet as a device would hand it over: whole, in one buffer. */
-static enum reason take(struct node *n, int64_t now, const uint8_t *bytes, uint32_t len)
+/*
+ * Input one packet as a device would hand it over: whole, in one buffer; where it stands for
+ * several, `size` bytes of text each, and nobody has summed it.
+ */
+static enum reason take(struct node *n, int64_t now, const uint8_t *bytes, uint32_t len,
+                        uint32_t size)
 {
-    struct buf *b = len <= n->cfg.stack.mtu ? buf_get(&n->rx) : NULL;
+    struct buf *b = size || len <= n->cfg.stack.mtu ? buf_get(&n->rx) : NULL;
     struct pkt p;
     enum reason said;
 
@@ -89,7 +99,9 @@ static enum reason take(struct node *n, int64_t now, const uint8_t *bytes, uint3
     memcpy(b->data, bytes, len);
     b->used = len;
     p.len = len;
-    p.marks = p.gso_size = p.csum_start = p.why = 0;
+    p.marks = size ? PKT_CSUM_PARTIAL : 0;
+    p.gso_size = (uint16_t)size;
+    p.csum_start = p.why = 0;
     p.conn = 0;
     p.parts = 1;
     p.part[0] = (struct slice){n->cfg.lend ? b : NULL, b->data, len};
@@ -112,7 +124,7 @@ static void node_fragment(struct node *n, int64_t now, const struct path_packet 
     c->arrival = (struct arrival){0};
     if (v == PIECES_WHOLE)
         check_before(c, n->number, whole, len, false);
-    said = take(n, now, k->bytes, k->len);
+    said = take(n, now, k->bytes, k->len, 0);
     check_after(c, n->number, false, said);
     if (v != PIECES_WHOLE && said != (v == PIECES_AGAIN ? REASON_FRAGMENT_DUPLICATE : REASON_NONE))
         check_fail(c, "a fragment that is %s: %s", v == PIECES_AGAIN ? "there" : "new",
@@ -128,7 +140,7 @@ static void node_input(struct node *n, int64_t now, const struct path_packet *k,
         return;
     }
     check_before(c, n->number, k->bytes, k->len, k->corrupted);
-    said = take(n, now, k->bytes, k->len);
+    said = take(n, now, k->bytes, k->len, 0);
     check_after(c, n->number, k->corrupted, said);
     if (n->rx.exhausted > 0)
         check_fail(c, "node %u has used up its %u receive buffers", n->number, n->rx.count);
@@ -141,9 +153,36 @@ enum reason node_struck(struct node *n, int64_t now, const uint8_t *bytes, uint3
 
     check_before(c, n->number, bytes, len, false);
     c->arrival.forged = true;
-    said = take(n, now, bytes, len);
+    said = take(n, now, bytes, len, 0);
     check_after(c, n->number, false, said);
     return said;
+}
+
+/* What has been joined so far is read now. */
+static void node_joined(struct node *n, int64_t now, struct check *c)
+{
+    struct super_join *j = &n->join;
+    enum reason said;
+
+    if (j->len == 0)
+        return;
+    super_finish(j);
+    check_before(c, n->number, j->b, j->len, false);
+    said = take(n, now, j->b, j->len, j->n > 1 ? j->size : 0);
+    check_after(c, n->number, false, said);
+    j->len = 0;
+}
+
+/* Join it to what came before, or what comes next to it; or read both. */
+static void node_join(struct node *n, int64_t now, const struct path_packet *k, struct check *c)
+{
+    bool may = !k->corrupted && k->len <= n->cfg.stack.mtu;
+
+    if (may && super_add(&n->join, k->bytes, k->len, n->cfg.join))
+        return;
+    node_joined(n, now, c);
+    if (!may || !super_add(&n->join, k->bytes, k->len, n->cfg.join))
+        node_input(n, now, k, c);
 }
 
 void node_read(struct node *n, int64_t now, struct check *c)
@@ -152,9 +191,13 @@ void node_read(struct node *n, int64_t now, struct check *c)
 
     check_batch(c);
     for (unsigned i = 0; i < n->cfg.batch && (k = inbox_take(&n->inbox, now)); i++) {
-        node_input(n, now, k, c);
+        if (n->cfg.join)
+            node_join(n, now, k, c);
+        else
+            node_input(n, now, k, c);
         inbox_give(&n->inbox, k);
     }
+    node_joined(n, now, c);
 }
 
 void node_verify(const struct node *n, struct check *c)

@@ -17,6 +17,7 @@
 #include "tests/sim/check.h"
 #include "tests/sim/net.h"
 #include "tests/sim/pieces.h"
+#include "tests/sim/super.h"
 
 struct world;
 
@@ -26,6 +27,7 @@ struct node_config {
     unsigned batch;            /* packets read at one time, 1 to CHECK_BATCH */
     uint32_t cc;               /* number of a congestion control, from 1; 0: the stack's own */
     bool lend;                 /* hand packets over by reference, not to be copied */
+    uint32_t join; /* bytes of a packet into which what comes is joined; 0: each by itself */
 };
 
 struct node {
@@ -35,6 +37,7 @@ struct node {
     struct inbox inbox;
     struct buf_pool rx, tx, small; /* what the device reads, what applications send, copies */
     struct pieces pieces;          /* what should have come of packets in fragments */
+    struct super_join join;        /* what waits for more of the batch */
     void *memory;
     size_t memory_size;
     int64_t woken;       /* ns: when it last ran */

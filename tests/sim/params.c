@@ -41,6 +41,9 @@ static const struct param of_node[] = {
     OF_STACK(max_chunks, 16384),
     OF_STACK(max_fragmented, PIECES_WAITING),
     OF_STACK(path_mtu_age, 600 * SEC),
+    OF_STACK(leave_checksum, 0),
+    OF_STACK(super4, 0),
+    OF_STACK(super6, 0),
     OF_TCP(snd_buf, 65536),
     OF_TCP(rcv_buf, 65536),
     OF_TCP(wscale, 1),
@@ -76,6 +79,7 @@ static const struct param of_node[] = {
     OF_NODE(grain, 0),
     OF_NODE(batch, 64),
     OF_NODE(lend, 1),
+    OF_NODE(join, 0),
 };
 
 static const struct param of_path[] = {

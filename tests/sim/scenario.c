@@ -384,6 +384,28 @@ static void draw_path_mtus(const struct kind *k, struct scenario *sc)
     }
 }
 
+/*
+ * Devices that sum and cut what leaves, and join what comes, up to some size, which may be less
+ * than two segments. The wire between them carries single segments all the same, so a part of them
+ * gets lost or is overtaken.
+ */
+static void draw_offload(struct scenario *sc)
+{
+    struct dice d = dice_for(sc->seed, 7);
+
+    if (!dice_chance(&d, 400000))
+        return;
+    for (unsigned i = 0; i < sc->nodes; i++) {
+        struct stack_config *cfg = &sc->node[i].stack;
+
+        cfg->leave_checksum = dice_chance(&d, 800000);
+        if (cfg->leave_checksum && dice_chance(&d, 800000))
+            cfg->super4 = cfg->super6 = (uint32_t)dice_spread(&d, 300, 65535);
+        if (dice_chance(&d, 600000))
+            sc->node[i].join = (uint32_t)dice_spread(&d, 300, 65535);
+    }
+}
+
 void scenario_draw(uint64_t seed, struct scenario *ret_sc)
 {
     struct dice d = dice_for(seed, 1);
@@ -422,6 +444,7 @@ void scenario_draw(uint64_t seed, struct scenario *ret_sc)
     d = dice_for(seed, 5); /* so that all else is as if there were no choice */
     sc->v6 = dice_chance(&d, 400000);
     draw_path_mtus(k, sc);
+    draw_offload(sc);
     scenario_settle(sc);
 }
 

@@ -224,6 +224,27 @@ void world_send(struct world *w, unsigned from, const uint8_t *b, uint32_t len, 
         strike_too_large(w, lane, b, len);
 }
 
+/* A packet leaves the stack; the device finishes it, and cuts a super-segment, which is so many
+ * packets to all that follows. */
+static void transmit(struct world *w, unsigned from, const struct pkt *p, uint8_t *bytes,
+                     uint32_t len)
+{
+    static uint8_t piece[IPV4_PACKET_MAX];
+    struct super_cut cut = {.b = bytes, .len = len, .size = p->gso_size};
+    uint32_t n;
+
+    if (p->gso_size == 0) {
+        if (p->marks & PKT_CSUM_PARTIAL)
+            super_sum(bytes, len);
+        check_output(&w->check, from, w->now, bytes, len, (enum reason)p->why);
+        world_send(w, from, bytes, len, (enum reason)p->why);
+    }
+    while (p->gso_size && (n = super_next(&cut, piece)) > 0) {
+        check_output(&w->check, from, w->now, piece, n, (enum reason)p->why);
+        world_send(w, from, piece, n, (enum reason)p->why);
+    }
+}
+
 static void drain(struct world *w, unsigned from)
 {
     static uint8_t bytes[IPV4_PACKET_MAX + 1];
@@ -237,8 +258,7 @@ static void drain(struct world *w, unsigned from)
             check_fail(&w->check, "node %u sends without end", from);
             return;
         }
-        check_output(&w->check, from, w->now, bytes, len, (enum reason)p.why);
-        world_send(w, from, bytes, len, (enum reason)p.why);
+        transmit(w, from, &p, bytes, len);
     }
 }
 

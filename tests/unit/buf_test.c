@@ -236,6 +236,31 @@ static void test_pkt_takes_all_its_parts(void **state)
     assert_int_equal(p.len, PKT_ROOM + 2 * (PKT_PARTS_MAX - 1));
 }
 
+static void cutting_the_end_off(void **state)
+{
+    static const uint8_t bytes[] = "abcdefghij";
+    static struct pkt p;
+    uint8_t got[16];
+
+    (void)state;
+    pkt_begin(&p, 2);
+    memcpy(p.room, "HH", 2);
+    for (uint32_t i = 0; i < 3; i++)
+        pkt_add(&p, (struct slice){NULL, bytes + 3 * i, 3});
+    pkt_cut(&p, 0);
+    assert_int_equal(p.len, 11);
+    pkt_cut(&p, 2); /* of a part */
+    assert_int_equal(p.parts, 4);
+    assert_int_equal(pkt_flatten(&p, got, sizeof(got)), 9);
+    assert_memory_equal(got, "HHabcdefg", 9);
+    pkt_cut(&p, 2); /* the rest of it, and of the one before */
+    assert_int_equal(p.parts, 3);
+    assert_int_equal(p.len, 7);
+    pkt_cut(&p, 5); /* all but the headers */
+    assert_int_equal(p.parts, 1);
+    assert_int_equal(pkt_flatten(&p, got, sizeof(got)), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_slice_sub_at_both_edges),
         cmocka_unit_test(test_pkt_flatten_gathers_in_order_and_stops_at_size),
         cmocka_unit_test(test_pkt_takes_all_its_parts),
+        cmocka_unit_test(cutting_the_end_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

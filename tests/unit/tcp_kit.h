@@ -91,6 +91,7 @@ static struct rig {
     struct tcp_hdr seg;
     const uint8_t *data;
     uint32_t len;
+    uint16_t marks, seg_size, csum_start; /* what is left to the device */
     enum reason why;
 } rig;
 
@@ -328,6 +329,9 @@ static inline bool rig_take(void)
     rig_same("the packet's length", len, p.len);
     rig_reason("what left", ip_parse(rig.bytes, len, &rig.ip), REASON_NONE);
     rig_same("the total length", rig.ip.total_len, len);
+    rig.marks = p.marks;
+    rig.seg_size = p.gso_size;
+    rig.csum_start = p.csum_start;
     rig.why = (enum reason)p.why;
     rig_same("reason's kind", reason_text(rig.why)->kind, REASON_KIND_SEND);
     rig.data = rig.bytes + rig.ip.header_len;
@@ -341,7 +345,8 @@ static inline bool rig_take_tcp(void)
     if (!rig_take())
         return false;
     rig_same("the protocol", rig.ip.proto, IP_PROTO_TCP);
-    rig_reason("what left", tcp_parse(&rig.ip, rig.data, rig.len, 0, &rig.seg), REASON_NONE);
+    rig_reason("what left", tcp_parse(&rig.ip, rig.data, rig.len, rig.marks, &rig.seg),
+               REASON_NONE);
     rig.data += rig.seg.header_len;
     rig.len -= rig.seg.header_len;
     rig_same("the source port", rig.seg.sport, flow.local_port);

@@ -1,0 +1,35 @@
+#include "link/vnet.h"
+
+enum {
+    TCP_CSUM_OFFSET = 16, /* bytes: where the checksum stands in a TCP header */
+};
+
+void vnet_fill(struct virtio_net_hdr *ret_hdr, const struct pkt *p)
+{
+    *ret_hdr = (struct virtio_net_hdr){.gso_type = VIRTIO_NET_HDR_GSO_NONE};
+    if (p->marks & PKT_CSUM_PARTIAL) {
+        ret_hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+        ret_hdr->csum_start = p->csum_start;
+        ret_hdr->csum_offset = TCP_CSUM_OFFSET;
+    }
+    if (p->gso_size == 0)
+        return;
+    ret_hdr->gso_type =
+        p->part[0].base[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+    ret_hdr->gso_size = p->gso_size;
+    ret_hdr->hdr_len = (uint16_t)p->part[0].len;
+}
+
+void vnet_take(const struct virtio_net_hdr *hdr, struct pkt *p)
+{
+    unsigned type = hdr->gso_type & ~(unsigned)VIRTIO_NET_HDR_GSO_ECN;
+
+    if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+        p->marks |= PKT_CSUM_PARTIAL;
+        p->csum_start = hdr->csum_start;
+    } else if (hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID) {
+        p->marks |= PKT_CSUM_VALID;
+    }
+    if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6)
+        p->gso_size = hdr->gso_size;
+}

@@ -1,0 +1,124 @@
+/*
+ * The virtio-net header and the marks of a packet: one says what the other does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "link/vnet.h"
+
+static struct pkt packet(uint8_t version, uint32_t headers)
+{
+    struct pkt p;
+
+    memset(&p, 0, sizeof(p));
+    pkt_begin(&p, headers);
+    p.room[0] = (uint8_t)(version << 4 | 5);
+    pkt_add(&p, (struct slice){NULL, (const uint8_t *)"text", 4});
+    return p;
+}
+
+static void nothing_is_left_to_do(void **state)
+{
+    static const struct virtio_net_hdr none;
+    struct virtio_net_hdr h;
+    struct pkt p = packet(4, 40);
+
+    (void)state;
+    memset(&h, 0xff, sizeof(h));
+    vnet_fill(&h, &p);
+    assert_memory_equal(&h, &none, sizeof(h));
+    assert_int_equal(sizeof(h), 10);
+    vnet_take(&none, &p);
+    assert_int_equal(p.marks, 0);
+    assert_int_equal(p.gso_size, 0);
+}
+
+static void a_checksum_is_left(void **state)
+{
+    struct virtio_net_hdr h;
+    struct pkt p = packet(4, 52), got = packet(4, 52);
+
+    (void)state;
+    p.marks = PKT_CSUM_PARTIAL;
+    p.csum_start = 20;
+    vnet_fill(&h, &p);
+    assert_int_equal(h.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+    assert_int_equal(h.csum_start, 20);
+    assert_int_equal(h.csum_offset, 16);
+    assert_int_equal(h.gso_type, VIRTIO_NET_HDR_GSO_NONE);
+    vnet_take(&h, &got);
+    assert_int_equal(got.marks, PKT_CSUM_PARTIAL);
+    assert_int_equal(got.csum_start, 20);
+    assert_int_equal(got.gso_size, 0);
+}
+
+static void a_checksum_is_known_to_be_right(void **state)
+{
+    struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_DATA_VALID};
+    struct pkt p = packet(4, 40);
+
+    (void)state;
+    vnet_take(&h, &p);
+    assert_int_equal(p.marks, PKT_CSUM_VALID);
+    h.flags |= VIRTIO_NET_HDR_F_NEEDS_CSUM; /* then there is none yet */
+    p.marks = 0;
+    vnet_take(&h, &p);
+    assert_int_equal(p.marks, PKT_CSUM_PARTIAL);
+}
+
+static void super_segments_by_version(void **state)
+{
+    static const struct {
+        uint8_t version, type;
+        uint32_t headers;
+    } cases[] = {{4, VIRTIO_NET_HDR_GSO_TCPV4, 52}, {6, VIRTIO_NET_HDR_GSO_TCPV6, 72}};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct pkt p = packet(cases[i].version, cases[i].headers), got = p;
+        struct virtio_net_hdr h;
+
+        p.marks = PKT_CSUM_PARTIAL;
+        p.gso_size = 1448;
+        vnet_fill(&h, &p);
+        assert_int_equal(h.gso_type, cases[i].type);
+        assert_int_equal(h.gso_size, 1448);
+        assert_int_equal(h.hdr_len, cases[i].headers);
+        vnet_take(&h, &got);
+        assert_int_equal(got.gso_size, 1448);
+        got.gso_size = 0;
+        h.gso_type |= VIRTIO_NET_HDR_GSO_ECN; /* the first segment says CWR */
+        vnet_take(&h, &got);
+        assert_int_equal(got.gso_size, 1448);
+    }
+}
+
+/* RFC 768 has no segments: what a kernel makes of UDP is asked for by nobody, and means nothing. */
+static void other_kinds_are_ordinary_packets(void **state)
+{
+    struct virtio_net_hdr h = {.gso_type = VIRTIO_NET_HDR_GSO_UDP, .gso_size = 1000};
+    struct pkt p = packet(4, 28);
+
+    (void)state;
+    vnet_take(&h, &p);
+    assert_int_equal(p.gso_size, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_left_to_do),
+        cmocka_unit_test(a_checksum_is_left),
+        cmocka_unit_test(a_checksum_is_known_to_be_right),
+        cmocka_unit_test(super_segments_by_version),
+        cmocka_unit_test(other_kinds_are_ordinary_packets),
+    };
+
+    return cmocka_run_group_tests_name("vnet", tests, NULL, NULL);
+}
