@@ -241,7 +241,7 @@ void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct rec
 }
 
 /* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
-static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_sample cs)
+static void feed_recovery(struct seg *s, struct ack_sample *as, struct cc_sample cs)
 {
     struct tcb *c = s->c;
     struct recovery_verdict v;
@@ -250,6 +250,7 @@ static void feed_recovery(struct seg *s, const struct ack_sample *as, struct cc_
     recovery_on_ack(c->flight, as, &v);
     path_on_ack(s->t, c, s->now, as->acked);
     plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
+    as->mss = cs.mss = c->snd_mss; /* it may have become larger: windows are counted in those */
     note_min_rtt(c, v.rtt);
     complete(c, &cs, &v);
     cs.ecn = ecn_echoed(c, s->hdr);

@@ -229,7 +229,7 @@ static void owes(uint8_t type, uint8_t code, uint32_t rest, enum reason why)
 }
 
 /* RFC 8200 4.5: lengths that cannot be are answered by a parameter problem that points at them.
- * RFC 8200 4.5-i, 4.5-j, 4.5-l. */
+ * RFC 8200 4.5-i, 4.5-j, 4.5-l, RFC 4443 2.4e-a. */
 static void parameter_problems(void **state)
 {
     (void)state;
@@ -242,6 +242,10 @@ static void parameter_problems(void **state)
     rig_reason("a good one", part(0, 1000, true), REASON_NONE);
     rig_reason("overlapping", part(992, 16, true), REASON_FRAGMENT_OVERLAP);
     expect_nothing(); /* RFC 5722 4: in silence */
+    echo(4000);
+    sent[8] = ICMP6_ECHO; /* which stands where a whole message has its type */
+    rig_reason("perhaps of an error", part(8, 15, true), REASON_FRAGMENT_LENGTH);
+    expect_nothing();
     end();
 }
 

@@ -102,7 +102,8 @@ static void silent(const char *what, struct kit_packet p, enum reason why)
     rig_expect_nothing();
 }
 
-/* BAD: never about an error, a later fragment, a broadcast, or to what is no host; and so many. */
+/* BAD: never about an error, a later fragment, a broadcast, or to what is no host; and so many.
+ * RFC 1122 3.2.2-f, 3.2.2-g, 3.2.2-i, 3.2.2-j. */
 static void nobody_is_told(void **state)
 {
     struct kit_packet good = echo("\xc8\0\0\0", 4), p;
@@ -142,7 +143,7 @@ static void nobody_is_told(void **state)
 }
 
 /* A source route that leads on ends here, and its sender is told; of one that was gone, nothing.
- * RFC 1122 3.3.5-b. */
+ * RFC 1122 3.3.5-b, 3.2.2-i. */
 static void rfc1122_3_3_5_source_route_failed(void **state)
 {
     struct kit_packet p;

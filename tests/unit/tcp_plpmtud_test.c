@@ -175,6 +175,41 @@ static void rfc4821_7_6_1_a_probe_passes(void **state)
     end();
 }
 
+/* One acknowledgment ends a repair and says that the probe has passed: what a repair leaves of cwnd
+ * is counted in the segments of now. */
+static void rfc4821_7_6_1_at_the_end_of_a_repair(void **state)
+{
+    uint32_t before;
+
+    (void)state;
+    begin_bulk(false);
+    fall(base());
+    rig.st->tcp.cfg.plpmtud = false; /* until the timeouts are long past */
+    (void)turn(60, false);
+    rig.st->tcp.cfg.plpmtud = true;
+    assert_int_equal(tcb()->snd_una, tcb()->snd_nxt);
+    before = tcb()->snd_mss;
+    app_send(2 * before); /* too few for a probe */
+    drain();
+    advance(10 * MSEC);
+    inject(ACK, 1, tcb()->snd_nxt - before - flow.iss, FULL_WND, 0);
+    app_send(QUEUED / 2);
+    assert_true(rig_take_tcp());
+    expect_why(REASON_SEND_MTU_PROBE);
+    drain();
+    for (unsigned i = 0; i < 3; i++)
+        inject(ACK, 1, tcb()->snd_una - flow.iss, FULL_WND, 0);
+    counted(LOSS_DETECTED, 1);
+    drain();
+    advance(10 * MSEC);
+    inject(ACK, 1, tcb()->snd_nxt - flow.iss, FULL_WND, 0);
+    counted(MTU_RAISED, 1);
+    counted(LOSS_REPAIRED, 2); /* the timeouts were one */
+    assert_true(tcb()->snd_mss > before);
+    assert_int_equal(tcb()->cc.cwnd, 2 * tcb()->snd_mss); /* RFC 6582 3.2: nothing flies, and one */
+    end();
+}
+
 /* [RFC 4821 5.2]: connections share what is known of a path, and one of them probes it. */
 static void rfc4821_5_2_one_probe_for_each_path(void **state)
 {
@@ -346,6 +381,7 @@ int main(void)
         cmocka_unit_test(rfc4821_7_7_the_least),
         cmocka_unit_test(rfc4821_7_3_the_search),
         cmocka_unit_test(rfc4821_7_6_1_a_probe_passes),
+        cmocka_unit_test(rfc4821_7_6_1_at_the_end_of_a_repair),
         cmocka_unit_test(rfc4821_5_2_one_probe_for_each_path),
         cmocka_unit_test(rfc4821_7_6_2_a_lost_probe_is_no_congestion),
         cmocka_unit_test(rfc4821_7_4_enough_behind_it),
