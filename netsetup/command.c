@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "holder.h"
 
@@ -31,6 +32,31 @@ int need_privilege(const char *command)
                      "%s needs CAP_NET_ADMIN; run it as root (sudo %s %s), or in a namespace "
                      "of your own: unshare -Urn",
                      command, say_self(), command);
+}
+
+/*
+ * Of root's power keep what changing the network takes, for us and for the tools that we start:
+ * CAP_NET_RAW is what the legacy iptables needs to speak to the kernel, and CAP_SYS_MODULE what it
+ * needs to load its tables. Where the system refuses, we go on as we are. With --json the status
+ * follows, which looks at other users' processes.
+ */
+static void narrow_privilege(const struct setup *s)
+{
+    static const unsigned needed[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_MODULE};
+    enum { COUNT = sizeof(needed) / sizeof(needed[0]) };
+    const capng_type_t where = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET;
+    bool had[COUNT], may_bound;
+
+    if (s->json || geteuid() != 0 || capng_get_caps_process() < 0)
+        return; /* who is not root has what he was given, and hands on no more than that */
+    may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+    for (size_t i = 0; i < COUNT; i++)
+        had[i] = capng_have_capability(CAPNG_EFFECTIVE, needed[i]);
+    capng_clear(CAPNG_SELECT_BOTH);
+    for (size_t i = 0; i < COUNT; i++)
+        if (had[i])
+            capng_update(CAPNG_ADD, where, needed[i]);
+    capng_apply(may_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
 }
 
 void hold_signals(int how)
@@ -195,6 +221,7 @@ int command_up(struct setup *s)
     unsigned changes = 0;
     int code = need_privilege("up");
 
+    narrow_privilege(s);
     if (!code)
         code = bring_up(s, &changes);
     if (code)
@@ -263,6 +290,7 @@ int command_down(struct setup *s)
     s->journal = NULL;
     if (!empty) {
         code = need_privilege("down");
+        narrow_privilege(s);
         if (!code)
             code = take_down(s, &count);
     } else {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "exec.h"
+#include "firewalld.h"
 #include "nftrules.h"
 
 enum {
@@ -269,6 +270,18 @@ int firewall_rule_counters(const struct rule *rule, uint64_t *ret_packets, uint6
     }
     free(out);
     return r;
+}
+
+bool firewall_has_firewalld(void)
+{
+    const char *argv[] = {"iptables", "-w", "-S", FIREWALLD_CHAIN, NULL};
+    char out[FIREWALL_TEXT_MAX];
+
+    if (firewall_detect_iptables(FAMILY_IPV4) != FIREWALL_IPTABLES_LEGACY ||
+        !legacy_table_exists(FAMILY_IPV4, "filter\n"))
+        return false;
+    choose_lock();
+    return exec_run(argv, out, sizeof(out)) == 0;
 }
 
 int firewall_forward_drops(enum family family, enum firewall_kind kind, const char *a,

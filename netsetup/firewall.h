@@ -68,7 +68,9 @@ int rawtable_look(enum family family, enum firewall_kind kind, bool nat, bool *r
  */
 int rawtable_remove(enum family family, enum firewall_kind kind, bool nat, bool table_too);
 
-/* Whether firewalld has its table in nf_tables here. */
+/* Whether firewalld has its table in nf_tables here, or its chain in those of iptables. */
 bool rawtable_has_firewalld(void);
+/* The same in the legacy variant. */
+bool firewall_has_firewalld(void);
 
 #endif

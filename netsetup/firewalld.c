@@ -2,7 +2,8 @@
  * firewall-cmd, run with an argument vector. See firewalld.h.
  *
  * Who asks the bus for firewalld may reach one that keeps another network, such as the machine's
- * from a namespace that shares its /run. So it counts only if its table is in our network.
+ * from a namespace that shares its /run. So it counts only if its table, or its
+ * chain in those of iptables, is in our network.
  */
 #include "firewalld.h"
 
@@ -31,7 +32,7 @@ int firewalld_zone_of(const char *ifname, char zone[ZONE_MAX])
     char option[64], out[FIREWALL_TEXT_MAX] = "";
     int r;
 
-    if (!rawtable_has_firewalld())
+    if (!rawtable_has_firewalld() && !firewall_has_firewalld())
         return -ENOENT;
     snprintf(option, sizeof(option), "--get-zone-of-interface=%s", ifname);
     r = run(option, NULL, out, sizeof(out));

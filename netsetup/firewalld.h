@@ -8,7 +8,8 @@
 
 #include "plan.h"
 
-#define FIREWALLD_ZONE "trusted"
+#define FIREWALLD_ZONE  "trusted"
+#define FIREWALLD_CHAIN "FORWARD_ZONES" /* of table filter, where it works with iptables */
 
 /*
  * The zone that an interface was put into; "" for none, when the default zone is its. 0; -ENOENT

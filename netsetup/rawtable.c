@@ -17,6 +17,7 @@
 #include <netlink/netlink.h>
 
 #include "firewall.h"
+#include "firewalld.h"
 #include "nftrules.h"
 
 #ifndef NLM_F_NONREC
@@ -215,13 +216,22 @@ static int exists(const struct place *p, int type, bool chain, struct answer *re
     return r < 0 ? r : 1;
 }
 
+static bool has(struct batch *b, int type, bool chain)
+{
+    struct answer a = {0};
+
+    return put_request(b, type, 0, chain) == 0 && transact(b, &a) == 0;
+}
+
 bool rawtable_has_firewalld(void)
 {
-    struct batch b = {.table = "firewalld", .seq = 1, .protocol = NFPROTO_INET};
-    struct answer a = {0};
-    int r = put_request(&b, NFT_MSG_GETTABLE, 0, false);
+    struct batch own = {.table = "firewalld", .seq = 1, .protocol = NFPROTO_INET};
+    struct batch iptables = {.table = "filter",
+                             .chain = FIREWALLD_CHAIN,
+                             .seq = 1,
+                             .protocol = NFPROTO_IPV4};
 
-    return r == 0 && transact(&b, &a) == 0;
+    return has(&own, NFT_MSG_GETTABLE, false) || has(&iptables, NFT_MSG_GETCHAIN, true);
 }
 
 static int look_at(const struct place *p, bool *ret_table, bool *ret_chain)

@@ -2,7 +2,7 @@
 #
 # The real firewalld, on a bus of its own in this network: the lab passes while it is up, and before
 # and after firewalld and the machine are the same, also if netsetup is killed; nothing permanent is
-# changed.
+# changed. With its own tables of nftables; and, each in a network of its own, with iptables.
 
 . "$(dirname "$0")/lib.sh"
 need_tun
@@ -15,17 +15,21 @@ without()
     exit 77
 }
 
-mkdir -p /run/dbus /run/lock
-dbus-daemon --system --fork --nopidfile 2>"$WORK/dbus.err" || without "no bus: $(tail -n 1 "$WORK/dbus.err")"
-firewalld --nofork --nopid >"$WORK/firewalld.log" 2>&1 &
-# Who asks a firewalld that does not answer waits for long.
-answered=
-for _ in 1 2 3 4 5 6 7 8; do
-    timeout 3 firewall-cmd --state >/dev/null 2>&1 && answered=yes && break
-    sleep 0.3
-done
-[ $answered ] || without "firewalld does not answer here: $(tail -n 1 "$WORK/firewalld.log")"
-nft list table inet firewalld >/dev/null 2>&1 || without "this firewalld does not use nftables"
+# keeps BACKEND: firewalld starts, on a bus of its own, and answers. Who asks one that does not waits
+# for long.
+keeps()
+{
+    mkdir -p /run/dbus /run/lock
+    dbus-daemon --system --fork --nopidfile 2>"$WORK/firewalld.log" &&
+        cp -r /etc/firewalld "$WORK/etc" && mount --bind "$WORK/etc" /etc/firewalld || return 1
+    sed -i "s/^FirewallBackend=.*/FirewallBackend=$1/" "$WORK/etc/firewalld.conf"
+    firewalld --nofork --nopid >"$WORK/firewalld.log" 2>&1 &
+    for _ in 1 2 3 4 5 6 7 8; do
+        timeout 3 firewall-cmd --state >/dev/null 2>&1 && return
+        sleep 0.3
+    done
+    return 1
+}
 
 # state FILE: the machine, and what firewalld knows and keeps.
 state()
@@ -49,6 +53,37 @@ talk()
 {
     echo hello | timeout 5 "$BIN/host" tun0 10.0.0.1/24 10.0.1.5 2>/dev/null
 }
+
+# with_iptables WHICH: the same in short.
+with_iptables()
+{
+    mount -t tmpfs tmpfs /run && ip link set lo up
+    if [ "$1" = legacy ] && ! mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi ||
+        ! keeps iptables || ! iptables -S FORWARD_ZONES >/dev/null 2>>"$WORK/firewalld.log"; then
+        skip "firewalld with iptables ($1)" "it does not run so: $(tail -n 1 "$WORK/firewalld.log")"
+        return
+    fi
+    firewall-cmd -q --zone=trusted --add-interface=other0
+    firewall-cmd -q --zone=trusted --remove-interface=other0
+    state "$WORK/before"
+    "$BIN/netsetup" -q up
+    is "iptables ($1): both TUNs are in the trusted zone" "$(zones)" "trusted trusted "
+    peer_start
+    is "iptables ($1): packets pass" "$(talk)" hello
+    stop $peer
+    "$BIN/netsetup" -q down
+    restored "iptables ($1): everything is what it was"
+}
+for which in nft legacy; do
+    mkdir "$WORK/$which"
+    unshare -nmpf --kill-child --mount-proc bash -uc "$(declare -f); $(declare -p BIN WORK NAME which host_at \
+        peer_side peer_at prefix peer_url); passed=0 failed=0; WORK=\$WORK/\$which; with_iptables \$which" \
+        >"$WORK/$which/result" 2>&1 &
+done
+aside=$(jobs -p)
+
+keeps nftables || without "firewalld does not answer here: $(tail -n 1 "$WORK/firewalld.log")"
+nft list table inet firewalld >/dev/null 2>&1 || without "this firewalld does not use nftables"
 
 # firewalld makes the chains of a zone when it is first used, and keeps them.
 firewall-cmd -q --zone=trusted --add-interface=other0
@@ -85,4 +120,9 @@ kill -KILL $main
 wait_for 10 eval '[ ! -e /run/twintun ]'
 is "netsetup killed: it is where it was" "$(zones)" "no zone work "
 restored "and everything is what it was"
+# shellcheck disable=SC2086
+wait $aside
+cat "$WORK"/*/result
+passed=$((passed + $(cat "$WORK"/*/result | grep -c '^ok')))
+failed=$((failed + $(cat "$WORK"/*/result | grep -c '^not ok')))
 finish

@@ -23,11 +23,6 @@ world_up()
         ip -n world addr add 2001:db8::2/64 dev in0 nodad
     ip link set out0 addrgenmode none up && ip -n world link set in0 up
 } 2>"$WORK/world.err"
-if ! world_up; then
-    skip "$NAME" "no second namespace here: $(head -1 "$WORK/world.err")"
-    finish
-fi
-
 # pings ADDRESS: host does, and how many of two answers came.
 pings()
 {
@@ -74,18 +69,25 @@ finds_more()
     finds "nothing comes back" "forwarding +out0" 'echo 0 >/proc/sys/net/ipv4/conf/out0/forwarding'
 }
 
-head -c 300000 /dev/urandom >"$WORK/ours"
-head -c 300000 /dev/urandom >"$WORK/theirs"
-# One of the legacy variant's tables, once it was asked for, stays.
-iptables-legacy -w -t nat -L -n >"$WORK/out" 2>&1 && iptables-legacy -w -t raw -L -n >/dev/null &&
-    ip6tables-legacy -w -t nat -L -n >/dev/null && ip6tables-legacy -w -t raw -L -n >/dev/null
-ip link add other type veth peer name other1 # somebody else's, so that indices differ
-machine "$WORK/before"
-
-# one BACKEND COMMAND: the second takes the rules of the way out away.
-one()
+# prepare: the world, and what must be there again afterwards.
+prepare()
 {
-    backend=$1
+    mount -t tmpfs tmpfs /run && ip link set lo up
+    if ! world_up; then
+        skip "$backend" "no second namespace here: $(head -1 "$WORK/world.err")"
+        return 1
+    fi
+    # One of the legacy variant's tables, once it was asked for, stays.
+    iptables-legacy -w -t nat -S >"$WORK/out" 2>&1 && iptables-legacy -w -t raw -S >/dev/null &&
+        ip6tables-legacy -w -t nat -S >/dev/null && ip6tables-legacy -w -t raw -S >/dev/null
+    head -c 300000 /dev/urandom >"$WORK/ours"
+    head -c 300000 /dev/urandom >"$WORK/theirs"
+    machine "$WORK/before"
+}
+
+# case_rules COMMAND: with one keeper; the command takes the rules of the way out away.
+case_rules()
+{
     "$netsetup" -q --backend $backend up
     is "$backend: without it nobody outside can answer" "$(pings 203.0.113.2)" 0
     "$netsetup" --internet out0 up 2>"$WORK/out"
@@ -110,7 +112,7 @@ one()
     is "$backend: status says what was translated, and what was not tracked" \
         "$(grep -cE 'MASQUERADE for what is from 10.0.0.0/24: [1-9].*, added by|NOTRACK .* tun0 for the lab: [1-9].*added by' "$WORK/said")" 2
     "$netsetup" --json status >"$WORK/json"
-    finds "a rule is missing" "nat +out0" "$2"
+    finds "a rule is missing" "nat +out0" "$1"
     [ "$backend" != iptables-nft ] || finds_more
     stop $peer
     is "$backend: the outside still answers" "$(pings 203.0.113.2)" 2
@@ -118,10 +120,6 @@ one()
     machine "$WORK/after"
     is "$backend: down takes it away" "$(diff "$WORK/before" "$WORK/after")" ""
 }
-one iptables-nft 'iptables-nft -w -t nat -F POSTROUTING'
-one iptables-legacy 'iptables-legacy -w -t nat -F POSTROUTING'
-one nft 'nft flush chain ip twintun postrouting'
-
 # What cannot be.
 refuses()
 {
@@ -130,26 +128,47 @@ refuses()
     machine "$WORK/after"
     is "$1: nothing was changed" "$(diff "$WORK/before" "$WORK/after")" ""
 }
-refuses "an interface that is not there" 1 --internet out9
-refuses "a node's own" 2 --internet tun1
-refuses "no keeper of rules" 1 --internet out0 --backend none
-refuses "a part without rules" 2 --internet out0 --only devices
-refuses "too many networks" 5 --internet out0 --nodes \
-    "$(for i in 1 2 3 4 5 6 7 8; do echo "n$i=10.7.$i.1/24,fd07:$i::1/64"; done)"
-"$netsetup" --internet out0 run --rootless -- true >"$WORK/out" 2>&1
-is "a network of its own has no way out" $? 2
-"$netsetup" -q --internet out0 run -- sh -c "$netsetup status" >"$WORK/said"
-check "with run, as well" grep -q 'internet    through out0' "$WORK/said"
-"$netsetup" -q --lab a up --internet out0
-"$netsetup" -q --lab b up
-"$netsetup" -q --lab a down
-check "of two labs, the other one stays up" "$netsetup" --lab b status
-is "and the way out is gone" "$(iptables -w -t nat -S POSTROUTING)" "-P POSTROUTING ACCEPT"
-"$netsetup" -q --lab b down
-"$netsetup" -q --internet out0 up
-finds "the interface is down" "internet +out0" 'ip link set out0 down'
-"$netsetup" -q down
-can_speak 6 && ip addr add 2001:db8::1/64 dev out0 nodad # what went as it was set down
-machine "$WORK/after"
-is "and then all" "$(diff "$WORK/before" "$WORK/after")" ""
+case_others()
+{
+    refuses "an interface that is not there" 1 --internet out9
+    refuses "a node's own" 2 --internet tun1
+    refuses "no keeper of rules" 1 --internet out0 --backend none
+    refuses "a part without rules" 2 --internet out0 --only devices
+    refuses "too many networks" 5 --internet out0 --nodes \
+        "$(for i in 1 2 3 4 5 6 7 8; do echo "n$i=10.7.$i.1/24,fd07:$i::1/64"; done)"
+    "$netsetup" --internet out0 run --rootless -- true >"$WORK/out" 2>&1
+    is "a network of its own has no way out" $? 2
+    "$netsetup" -q --internet out0 run -- sh -c "$netsetup status" >"$WORK/said"
+    check "with run, as well" grep -q 'internet    through out0' "$WORK/said"
+    "$netsetup" -q --lab a up --internet out0
+    "$netsetup" -q --lab b up
+    "$netsetup" -q --lab a down
+    check "of two labs, the other one stays up" "$netsetup" --lab b status
+    is "and the way out is gone" "$(iptables -w -t nat -S POSTROUTING)" "-P POSTROUTING ACCEPT"
+    "$netsetup" -q --lab b down
+    "$netsetup" -q --internet out0 up
+    finds "the interface is down" "internet +out0" 'ip link set out0 down'
+    "$netsetup" -q down
+    can_speak 6 && ip addr add 2001:db8::1/64 dev out0 nodad # what went as it was set down
+    machine "$WORK/after"
+    is "and then all" "$(diff "$WORK/before" "$WORK/after")" ""
+}
+
+# one BACKEND CASE [COMMAND]: in a network of its own.
+one()
+{
+    mkdir "$WORK/$1-$2"
+    unshare -nm bash -uc "$(declare -f); $(declare -p BIN WORK NAME TOOLS netsetup host_side host_at peer_side \
+        peer_at prefix peer_url); passed=0 failed=0; backend=\$1; WORK=\$WORK/\$1-\$2; prepare && \"\${@:2}\"" - "$@" \
+        >"$WORK/$1-$2/result" 2>&1 &
+}
+one iptables-nft case_rules 'iptables-nft -w -t nat -F POSTROUTING'
+one iptables-legacy case_rules 'iptables-legacy -w -t nat -F POSTROUTING'
+one nft case_rules 'nft flush chain ip twintun postrouting'
+one iptables case_others
+wait
+cat "$WORK"/*/result
+passed=$(cat "$WORK"/*/result | grep -c '^ok')
+failed=$(cat "$WORK"/*/result | grep -c '^not ok')
+is "each case has said something" "$(grep -L -E '^(ok|not ok|skip)' "$WORK"/*/result)" ""
 finish
