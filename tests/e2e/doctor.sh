@@ -143,6 +143,7 @@ ill "a full table of connection tracking" "tracking tun0" \
         mount --bind "$dir/max" /proc/sys/net/netfilter/nf_conntrack_max' "--backend none"
 ill "a device file for root only" "privilege" 'chmod 600 "$dir/tun"' \
     "--user 65534"
+ill "the same, without saying again whose the lab is" "privilege" 'chmod 600 "$dir/tun"; options=' "--user 65534"
 wait
 for dir in $(seq 1 $cases); do
     cat "$WORK/$dir/result"
