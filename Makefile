@@ -16,7 +16,8 @@
 #   make build        the programs, in build/bin; make clean removes build/
 #   make deps         what is missing here, installed with apt, dnf or pacman
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
-#   make units, lint, bench, format, conformance                     parts of the work on it
+#   make units, lint, format, conformance                            parts of the work on it
+#   make bench        how fast, beside the device, kernel TCP and lwIP; QUICK=1 in a minute
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
 #   make matrix       tests/sim/matrix.txt anew: simulated goodput, which `make test` compares;
 #   make pictures     those of docs/congestion.md, from that

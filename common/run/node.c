@@ -142,8 +142,7 @@ static int node_words(const struct program *prog, struct node_options *opt)
     if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON ||
         node_lab_options(prog, opt) != NODE_GO_ON)
         return EXIT_USAGE;
-    return offload_parse(prog, opt->offload ? opt->offload : "off", opt->impair || opt->step,
-                         &opt->leave);
+    return offload_parse(prog, opt->offload, opt->impair || opt->step, &opt->leave);
 }
 
 /* Checks that concern several options or operands at once. */

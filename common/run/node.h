@@ -229,7 +229,7 @@ struct node_options {
          .offset = NODE_OPTION(offload),                                                           \
          .help = "What is left to the TUN: some of csum (checksums), tso4 and tso6 (segments of "  \
                  "up to 64 KiB, over IPv4 and IPv6) with commas between them, auto or off. "       \
-                 "Without it off; auto is all that the kernel has."},                              \
+                 "Without it auto: all that the kernel has, but off with --impair or --seed."},    \
         {.name = "impair",                                                                         \
          .arg = "RULES",                                                                           \
          .kind = OPTION_LIST,                                                                      \

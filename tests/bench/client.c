@@ -25,6 +25,7 @@ enum {
     FLIGHT_MAX = 1024,
     TURN = 16,       /* of --idle: opened in one turn, and ... */
     AHEAD = 64,      /* ... so many without their handshake at the most */
+    SETTLE = 30,     /* ms until the kernel has noticed that somebody reads what tun0 sends */
     IDLE_WAIT = 300, /* ms: longer than an acknowledgment is delayed */
     FIRST = 1000, /* connections behind which memory is looked at first: what all share is there */
 };
@@ -46,7 +47,7 @@ struct client {
     uint64_t trips;
     uint32_t opened, connected;
     uint64_t near_first, far_first; /* resident bytes when FIRST were open */
-    int64_t settled_at;             /* all are open and what is only for a while is over */
+    int64_t settled_at;             /* the device works; or: what is only for a while is over */
     bool failed;
 };
 
@@ -236,6 +237,12 @@ static void rr_turn(struct client *c, int64_t now)
 /* The last connections may still be closing: to leave now would let peer wait for an answer. */
 static bool conns_turn(struct client *c, int64_t now)
 {
+    if (c->settled_at == 0)
+        c->settled_at = now + SETTLE * MSEC;
+    if (now < c->settled_at) {
+        c->life.loop.wake = time_min(c->life.loop.wake, c->settled_at);
+        return false;
+    }
     if (c->began == 0) {
         c->began = now;
         open_more(c);

@@ -63,7 +63,7 @@ if ! iptables -w -A FORWARD -p tcp -m statistic --mode random \
 fi
 
 head -c $((MIB << 20)) /dev/urandom >"$WORK/file"
-ip netns exec router "$BIN/peer" --session discard tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/peer.err" &
+ip netns exec router "$BIN/peer" --offload off --session discard tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/peer.err" &
 peer=$!
 wait_for 5 grep -q ready "$WORK/peer.err"
 
@@ -71,7 +71,7 @@ wait_for 5 grep -q ready "$WORK/peer.err"
 # segments it sent again and its timeouts are a line of output; the kernel's are not known for one.
 ours()
 {
-    "$BIN/host" --json --cc "$1" "tun1$2" "10.0.1$2.1/24" 10.0.1.5 \
+    "$BIN/host" --offload off --json --cc "$1" "tun1$2" "10.0.1$2.1/24" 10.0.1.5 \
         <"$WORK/file" >/dev/null 2>"$WORK/host$2.err" || return
     grep '"event":"closed"' "$WORK/host$2.err" >"$WORK/host$2.closed"
     tr ',{}' '\n\n\n' <"$WORK/host$2.closed" | awk -F: -v rto="$(told "$WORK/host$2.err" timer.rto)" '

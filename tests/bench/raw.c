@@ -207,11 +207,31 @@ static void answer(int fd, bool spin, int64_t until)
     }
 }
 
+/*
+ * Exchange a packet before anything counts. The first ones may be lost: a TUN that was attached to
+ * sends when the kernel has noticed, which it does in a process of its own.
+ */
+static void meet(int fd, const uint8_t *packet)
+{
+    uint8_t in[MTU];
+
+    for (int tries = PATIENCE / GONE; tries > 0; tries--) {
+        if (write(fd, packet, HEADERS + 1) < 0)
+            kit_fail("write");
+        wait_for(fd, POLLIN);
+        if (read(fd, in, sizeof(in)) == HEADERS + 1)
+            break;
+    }
+    do
+        wait_for(fd, POLLIN);
+    while (read(fd, in, sizeof(in)) > 0);
+}
+
 static void ping_pong(bool spin, int64_t ns)
 {
     uint8_t packet[HEADERS + 1] = {0};
     int in = open_tun("tun1", false), out = open_tun("tun0", false);
-    int64_t began = clock_now(), until = began + ns, now = began;
+    int64_t began, until, now;
     uint64_t n = 0;
     pid_t far = fork();
 
@@ -219,10 +239,13 @@ static void ping_pong(bool spin, int64_t ns)
         kit_fail("fork");
     kit_pin(far ? 0 : 1);
     if (far == 0) {
-        answer(in, spin, until);
+        answer(in, spin, clock_now() + ns + PATIENCE * MSEC);
         exit(EXIT_DONE);
     }
     make_packet(packet, sizeof(packet), false);
+    meet(out, packet);
+    began = now = clock_now();
+    until = began + ns;
     for (; now < until; n++) {
         if (write(out, packet, sizeof(packet)) < 0)
             kit_fail("write");

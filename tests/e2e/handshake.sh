@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # The handshake, seen by others: tcpdump on both TUNs, and the captures that the nodes write. All of
-# it with both versions of IP.
+# it with both versions of IP, and with offload and without.
 #
 #   host 10.0.0.7 == tun0 == kernel (NOTRACK, forwarding) == tun1 == peer 10.0.1.5
 #        fd00::7                                                     fd00:1::5
@@ -117,16 +117,18 @@ for tables in iptables ip6tables; do
 done
 
 for version in 4 6; do
-    ip=IPv$version seen=$WORK/$version
     if ! can_speak $version; then
-        skip "$ip" "this kernel has no $ip"
+        skip "IPv$version" "this kernel has no IPv$version"
         continue
     fi
     speak $version
     name=$peer_at labels="host none peer none "
     [ $version = 4 ] || { name="[$peer_at]" labels="host one peer one "; }
-    run
-    look
+    for OFFLOAD in auto off; do
+        ip="IPv$version, offload $OFFLOAD" seen=$WORK/$version-$OFFLOAD
+        run
+        look
+    done
 done
 
 # The other way round: what is not exempt is tracked, so the count can count.

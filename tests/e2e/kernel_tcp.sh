@@ -39,7 +39,7 @@ passive()
     shift 3
 
     rm -f "$WORK"/*.err
-    timeout 60 "$BIN/peer" --once --session cat "$@" tun1 10.0.1.1/24 10.0.0.7 \
+    timeout 60 "$BIN/peer" ${OFFLOAD:+--offload "$OFFLOAD"} --once --session cat "$@" tun1 10.0.1.1/24 10.0.0.7 \
         <"$from_us" >"$WORK/got.theirs" 2>"$WORK/node.err" &
     peer=$!
     wait_for 5 grep -q ready "$WORK/node.err"
@@ -61,7 +61,7 @@ active()
     $at timeout 60 "$TOOLS/ksock" listen $address 9000 $words <"$from_them" >"$WORK/got.ours" 2>"$WORK/kernel.err" &
     kernel=$!
     wait_for 5 grep -q listening "$WORK/kernel.err"
-    timeout 60 "$BIN/host" "$@" --port 9000 tun0 10.0.0.1/24 $address \
+    timeout 60 "$BIN/host" ${OFFLOAD:+--offload "$OFFLOAD"} "$@" --port 9000 tun0 10.0.0.1/24 $address \
         <"$from_us" >"$WORK/got.theirs" 2>"$WORK/node.err"
     node_code=$?
     wait $kernel
@@ -143,13 +143,15 @@ if can_capture; then
                 grep -c '^[0-9].*IP' | sed 's/^0$/none/')" \
             "$(grep -B1 -E '^ +10\.0\.[01]\.[57]\.[0-9]+ >' "$WORK/$role.txt" |
                 grep -c '^[0-9].*IP (tos 0xb8, ttl 9,')"
-        check "we are $role: there are segments" test "$(grep -c Flags "$WORK/$role.txt")" -ge 20
+        check "we are $role: there are segments" test "$(grep -c Flags "$WORK/$role.txt")" -ge 10
     done
 else
     skip "options on the wire" "no tcpdump, or a namespace of one user"
 fi
 
-# The kernel's end moves behind a router, which is this namespace: there packets can be lost and marked.
+# The kernel's end moves behind a router, which is this namespace: there packets can be lost and marked,
+# each of them one segment.
+OFFLOAD=off
 
 if ! far_up far 0; then
     skip "lost and marked packets" "no second namespace here: $(head -1 "$WORK/far.err")"

@@ -10,6 +10,7 @@
 need_tcpdump
 need nc curl nstat
 need_tun
+OFFLOAD=off # each segment is a packet of its own on the path that loses them
 
 net_up
 if ! { ip netns add far && ip link add near0 type veth peer name far0 netns far; } 2>"$WORK/far.err"

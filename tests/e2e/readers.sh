@@ -47,7 +47,7 @@ check "it is said how much is missing" \
 stop $reader KILL
 
 stopped
-"$BIN/peer" -v tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/pipe" &
+"$BIN/peer" --offload off -v tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/pipe" &
 peer=$!
 lives "packet lines whose reader has stopped"
 is "and the exit code is 0" $status 0
@@ -56,7 +56,7 @@ stop $reader KILL
 # A reader that goes on reading later: what was missed is said in the place where it is missing.
 (sleep 6; exec cat) <"$WORK/pipe" >"$WORK/lines" &
 reader=$!
-"$BIN/peer" -v tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/pipe" &
+"$BIN/peer" --offload off -v tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/pipe" &
 peer=$!
 wait_for 5 answers 10.0.1.5
 nc -w 10 -N 10.0.1.5 7 <"$WORK/file" >/dev/null

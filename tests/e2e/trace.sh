@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 need iptables
 need_tun
+OFFLOAD=off # many packets, of which some are lost
 
 TOOLS=${BIN%/bin}
 [ "$TOOLS" = build ] && TOOLS=build/release

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+#
+# Offload at the TUNs: 64 MiB from host to peer at full speed, and 8 MiB where it is at one of them or
+# in part, over IPv4 and IPv6, with equal hashes; what was agreed on; captures in which super-segments
+# are marked.
+# (kernel_tcp.sh has the kernel's TCP as the other end, and handshake.sh runs with it and without.)
+
+. "$(dirname "$0")/lib.sh"
+need sha256sum tcpdump
+need_tun
+
+file=$WORK/file
+head -c 67108864 /dev/urandom >"$file"
+head -c 8388608 "$file" >"$WORK/part"
+net_up
+
+# carry HOST PEER FILE: from host to peer, with these at their TUNs.
+carry()
+{
+    local what="IPv$version: offload $1 at host, $2 at peer" status
+    OFFLOAD=$2 peer_start --session cat --once
+    OFFLOAD=$1 host <"$3" >"$WORK/host.out" 2>"$WORK/host.err"
+    status=$?
+    wait_for 10 gone $peer || stop $peer
+    is "$what: host exits 0" $status 0
+    check "$what: $(stat -c %s "$3") bytes arrive whole" test "$(sum "$WORK/peer.out")" = "$(sum "$3")"
+}
+
+for version in 4 6; do
+    can_speak $version || { skip "IPv$version" "this kernel has no IPv$version"; continue; }
+    speak $version
+    carry csum,tso4,tso6 csum,tso4,tso6 "$file"
+    check "IPv$version: host says what was agreed on" grep -qx "host: offload on tun0: csum,tso4,tso6" "$WORK/host.err"
+    carry auto off "$WORK/part"
+    carry off auto "$WORK/part"
+    carry csum tso4 "$WORK/part"
+done
+
+# What it looks like, from both ends.
+speak 4
+head -c 2000000 "$file" >"$WORK/less"
+OFFLOAD=auto
+peer_start --pcap "$WORK/peer.pcapng"
+host --port 9 --pcap "$WORK/host.pcapng" <"$WORK/less" 2>"$WORK/host.err"
+check "peer's status says what is left to its TUN" sh -c "'$BIN/peer' --status | grep -qx 'left to tun1: csum,tso4,tso6'"
+check "and as JSON" sh -c "'$BIN/peer' --status --json | grep -q '\"offload\":\"csum,tso4,tso6\"'"
+stop $peer
+for node in host peer; do
+    tcpdump -nn -r "$WORK/$node.pcapng" 'dst port 9 and greater 3000' >"$WORK/large" 2>/dev/null
+    large=$(wc -l <"$WORK/large")
+    check "$node's capture has super-segments ($large)" test "$large" -gt 10
+    is "and each of them is marked" \
+        "$(grep -ao 'super-segment: the device cuts it every 1448 bytes' "$WORK/$node.pcapng" | wc -l)" \
+        "$(tcpdump -nn -r "$WORK/$node.pcapng" 'dst port 9 and greater 1501' 2>/dev/null | wc -l)"
+done
+
+# --impair takes packets as they are on a wire.
+host --impair 'delay 1ms' --offload tso4 </dev/null >"$WORK/host.out" 2>"$WORK/host.err"
+is "a list of them and --impair: a word, and exit 2" "$? $(wc -l <"$WORK/host.err")" "2 1"
+finish
