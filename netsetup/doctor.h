@@ -66,6 +66,9 @@ void examine_rules(struct exam *e);
 void examine_forwarding(struct exam *e);
 void examine_way(struct exam *e, unsigned from, unsigned to);
 
+/* If connection tracking has no room for one more, say so of a hop where it sees the packets. */
+bool examine_room(struct hop *h);
+
 /* ---- doctor_outside.c: the way out, if there is one ---- */
 
 void examine_outside(struct exam *e);

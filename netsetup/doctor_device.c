@@ -141,16 +141,26 @@ static void examine_node(struct exam *e, unsigned i)
     }
 }
 
+/* Whose the nodes are: who is named, or whose the TUNs are that we have made. */
+static int64_t owner_of_nodes(const struct exam *e)
+{
+    for (unsigned i = 0; !e->s->owner_chosen && i < e->s->lab.nodes; i++)
+        if (e->s->facts.device[i].ours && e->s->facts.device[i].link.owner >= 0)
+            return e->s->facts.device[i].link.owner;
+    return e->s->lab.owner;
+}
+
 /* Who owns the TUNs needs the device file, too. */
 static void examine_device_file(struct exam *e)
 {
     struct hop *h = exam_hop(e, "privilege", "");
+    int64_t owner = owner_of_nodes(e);
     struct stat st;
 
     if (stat("/dev/net/tun", &st) < 0) {
         hop_broken(h, "/dev/net/tun is missing");
         hop_mend(h, "modprobe tun");
-    } else if (e->s->lab.owner != 0 && e->s->lab.owner != st.st_uid && (st.st_mode & 06) != 06) {
+    } else if (owner != 0 && owner != st.st_uid && (st.st_mode & 06) != 06) {
         hop_broken(h, "/dev/net/tun may not be opened by every user, so the owner's node may not");
         hop_mend(h, "chmod 666 /dev/net/tun");
     } else {

@@ -84,6 +84,8 @@ static void examine_translation(struct exam *e, enum family family)
         mend_up(e, h);
         return;
     }
+    if (examine_room(h))
+        return;
     hop_ok(h, "what leaves there has the machine's address (%s)",
            firewall_name(family, e->s->facts.firewall[family].kind));
 }

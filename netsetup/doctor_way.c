@@ -19,6 +19,22 @@ enum {
 
 /* ---- rules and forwarding ---- */
 
+bool examine_room(struct hop *h)
+{
+    char count[SYSCTL_VALUE_MAX], max[SYSCTL_VALUE_MAX];
+
+    if (sysctl_read("net/netfilter/nf_conntrack_count", count) < 0 ||
+        sysctl_read("net/netfilter/nf_conntrack_max", max) < 0 || atoi(max) == 0 ||
+        atoi(count) < atoi(max))
+        return false;
+    hop_broken(h,
+               "connection tracking sees the packets, and its table is full: %s of %s; what is "
+               "new is dropped",
+               count, max);
+    hop_mend(h, "sysctl -w net.netfilter.nf_conntrack_max=%ld", 2L * atoi(count));
+    return true;
+}
+
 static void examine_family_rules(struct exam *e, enum family family)
 {
     const char *tool = firewall_tool(family), *said = e->s->firewall_said[family];
@@ -29,6 +45,8 @@ static void examine_family_rules(struct exam *e, enum family family)
             exam_hop(e, family == FAMILY_IPV6 ? "tracking6" : "tracking", e->s->lab.node[i].ifname);
 
         if (kind == FIREWALL_NONE || kind == FIREWALL_UNKNOWN) {
+            if (examine_room(h))
+                continue;
             hop_note(h, "connection tracking sees the packets: %s%s", said[0] ? said : tool,
                      said[0] ? "" : " is not installed");
         } else if (!e->s->facts.device[i].rule[family]) {

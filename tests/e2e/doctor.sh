@@ -135,8 +135,15 @@ ill "a device of another kind" "device tun1" \
     'kill $peer; wait $peer; ip link delete tun1; ip tuntap add dev tun1 mode tap'
 ill "traffic control that drops" "packet tun0" \
     'tc qdisc add dev tun0 clsact && tc filter add dev tun0 ingress matchall action drop'
+# The table of connection tracking is the whole machine's, so what is said of it is played: full, of
+# three, and a larger one when that is written.
+ill "a full table of connection tracking" "tracking tun0" \
+    '[ -e /proc/sys/net/netfilter/nf_conntrack_max ] && echo 3 >"$dir/count" && echo 3 >"$dir/max" &&
+        mount --bind "$dir/count" /proc/sys/net/netfilter/nf_conntrack_count &&
+        mount --bind "$dir/max" /proc/sys/net/netfilter/nf_conntrack_max' "--backend none"
 ill "a device file for root only" "privilege" 'chmod 600 "$dir/tun"' \
     "--user 65534"
+ill "the same, without saying again whose the lab is" "privilege" 'chmod 600 "$dir/tun"; options=' "--user 65534"
 wait
 for dir in $(seq 1 $cases); do
     cat "$WORK/$dir/result"

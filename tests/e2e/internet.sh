@@ -66,6 +66,11 @@ finds_more()
         'iptables -w -t raw -A PREROUTING -i tun0 -m comment --comment twintun -j NOTRACK'
     finds "FORWARD drops" "filter +tun0 > out0" 'iptables -P FORWARD DROP'
     iptables -P FORWARD ACCEPT && iptables -F FORWARD && nft delete table ip filter
+    echo 3 >"$WORK/count" && echo 3 >"$WORK/max" &&
+        mount --bind "$WORK/count" /proc/sys/net/netfilter/nf_conntrack_count &&
+        mount --bind "$WORK/max" /proc/sys/net/netfilter/nf_conntrack_max &&
+        finds "there is no room to track more (played)" "nat +out0" : &&
+        umount /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max
     finds "nothing comes back" "forwarding +out0" 'echo 0 >/proc/sys/net/ipv4/conf/out0/forwarding'
 }
 
