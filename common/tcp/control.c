@@ -130,7 +130,7 @@ uint32_t control_burst(const struct tcp *t, const struct tcb *c, int64_t now, ui
     const struct flight *f = c->flight;
     int64_t each, ahead;
 
-    if (!f || !paces(t, c))
+    if (!paces(t, c))
         return UINT32_MAX;
     each = time_max(1, time_for(c, one));
     ahead = now + quantum(c) - time_max(f->pace_at, now - quantum(c));

@@ -165,18 +165,27 @@ static bool may_time(const struct tcb *c)
     return !c->ts_ok || flight_phase(c->flight) == RECOVERY_OPEN;
 }
 
-/* The same for sequence space that leaves for the first time. */
+/* Something is about to leave for the first time: where nothing flew, window and pace may change.
+ */
+static void begin_to_send(struct out *o)
+{
+    struct tcb *c = o->c;
+
+    flight_begin(o->t, c);
+    if (c->snd_nxt != c->snd_una)
+        return;
+    control_restart(o->t, c, o->now);
+    c->progress_at = o->now;
+    c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
+}
+
+/* The same for sequence space that leaves for the first time, after begin_to_send() or behind what
+ * flies. */
 static bool send_new(struct out *o, uint32_t len, enum reason why)
 {
     struct tcb *c = o->c;
     uint32_t start = c->snd_nxt;
 
-    flight_begin(o->t, c);
-    if (start == c->snd_una) {
-        control_restart(o->t, c, o->now);
-        c->progress_at = o->now;
-        c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
-    }
     c->snd_nxt += send_space(o, start, len, why);
     if (why == REASON_SEND_MTU_PROBE)
         recovery_sent_probe(c->flight, o->now, start, c->snd_nxt);
@@ -304,6 +313,7 @@ static bool send_probe(struct out *o)
     }
     if (!waiting)
         return false;
+    begin_to_send(o);
     return send_new(o, max32(1, min32(min32(waiting, window), option_text_max(c))),
                     REASON_SEND_PROBE);
 }
@@ -429,8 +439,10 @@ static bool send_data(struct out *o)
     }
     if (control_must_wait(o->t, c, o->now))
         return false;
+    begin_to_send(o);
     if (!response_prefers_new(c))
-        bytes = train(o, c->snd_nxt, most, room, most == text && (c->fin_queued || !c->set->nagle));
+        bytes = train(o, c->snd_nxt, most, response_room(o->t, c),
+                      most == text && (c->fin_queued || !c->set->nagle));
     return send_new(o, with_fin(c, bytes), bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
 }
 
@@ -444,6 +456,7 @@ static bool send_mtu_probe(struct out *o)
                        response_room(o->t, c));
     if (text == 0 || control_must_wait(o->t, c, o->now))
         return false;
+    begin_to_send(o);
     send_new(o, text, REASON_SEND_MTU_PROBE);
     plpmtud_sent(o->t, c, o->now, start, text);
     return true;
