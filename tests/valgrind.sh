@@ -20,8 +20,8 @@ mkdir -p $logs
 #   capture_pipe  readers of captures, by the hundred thousand
 #   trace_file    a reader that is stuck, and disks that are full
 elsewhere=' exec outlet capture_pipe trace_file '
-# The same many times over, which takes half a minute each.
-long='tcp_sack teller hostile_storm'
+# The same many times over, which takes half a minute each; and tests of TCP once more, over IPv6.
+long="tcp_sack teller hostile_storm $(cd build/release/unit 2>/dev/null && echo tcp6_*_test | sed 's/_test//g')"
 longest='reasm chunk wheel'
 
 one()
