@@ -191,7 +191,7 @@ static bool send_new(struct out *o, uint32_t len, enum reason why)
         recovery_sent_probe(c->flight, o->now, start, c->snd_nxt);
     else
         recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
-    control_sent(o->t, c, o->now, len);
+    control_sent(o->t, c, o->now, c->snd_nxt - start);
     response_sent(c, o->now, start, c->snd_nxt - start, false);
     flight_settle(o->t, c, o->now);
     if (why != REASON_SEND_PROBE && seq_lt(start, tcb_data_end(c)))

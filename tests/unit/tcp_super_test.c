@@ -337,7 +337,9 @@ struct course {
     unsigned packets;
 };
 
-static void sail(bool super, const struct cc_ops *cc, bool pacing, struct course *ret)
+/* The text is written in pieces of so many bytes. */
+static void sail(bool super, const struct cc_ops *cc, bool pacing, uint32_t piece,
+                 struct course *ret)
 {
     static const struct tcp_options opt = {.has_mss = true,
                                            .mss = MSS,
@@ -351,14 +353,16 @@ static void sail(bool super, const struct cc_ops *cc, bool pacing, struct course
     rig.cfg.tcp.cc = cc;
     rig.cfg.tcp.pacing = pacing;
     rig.cfg.tcp.snd_buf = TOTAL;
+    rig.cfg.tcp.initial_window = piece == TOTAL ? 10 : 100;
     begin();
     app_listen(1);
     rig_inject(SYN, 0, 0, FULL_WND, 0, &opt);
     rig_expect_syn(SYN | ACK);
-    advance(60 * MSEC); /* a round trip, which paces the first flight, too */
+    advance(piece == TOTAL ? 60 * MSEC : 4 * MSEC); /* a round trip, which paces the first flight */
     rig_inject(ACK, 1, 1, FULL_WND, 0, NULL);
     rig_event(EV_ACCEPTED);
-    app_send(TOTAL);
+    for (uint32_t i = 0; i < TOTAL; i += piece)
+        app_send(piece);
     ret->packets = 0;
     for (unsigned i = 0; i < STEPS; i++) {
         for (; rig_take_tcp(); ret->packets++)
@@ -378,13 +382,14 @@ static void sail(bool super, const struct cc_ops *cc, bool pacing, struct course
 
 static void it_leaves_as_it_would_have_left(void **state)
 {
+    static const uint32_t pieces[] = {TOTAL, MSS / 10}; /* small: a packet has no parts for more */
     static struct course one, many;
 
     (void)state;
     for (const struct cc_ops *cc = cc_next(NULL); cc; cc = cc_next(cc)) {
-        for (unsigned pacing = 0; pacing < 2; pacing++) {
-            sail(false, cc, pacing, &one);
-            sail(true, cc, pacing, &many);
+        for (unsigned way = 0; way < 4; way++) {
+            sail(false, cc, way % 2, pieces[way / 2], &one);
+            sail(true, cc, way % 2, pieces[way / 2], &many);
             rig.what = cc->name;
             for (unsigned i = 0; i < STEPS; i++) {
                 rig_same("bytes sent", many.sent[i], one.sent[i]);
