@@ -166,11 +166,12 @@ END
 is "signals that come as CMD ends: the exit code is CMD's" "$(code "$NETSETUP" run -- sh "$WORK/late")" 9
 is_restored "and the machine is what it was"
 
-# In a terminal.
+# In a terminal. The shell of script(1), which need not be one that goes out of the way by itself, makes
+# way: Ctrl-C would end it too, and its exit code be the one that is seen.
 if command -v script >/dev/null; then
     rm -f "$WORK/pid"
     ( wait_for 5 test -s "$WORK/pid"; printf '\003'; sleep 2 ) | (
-        env --default-signal=INT script -qec "$NETSETUP run -- bash -c 'trap \"exit 9\" INT
+        env --default-signal=INT script -qec "exec $NETSETUP run -- bash -c 'trap \"exit 9\" INT
             echo \$\$ >$WORK/pid; sleep 20 & wait'" /dev/null
         echo "status $?"
     ) >"$WORK/out" 2>&1 &
