@@ -34,7 +34,7 @@ void option_fill(const struct tcp *t, const struct tcb *c, int64_t now, uint8_t 
     *ret_opt = (struct tcp_options){.has_timestamp = c->ts_ok};
     if (flags & TCP_SYN)
         fill_syn(t, c, ret_opt);
-    else if (!(flags & TCP_RST))
+    else if (!(flags & TCP_RST) && sack_any(c))
         sack_fill(c, ret_opt);
     if (!ret_opt->has_timestamp)
         return;
@@ -51,8 +51,11 @@ uint32_t option_always(const struct tcb *c)
 
 uint32_t option_text_max(const struct tcb *c)
 {
-    const struct tcp_options opt = {.has_timestamp = c->ts_ok, .sack_n = (uint8_t)sack_blocks(c)};
+    struct tcp_options opt = {.has_timestamp = c->ts_ok};
 
+    if (!sack_any(c))
+        return c->snd_mss;
+    opt.sack_n = (uint8_t)sack_blocks(c);
     return c->snd_mss + option_always(c) + TCP_HEADER_MIN - (uint32_t)tcp_header_len(&opt);
 }
 

@@ -65,7 +65,9 @@ static void owe_ack(struct seg *s, bool gap, uint32_t gap_ms)
 /* Windows promise more than there is: the share of the moment decides (budget.c). */
 static bool has_share(const struct seg *s)
 {
-    return s->c->rcv_q.bytes + s->data.len <= tcp_budget_queue(s->t, UINT32_MAX);
+    uint32_t bytes = s->c->rcv_q.bytes + s->data.len;
+
+    return bytes <= TCP_QUEUE_FLOOR || bytes <= tcp_budget_queue(s->t, UINT32_MAX);
 }
 
 static enum reason in_order(struct seg *s, uint32_t gap_ms)

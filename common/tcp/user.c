@@ -87,12 +87,14 @@ uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
     return most - min32(most, c->snd_q.bytes);
 }
 
-/* 0 if something can be queued now. */
-static int send_check(const struct tcp *t, struct tcb *c)
+/* 0 if something can be queued now, and how many bytes. */
+static int send_check(const struct tcp *t, struct tcb *c, uint32_t *ret_space)
 {
+    flight_prefetch(c->flight);
     if (!tcp_may_send(c))
         return -EPIPE;
-    if (tcp_send_space(t, c) == 0) {
+    *ret_space = tcp_send_space(t, c);
+    if (*ret_space == 0) {
         c->want_space = true;
         return -EAGAIN;
     }
@@ -101,7 +103,8 @@ static int send_check(const struct tcp *t, struct tcb *c)
 
 int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
 {
-    int r = send_check(t, c);
+    uint32_t space;
+    int r = send_check(t, c, &space);
 
     if (r < 0)
         return r;
@@ -121,12 +124,12 @@ int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
 
 int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len)
 {
-    int r = send_check(t, c);
-    uint32_t take, done;
+    uint32_t space, take, done;
+    int r = send_check(t, c, &space);
 
     if (r < 0)
         return r;
-    take = min32(len, tcp_send_space(t, c));
+    take = min32(len, space);
     take = min32(take, min32(tcp_budget_send_cells(t->cells), COPY_CELLS_MAX) * t->small->size);
     done = chunkq_push_copy(&c->snd_q, t->cells, t->small, bytes, take);
     if (done < len)
