@@ -242,7 +242,7 @@ static uint32_t cells_of(const struct tcb *t)
 /* Ranges that are not the board's own. */
 static uint32_t shared_ranges(const struct board *b)
 {
-    return (uint32_t)b->n + b->spares - (uint32_t)BOARD_OWN;
+    return (uint32_t)b->n + b->spares - b->own_used;
 }
 
 static void look_at_memory(struct check *c, unsigned node, const struct stack *st)
