@@ -53,6 +53,7 @@ void pool_put(struct pool *p, void *object)
 
     assert(p->in_use > 0);
     assert(at >= p->mem && at < p->mem + p->size * p->fresh);
+    assert((size_t)(at - p->mem) % p->size == 0);
     memcpy(object, &p->free, sizeof(p->free));
     p->free = object;
     p->in_use--;
