@@ -160,6 +160,7 @@ static void read_fixed(const uint8_t *b, struct tcp_hdr *tcp)
 enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct tcp_hdr *ret_tcp)
 {
+    struct tcp_options opt = {0};
     uint8_t header_len;
 
     if (len < TCP_HEADER_MIN)
@@ -173,10 +174,10 @@ enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
         return REASON_TCP_PORT_ZERO;
     if (!flags_are_legal(b[13]))
         return REASON_TCP_FLAGS;
-    *ret_tcp = (struct tcp_hdr){.header_len = header_len, .ecn = ip->tos & 3};
-    read_fixed(b, ret_tcp);
-    if (!read_options(b + TCP_HEADER_MIN, (size_t)header_len - TCP_HEADER_MIN, &ret_tcp->opt))
+    if (!read_options(b + TCP_HEADER_MIN, (size_t)header_len - TCP_HEADER_MIN, &opt))
         return REASON_TCP_OPTION;
+    *ret_tcp = (struct tcp_hdr){.header_len = header_len, .ecn = ip->tos & 3, .opt = opt};
+    read_fixed(b, ret_tcp);
     return REASON_NONE;
 }
 

@@ -74,7 +74,7 @@ struct tcp_hdr {
  * is partial), flag combinations that no state admits (none; SYN+FIN; SYN+RST) and every option's
  * length. Unknown options are skipped by their length (MUST-6), options need no alignment
  * (MUST-64), bytes behind end-of-list are ignored.
- * Returns REASON_NONE or the reason for the drop; then *ret_tcp is of no use.
+ * Returns REASON_NONE or the reason for the drop, *ret_tcp untouched.
  */
 enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct tcp_hdr *ret_tcp);
