@@ -18,6 +18,7 @@
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
 #   make units, lint, format, conformance                            parts of the work on it
 #   make bench        how fast, beside the device, kernel TCP and lwIP; QUICK=1 in a minute
+#   make many         a million connections between two nodes, or N=...
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
 #   make matrix       tests/sim/matrix.txt anew: simulated goodput, which `make test` compares;
 #   make pictures     those of docs/congestion.md, from that
@@ -173,6 +174,8 @@ bench: deps
 	$(AGAIN) build $(BENCH_BIN) $(O)/tools/ksock $(O)/tools/delay
 	@tests/bench/speed.sh $(if $(QUICK),quick)
 	$(if $(QUICK),,@tests/bench/loss.sh)
+many: build $(O)/bench/client
+	@tests/bench/many.sh $(N)
 lint: $(LIB)
 	@tests/lint.sh $(O)
 # SEEDS=FROM..TO; stops at the first failures, each with the command that replays it.
@@ -242,6 +245,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build help tests-build units deps demo test bench lint soak mutants matrix pictures format conformance network \
+.PHONY: all build help tests-build units deps demo test bench many lint soak mutants matrix pictures format conformance network \
         clean_network preroute clean_preroute forwarding clean_forwarding setcap view_network run-host run-peer \
         trace-host install uninstall clean

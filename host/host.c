@@ -14,7 +14,6 @@
 enum {
     HOST_NUMBER = 7,       /* ours in the subnet, unless --local says otherwise */
     CONNECT_TIMEOUT = 180, /* s, unless told otherwise */
-    LOAD_MAX = 16000,      /* connections: ports from 49152 on, and places in the stack's table */
     LOAD_BYTES = 1024,
 };
 
@@ -61,9 +60,10 @@ static const struct option_spec options[] = {
      .kind = OPTION_U32,
      .offset = offsetof(struct host_options, connections),
      .min = 1,
-     .max = LOAD_MAX,
+     .max = NODE_CONNS_MAX,
      .help = "Instead of a session: open N connections at once, send a known pattern on each, "
-             "check that it is echoed, and close them all."},
+             "check that it is echoed, and close them all. Each --local is good for 64512; peer "
+             "needs --max-connections for more than 16384."},
     {.name = "bytes",
      .arg = "N",
      .kind = OPTION_U32,
@@ -124,11 +124,35 @@ static int open_in_memory(struct host *h)
     if (code != NODE_GO_ON)
         return code;
     if (services_start(&h->services, h->far.st, &far->local, SESSION_ECHO, (uint16_t)far->port,
-                       &h->far.input) < 0) {
+                       far->max_conns, &h->far.input) < 0) {
         report_error(&h->node.report, "the peer in this process could not start its services");
         return EXIT_FAILED;
     }
     report_line(&h->node.report, "no TUN: both nodes are in this process, on an in-memory wire");
+    return NODE_GO_ON;
+}
+
+/* What --connections needs, and does not go with. */
+static int check_load(struct host *h)
+{
+    struct host_options *opt = &h->opt;
+    uint64_t most = load_max(&opt->node);
+
+    if (opt->bytes == BYTES_NOT_GIVEN)
+        opt->bytes = LOAD_BYTES;
+    else if (!opt->connections)
+        return usage_error(&program, "--bytes goes with --connections; a session sends its input");
+    if (!opt->connections)
+        return NODE_GO_ON;
+    if (tool_asked(&opt->tool))
+        return usage_error(&program, "--connections is a mode of its own");
+    if (opt->connections > most)
+        return usage_error(&program,
+                           "--connections %lu: the ports of the node's addresses are enough for "
+                           "%lu; give more --local, up to %d in all",
+                           (unsigned long)opt->connections, (unsigned long)most, (int)CIDRS_MAX);
+    if (opt->node.max_conns < opt->connections)
+        opt->node.max_conns = opt->connections;
     return NODE_GO_ON;
 }
 
@@ -147,12 +171,9 @@ int main(int argc, char **argv)
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);
     if (code != NODE_GO_ON)
         return code;
-    if (h.opt.bytes == BYTES_NOT_GIVEN)
-        h.opt.bytes = LOAD_BYTES;
-    else if (!h.opt.connections)
-        return usage_error(&program, "--bytes goes with --connections; a session sends its input");
-    if (h.opt.connections && tool_asked(&h.opt.tool))
-        return usage_error(&program, "--connections is a mode of its own");
+    code = check_load(&h);
+    if (code != NODE_GO_ON)
+        return code;
     code = tool_options_check(&program, &h.opt.node, &h.opt.tool);
     if (code != NODE_GO_ON)
         return code;

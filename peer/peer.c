@@ -29,6 +29,7 @@ struct peer {
     bool session_ended; /* a session connection is over */
     bool end_told;      /* of a chat's input */
     bool operator_lost; /* standard input or output failed */
+    uint32_t witness;   /* that a connection is open, see life_any_open */
 };
 
 static const struct option_spec options[] = {
@@ -130,14 +131,15 @@ static bool peer_decide(void *arg, struct loop *l)
         services_stop(&p->services, p->node.st);
         life_close_all(p->node.st);
     }
-    return !p->life.forced && !life_output_pending(&p->life) && life_open_conns(p->node.st) == 0;
+    return !p->life.forced && !life_output_pending(&p->life) &&
+           !life_any_open(p->node.st, &p->witness);
 }
 
 static int peer_serve(struct peer *p)
 {
     char text[ADDR_TEXT_MAX];
     int r = services_start(&p->services, p->node.st, &p->node.local, p->session,
-                           (uint16_t)p->opt.node.port, &p->node.input);
+                           (uint16_t)p->opt.node.port, p->opt.node.max_conns, &p->node.input);
 
     if (r < 0) {
         report_error(&p->node.report, "the services could not start: %s", strerror(-r));

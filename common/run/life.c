@@ -86,15 +86,23 @@ static bool counts_as_open(enum tcp_state s)
     return s != TCP_CLOSED && s != TCP_LISTEN && s != TCP_TIME_WAIT;
 }
 
-unsigned life_open_conns(const struct stack *st)
+static bool open_from(const struct stack *st, uint32_t from, uint32_t *witness)
 {
     struct stack_conn_status c;
-    uint32_t cursor = 0;
-    unsigned n = 0;
+    uint32_t cursor = from;
 
-    while (stack_next_conn(st, &cursor, &c))
-        n += counts_as_open(c.state);
-    return n;
+    while (stack_next_conn(st, &cursor, &c)) {
+        if (counts_as_open(c.state)) {
+            *witness = c.conn.slot;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool life_any_open(const struct stack *st, uint32_t *witness)
+{
+    return open_from(st, *witness, witness) || open_from(st, 0, witness);
 }
 
 void life_close_all(struct stack *st)

@@ -16,6 +16,7 @@ struct load {
     struct bulk bulk;
     struct bulk_flow *flow; /* `count` of them */
     uint32_t count;
+    uint32_t source; /* our addresses take turns, see cidrs_next */
     uint32_t opened; /* told to open; flow[0..opened) */
     uint32_t closed; /* told to close */
     uint64_t bytes;  /* each way, on each connection */
@@ -28,6 +29,9 @@ struct load {
     int open_error;       /* of stack_open; 0: none */
     enum reason why;      /* of the first connection that ended badly, and not by us */
 };
+
+/* How many connections the node can open to one port of the remote node, by its addresses. */
+uint64_t load_max(const struct node_options *opt);
 
 /* Returns the exit code. `far` as in dial_run. */
 int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, uint64_t bytes);

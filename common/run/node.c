@@ -64,6 +64,7 @@ void node_options_default(struct node_options *opt)
 {
     memset(opt, 0, sizeof(*opt));
     opt->port = NODE_PORT;
+    opt->max_conns = NODE_CONNS;
     opt->seed = NODE_NO_SEED;
     opt->step = NODE_NO_STEP;
 }
@@ -288,6 +289,7 @@ static int node_stack(struct node *n, const struct program *prog)
         cfg.prefix_len[i] = n->opt->locals.at[i].prefix_len;
     }
     cfg.mtu = n->dev->mtu;
+    cfg.max_conns = n->opt->max_conns;
     cfg.leave_checksum = n->dev->offload & DEVICE_CSUM;
     cfg.super4 = n->dev->offload & DEVICE_TSO4 ? DEVICE_PACKET_MAX : 0;
     cfg.super6 = n->dev->offload & DEVICE_TSO6 ? DEVICE_PACKET_MAX : 0;
@@ -312,7 +314,10 @@ static int node_stack(struct node *n, const struct program *prog)
                      "set %s mtu 1500",
                      n->opt->tun, (unsigned)cfg.mtu, (int)IPV6_MTU_MIN, n->opt->tun);
     else
-        report_error(&n->report, "no address space for the stack; see ulimit -v");
+        report_error(&n->report,
+                     "no address space for the stack with room for %" PRIu32 " connections; see "
+                     "ulimit -v and sysctl vm.overcommit_memory, or lower --max-connections",
+                     n->opt->max_conns);
     return EXIT_FAILED;
 }
 

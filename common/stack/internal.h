@@ -172,7 +172,10 @@ uint32_t flow_isn(const struct stack *st, const struct tcb *c);
 /* Where the timestamp clock between these ends has its origin, ms (RFC 7323 section 7.1). */
 uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16_t local_port,
                         const struct addr *remote, uint16_t remote_port);
-/* A local port that makes the connection unique, at random (RFC 6056), or 0. */
+/*
+ * A local port that makes the connection unique, at random (RFC 6056), or 0: then none from 1024 on
+ * is left.
+ */
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
                         uint16_t remote_port);
 

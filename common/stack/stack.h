@@ -27,7 +27,8 @@
 struct stack;
 
 enum {
-    STACK_LOCALS_MAX = 8,     /* addresses of a node */
+    STACK_LOCALS_MAX = 32,    /* addresses of a node */
+    STACK_PORTS = 64512,      /* ports to choose from: connections of one address to one port */
     STACK_LISTENERS_MAX = 64, /* passive opens at one time */
     STACK_UDP_MAX = 64,       /* sockets for datagrams and echo requests */
     STACK_UDP_QUEUE = 64,     /* datagrams that wait to be read, per socket */
