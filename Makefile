@@ -26,8 +26,8 @@
 #                     ONLY=NAME tries one
 #   make fuzz         libFuzzer (clang) for RUNS executions, a million; FUZZ=NAME is one fuzzer
 #
-#   BUILD=release (the default), debug, or asan: each has its own folder under build/; V=1 shows
-#   each command whole. `build` and `clean` never touch the network.
+#   BUILD=release (the default), debug, asan, or tsan: each has its own folder under build/; V=1
+#   shows each command whole. `build` and `clean` never touch the network.
 
 BUILD ?= release
 O     := build/$(BUILD)
@@ -42,6 +42,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 MODE_release := -O2 -g
 MODE_debug   := -O0 -g3
 MODE_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+MODE_tsan    := -O1 -g -fsanitize=thread
 
 # For libFuzzer, which is clang's: with the sanitizers, and without them for sheer numbers.
 MODE_fuzz    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \

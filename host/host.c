@@ -132,30 +132,6 @@ static int open_in_memory(struct host *h)
     return NODE_GO_ON;
 }
 
-/* What --connections needs, and does not go with. */
-static int check_load(struct host *h)
-{
-    struct host_options *opt = &h->opt;
-    uint64_t most = load_max(&opt->node);
-
-    if (opt->bytes == BYTES_NOT_GIVEN)
-        opt->bytes = LOAD_BYTES;
-    else if (!opt->connections)
-        return usage_error(&program, "--bytes goes with --connections; a session sends its input");
-    if (!opt->connections)
-        return NODE_GO_ON;
-    if (tool_asked(&opt->tool))
-        return usage_error(&program, "--connections is a mode of its own");
-    if (opt->connections > most)
-        return usage_error(&program,
-                           "--connections %lu: the ports of the node's addresses are enough for "
-                           "%lu; give more --local, up to %d in all",
-                           (unsigned long)opt->connections, (unsigned long)most, (int)CIDRS_MAX);
-    if (opt->node.max_conns < opt->connections)
-        opt->node.max_conns = opt->connections;
-    return NODE_GO_ON;
-}
-
 int main(int argc, char **argv)
 {
     static struct host h;
@@ -171,12 +147,22 @@ int main(int argc, char **argv)
     code = node_options_parse(&program, &h.opt.node, HOST_NUMBER, argc, argv);
     if (code != NODE_GO_ON)
         return code;
-    code = check_load(&h);
+    if (h.opt.bytes == BYTES_NOT_GIVEN)
+        h.opt.bytes = LOAD_BYTES;
+    else if (!h.opt.connections)
+        return usage_error(&program, "--bytes goes with --connections; a session sends its input");
+    if (h.opt.connections && tool_asked(&h.opt.tool))
+        return usage_error(&program, "--connections is a mode of its own");
+    code = load_check(&program, &h.opt.node, h.opt.connections);
     if (code != NODE_GO_ON)
         return code;
     code = tool_options_check(&program, &h.opt.node, &h.opt.tool);
     if (code != NODE_GO_ON)
         return code;
+    if (h.opt.node.queues > 1 && h.opt.in_memory)
+        return usage_error(&program, "--in-memory does not go with --queues: a wire has one");
+    if (h.opt.node.queues > 1)
+        return load_run_team(&program, &h.opt.node, h.opt.connections, h.opt.bytes);
     far = h.opt.in_memory ? &h.far : NULL;
     code = far ? open_in_memory(&h) : node_open(&h.node, &program, &h.opt.node);
     if (code != NODE_GO_ON)

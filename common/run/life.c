@@ -20,13 +20,17 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
 
     memset(f, 0, sizeof(*f));
     f->node = n;
-    r = signals_open(&f->signals);
-    if (r < 0) {
-        report_error(&n->report, "cannot wait for signals: %s", strerror(-r));
-        return EXIT_FAILED;
-    }
     loop_init(&f->loop);
-    f->loop.signals = &f->signals;
+    if (n->queue == 0) { /* one thread listens for all */
+        r = signals_open(&f->signals);
+        if (r < 0) {
+            report_error(&n->report, "cannot wait for signals: %s", strerror(-r));
+            return EXIT_FAILED;
+        }
+        f->loop.signals = &f->signals;
+    }
+    if (n->team)
+        f->loop.bell = n->team->handover.bell[n->queue];
     f->loop.decide = decide;
     f->loop.arg = arg;
     f->loop.teller = n->teller.fd >= 0 ? &n->teller : NULL;
@@ -47,7 +51,7 @@ void life_operator(struct life *f, struct console *console)
 
 int life_settle(struct life *f)
 {
-    int r = privs_drop();
+    int r = f->node->team ? 0 : privs_drop(); /* a team has done so */
 
     if (r < 0) {
         report_error(&f->node->report, "cannot give up privileges: %s", strerror(-r));
@@ -174,8 +178,11 @@ void life_abort(struct life *f)
 bool life_turn(struct life *f)
 {
     struct loop *l = &f->loop;
-    unsigned asked = l->asked + (f->quit ? 1 : 0);
+    unsigned asked;
 
+    if (f->node->team)
+        l->asked = team_asked(f->node->team, l->asked);
+    asked = l->asked + (f->quit ? 1 : 0);
     node_complain(f->node, l->node[0].write_error);
     l->wake = node_say_on(l->now);
     if (f->forced)
@@ -192,9 +199,20 @@ bool life_turn(struct life *f)
     return false;
 }
 
+bool life_all_over(struct life *f)
+{
+    struct team *t = f->node->team;
+
+    if (!t)
+        return true;
+    team_reach(t, f->node->queue, TEAM_OVER);
+    return team_all(t, TEAM_OVER);
+}
+
 void life_end(struct life *f)
 {
     if (f->loop.op)
         operator_close(&f->op);
-    signals_close(&f->signals);
+    if (f->loop.signals)
+        signals_close(&f->signals);
 }

@@ -61,6 +61,12 @@ void life_close_all(struct stack *st);
  */
 bool life_any_open(const struct stack *st, uint32_t *witness);
 
+/*
+ * This thread has nothing left to do. True when no other of its node has either: until then it goes
+ * on, because it may read what is another's.
+ */
+bool life_all_over(struct life *f);
+
 void life_end(struct life *f);
 
 #endif

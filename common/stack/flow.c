@@ -231,18 +231,21 @@ uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16
                       32);
 }
 
-/* Is this connection still to be had? */
+/* Is this connection still to be had, and by this stack? */
 static bool is_free(const struct stack *st, const struct addr *local, uint16_t port,
                     const struct addr *remote, uint16_t remote_port)
 {
-    return !flow_find(st, local, port, remote, remote_port);
+    return share_is_ours(st, local, port, remote, remote_port) &&
+           !flow_find(st, local, port, remote, remote_port);
 }
 
 /* A free port of first .. first + count - 1 in a few draws (RFC 6056 section 3.3.2), or 0. */
 static uint16_t draw_port(struct stack *st, const struct addr *local, const struct addr *remote,
                           uint16_t remote_port, uint32_t first, uint32_t count)
 {
-    for (unsigned i = 0; i < PORT_DRAWS; i++) {
+    uint32_t draws = PORT_DRAWS * (st->share.all ? st->share.all : 1); /* others have their part */
+
+    for (uint32_t i = 0; i < draws; i++) {
         uint16_t port = (uint16_t)(first + unguessable_below(&st->ip.random, count));
 
         if (is_free(st, local, port, remote, remote_port))
