@@ -288,6 +288,7 @@ loud sim-asan 180 build/asan/sim --seeds 1..1000 --jobs 2
 loud sim-both 60 bash -c same_traces
 e2e
 loud bench-loss 120 tests/bench/loss.sh short
+loud bench-many 60 tests/bench/many.sh 20000
 loud bench-speed 60 tests/bench/speed.sh smoke
 loud conformance 120 tests/conformance.sh check $logs
 loud hostile 60 tests/conformance/hostile.sh $logs

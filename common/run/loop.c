@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/app.h"
 #include "run/clock.h"
@@ -12,13 +13,14 @@ enum {
     FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
     FLUSH_WAIT = 20,  /* ms each */
     LATE_MAX = 1,     /* s of absence after which steps are left out */
-    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 2,
+    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 3,
 };
 
 void loop_init(struct loop *l)
 {
     memset(l, 0, sizeof(*l));
     l->wake = TIME_NEVER;
+    l->bell = -1;
 }
 
 struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
@@ -254,7 +256,7 @@ static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n, bool awake
     }
 }
 
-/* The signals, the alarm and the devices; returns how many. */
+/* The signals, the alarm, the devices, and the bell as the last; returns how many. */
 static unsigned loop_wait_network(const struct loop *l, struct pollfd *fds)
 {
     unsigned n = 0;
@@ -266,7 +268,16 @@ static unsigned loop_wait_network(const struct loop *l, struct pollfd *fds)
 
         fds[n++] = (struct pollfd){.fd = device_fd(l->node[i].dev), .events = events};
     }
+    fds[n++] = (struct pollfd){.fd = l->bell, .events = POLLIN};
     return n;
+}
+
+/* What the bell was rung for is looked at in the next turn. */
+static void loop_heard(const struct loop *l)
+{
+    uint64_t n;
+
+    (void)!read(l->bell, &n, sizeof(n));
 }
 
 /* Wait, or with `awake` only look, at everything. True if one of other than devices is ready. */
@@ -287,6 +298,8 @@ static bool loop_wait(struct loop *l, bool awake)
         l->asked = signals_read(l->signals);
     if (fds[1].revents)
         alarm_rung(&l->alarm);
+    if (fds[op_at - 1].revents)
+        loop_heard(l);
     for (unsigned i = op_at; i < tell_at + tell_n; i++)
         ready |= fds[i].revents != 0;
     if (l->op)

@@ -70,6 +70,7 @@ struct loop {
     struct operator* op; /* may be NULL */
     struct signals *signals;
     struct teller *teller; /* may be NULL */
+    int bell;              /* a descriptor that others make readable to wake us, or -1 */
     /* Once per turn, behind the applications: true to leave. It may set `wake`. */
     bool (*decide)(void *arg, struct loop *l);
     void *arg;
