@@ -25,6 +25,10 @@
 
 #include "link/vnet.h"
 
+enum {
+    WHOLE_MAX = 256, /* bytes of a packet that is put together before it is written */
+};
+
 _Static_assert(sizeof(((struct device *)0)->name) == IFNAMSIZ, "a device's name is an interface's");
 
 /* Could `name` be an interface's? As dev_valid_name in the kernel has it. 0, or an error. */
@@ -116,12 +120,18 @@ static bool knows_headers(int fd)
 }
 
 /* Attach, with headers if something is wanted that needs them. 0, or an error. */
-static int attach_for(struct tun *t, const char *name, unsigned wanted)
+static int attach_for(struct tun *t, const char *name, unsigned wanted, bool several)
 {
-    int size = sizeof(struct virtio_net_hdr), err;
+    int size = sizeof(struct virtio_net_hdr), flags, err;
 
     t->headers = wanted && knows_headers(t->fd);
-    err = attach(t->fd, name, IFF_TUN | IFF_NO_PI | (t->headers ? IFF_VNET_HDR : 0), &t->created);
+    flags = IFF_TUN | IFF_NO_PI | (t->headers ? IFF_VNET_HDR : 0);
+    err = attach(t->fd, name, flags | (several ? IFF_MULTI_QUEUE : 0), &t->created);
+    t->several = several;
+    if (err == -EINVAL && !several) { /* it may be one for several: then we have one of them */
+        err = attach(t->fd, name, flags | IFF_MULTI_QUEUE, &t->created);
+        t->several = err == 0;
+    }
     if (err < 0)
         return err;
     if (t->headers && ioctl(t->fd, TUNSETVNETHDRSZ, &size) < 0)
@@ -220,33 +230,51 @@ static int write_error(int error)
     }
 }
 
+/*
+ * The system takes longer over a list of pieces than we over a few bytes, so a small packet is put
+ * together here, and leaves by a plain write.
+ */
+static ssize_t write_whole(int fd, const struct virtio_net_hdr *hdr, size_t hdr_len,
+                           const struct pkt *p)
+{
+    uint8_t whole[sizeof(*hdr) + WHOLE_MAX];
+
+    memcpy(whole, hdr, hdr_len);
+    return write(fd, whole, hdr_len + pkt_flatten(p, whole + hdr_len, WHOLE_MAX));
+}
+
+/* As the pieces lie. */
+static ssize_t write_parts(int fd, struct virtio_net_hdr *hdr, size_t hdr_len, const struct pkt *p)
+{
+    struct iovec iov[1 + PKT_PARTS_MAX] = {{hdr, hdr_len}};
+    int k = 1;
+
+    for (unsigned i = 0; i < p->parts; i++) {
+        /* writev only reads, but its iovec, shared with readv, has no const */
+        iov[k].iov_base = (void *)(uintptr_t)p->part[i].base;
+        iov[k++].iov_len = p->part[i].len;
+    }
+    return hdr_len ? writev(fd, iov, k) : writev(fd, iov + 1, k - 1);
+}
+
 static int tun_write(struct device *d, int64_t now, const struct pkt *p)
 {
     struct tun *t = (struct tun *)d;
-    struct iovec iov[1 + PKT_PARTS_MAX];
-    struct virtio_net_hdr hdr;
-    size_t extra = 0;
-    int k = 0;
+    struct virtio_net_hdr hdr = {0};
+    size_t front = t->headers ? sizeof(hdr) : 0;
     ssize_t n;
 
     (void)now;
     assert(p->parts <= PKT_PARTS_MAX);
     assert(p->gso_size == 0 || cuts(d));
     assert(!(p->marks & PKT_CSUM_PARTIAL) || d->offload & DEVICE_CSUM);
-    if (t->headers) {
+    if (t->headers)
         vnet_fill(&hdr, p);
-        iov[k++] = (struct iovec){&hdr, sizeof(hdr)};
-        extra = sizeof(hdr);
-    }
-    for (unsigned i = 0; i < p->parts; i++) {
-        /* writev only reads, but its iovec, shared with readv, has no const */
-        iov[k].iov_base = (void *)(uintptr_t)p->part[i].base;
-        iov[k++].iov_len = p->part[i].len;
-    }
-    n = writev(t->fd, iov, k);
+    n = p->len <= WHOLE_MAX ? write_whole(t->fd, &hdr, front, p)
+                            : write_parts(t->fd, &hdr, front, p);
     if (n < 0)
         return write_error(errno);
-    return (size_t)n == p->len + extra ? 0 : -EIO;
+    return (size_t)n == p->len + front ? 0 : -EIO;
 }
 
 /* ---- The device ---- */
@@ -297,7 +325,8 @@ static int measure(struct tun *t)
     return 0;
 }
 
-int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool)
+static int open_one(struct tun *t, const char *name, unsigned offload, bool several,
+                    struct buf_pool *pool)
 {
     int err;
 
@@ -314,12 +343,22 @@ int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool 
     if (t->fd < 0)
         err = errno == EPERM ? -EACCES : -errno; /* EPERM: a container's list of devices */
     else
-        err = attach_for(t, name, offload);
+        err = attach_for(t, name, offload, several);
     if (err == 0)
         err = measure(t);
     if (err < 0)
         tun_close(&t->dev);
     return err;
+}
+
+int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool)
+{
+    return open_one(t, name, offload, false, pool);
+}
+
+int tun_open_queue(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool)
+{
+    return open_one(t, name, offload, true, pool);
 }
 
 const char *tun_explain(int error)
