@@ -31,6 +31,7 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
     f->loop.arg = arg;
     f->loop.teller = n->teller.fd >= 0 ? &n->teller : NULL;
     f->loop.step = n->step;
+    f->loop.spin = n->opt->busy_poll;
     loop_add(&f->loop, n->st, n->dev);
     return NODE_GO_ON;
 }

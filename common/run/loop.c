@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "app/app.h"
@@ -32,22 +33,34 @@ struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
 
 /* ---- In ---- */
 
-/* Read a batch and input each packet. 0, or an error that ends the loop. */
-static int loop_input(struct loop *l, struct loop_node *n)
+/* Read some packets, and input each. How many, or an error that ends the loop. */
+static int loop_batch(struct loop *l, struct loop_node *n, int most)
 {
-    for (unsigned i = 0; i < LOOP_READ_BATCH; i++) {
+    for (int i = 0; i < most; i++) {
         int r = device_read(n->dev, l->now, &n->in);
 
-        if (r == 0)
-            return 0;
-        if (r < 0)
-            return r;
+        if (r <= 0)
+            return r < 0 ? r : i;
         if (r != DEVICE_LOST)
             stack_input(n->st, l->now, &n->in);
         buf_unref(n->in.part[0].buf);
     }
-    l->busy = true;
-    return 0;
+    return most;
+}
+
+/* A batch. How many packets it had, or an error that ends the loop. */
+static int loop_input(struct loop *l, struct loop_node *n)
+{
+    bool first_only = n->alone % LOOP_ALONE != 0 && l->step == 0 && device_fd(n->dev) >= 0;
+    int got = loop_batch(l, n, first_only ? 1 : LOOP_READ_BATCH);
+
+    if (got == LOOP_READ_BATCH)
+        l->busy = true;
+    if (got > 0) {
+        l->last = l->now;
+        n->alone = got == 1 ? n->alone + 1 : 0;
+    }
+    return got;
 }
 
 static void loop_dispatch(struct loop_node *n)
@@ -92,6 +105,7 @@ static bool loop_write(struct loop *l, struct loop_node *n)
         n->write_error = r;
         n->write_lost++;
     }
+    l->last = l->now;
     return true;
 }
 
@@ -162,6 +176,28 @@ static int64_t loop_clock(const struct loop *l)
     return loop_is_settled(l) ? time_min(t, l->now + l->step) : l->now;
 }
 
+/*
+ * A batch of each node, at the instant at which it is read. If nothing is there, read again until
+ * something is, or until l->until. 0, or an error that ends the loop.
+ */
+static int loop_listen(struct loop *l)
+{
+    int got = 0;
+
+    for (;;) {
+        for (unsigned i = 0; i < l->nodes; i++) {
+            int r = loop_input(l, &l->node[i]);
+
+            if (r < 0)
+                return r;
+            got += r;
+        }
+        if (got || l->now >= l->until)
+            return 0;
+        l->now = loop_clock(l);
+    }
+}
+
 void loop_start(struct loop *l)
 {
     int64_t t = clock_now(), left = l->step ? l->step - t % l->step : 0;
@@ -173,6 +209,7 @@ void loop_start(struct loop *l)
     if (l->step)
         l->now -= l->now % l->step;
     l->settled = l->now - 1;
+    l->last = l->look_at = l->until = l->now;
 }
 
 /* ---- Sleep ---- */
@@ -190,11 +227,22 @@ static int64_t loop_deadline(const struct loop *l)
     return at;
 }
 
-/* Wait until something is to be done. The clock is read again, for a sleep that ends in time. */
-static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n)
+/* Is there no time to sleep now? */
+static bool loop_is_awake(const struct loop *l)
 {
-    int64_t at = l->busy ? l->now : loop_is_settled(l) ? l->now + l->step : loop_deadline(l);
-    int64_t left = at == TIME_NEVER ? 0 : time_max(0, at - (l->busy ? l->now : clock_now()));
+    if (l->busy || l->step)
+        return l->busy;
+    for (unsigned i = 0; i < l->nodes; i++)
+        if (l->node[i].held)
+            return false;
+    return l->spin && l->now < l->last + l->spin;
+}
+
+/* Wait until something is to be done. The clock is read again, for a sleep that ends in time. */
+static void loop_poll(const struct loop *l, struct pollfd *fds, unsigned n, bool awake)
+{
+    int64_t at = awake ? l->now : loop_is_settled(l) ? l->now + l->step : loop_deadline(l);
+    int64_t left = at == TIME_NEVER ? 0 : time_max(0, at - (awake ? l->now : clock_now()));
     struct timespec ts = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
 
     if (ppoll(fds, n, at == TIME_NEVER ? NULL : &ts, NULL) < 0) {
@@ -217,24 +265,44 @@ static unsigned loop_wait_network(const struct loop *l, struct pollfd *fds)
     return n;
 }
 
-static void loop_sleep(struct loop *l)
+/* Wait, or with `awake` only look, at everything. True if one of other than devices is ready. */
+static bool loop_wait(struct loop *l, bool awake)
 {
     struct pollfd fds[FDS_MAX];
     unsigned n = loop_wait_network(l, fds), op_at = n, op_n = 0, tell_at, tell_n = 0;
-    bool all = !loop_is_settled(l); /* else what people do waits for the next step */
+    bool all = !loop_is_settled(l), ready; /* else what people do waits for the next step */
 
     if (l->op && all)
         op_n = operator_wait(l->op, fds + n);
     tell_at = op_at + op_n;
     if (l->teller && all)
         tell_n = teller_wait(l->teller, fds + tell_at);
-    loop_poll(l, fds, tell_at + tell_n);
-    if (fds[0].revents)
+    loop_poll(l, fds, tell_at + tell_n, awake);
+    ready = fds[0].revents;
+    if (ready)
         l->asked = signals_read(l->signals);
+    for (unsigned i = op_at; i < tell_at + tell_n; i++)
+        ready |= fds[i].revents != 0;
     if (l->op)
         operator_woken(l->op, fds + op_at, op_n);
     if (l->teller && all)
         teller_woken(l->teller, fds + tell_at, tell_n);
+    return ready;
+}
+
+/* After a turn: sleep until there is something to do, or say until when the next one spins. */
+static void loop_rest(struct loop *l)
+{
+    bool awake = loop_is_awake(l);
+
+    if (!awake || l->step || l->now >= l->look_at) {
+        l->look_at = l->now + (loop_wait(l, awake) ? 0 : LOOP_LOOK * USEC);
+        if (awake && !l->busy)
+            sched_yield(); /* the one we wait for may have no other processor than ours */
+    }
+    l->until = l->now;
+    if (awake && !l->busy)
+        l->until = time_min(time_min(l->last + l->spin, l->look_at), loop_deadline(l));
 }
 
 /* A new step begins: what have people done meanwhile? */
@@ -256,17 +324,15 @@ static void loop_look(struct loop *l)
 static int loop_turn(struct loop *l, bool *ret_leave)
 {
     int64_t before = l->now;
+    int r;
 
     l->now = loop_clock(l);
     l->busy = false;
     if (l->step && l->now != before)
         loop_look(l);
-    for (unsigned i = 0; i < l->nodes; i++) {
-        int r = loop_input(l, &l->node[i]);
-
-        if (r < 0)
-            return r;
-    }
+    r = loop_listen(l);
+    if (r < 0)
+        return r;
     if (loop_is_settled(l))
         return 0;
     for (unsigned i = 0; i < l->nodes; i++) {
@@ -299,6 +365,6 @@ int loop_run(struct loop *l)
             loop_flush(l);
             return 0;
         }
-        loop_sleep(l);
+        loop_rest(l);
     }
 }

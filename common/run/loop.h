@@ -11,6 +11,19 @@
  * clock is made of, and if there is only one and it gets lost, all stands still. It is also faster:
  * the other end works while we do.
  *
+ * A read that finds nothing is a system call, too, and what came alone is followed by nothing most
+ * of the time. So after a batch of one packet the next ends with its first, but for one in
+ * LOOP_ALONE; the wait behind it tells as well whether there is more.
+ *
+ * Waking up takes longer than all the rest of a round trip. So a loop that was told to (`spin`)
+ * does not sleep for so long after the last packet, but reads the devices again and again, and
+ * leaves that only for what is due: a deadline, or a look at what else there is to wait for
+ * (people, signals, whoever asks). That look is a system call, and so is made from time to time
+ * only, while there is something to do or the loop spins; but again at once when it has found
+ * something. Spinning costs a processor, and where the other node has to share it, waiting for its
+ * packet would keep it from being sent: so behind each such look the processor is offered to
+ * others.
+ *
  * A run that is to be repeated has a clock that moves in steps (`step`): all nodes of the machine
  * see the same instants, the multiples of a step, and within one each does what is due and then
  * only reads what arrives, which its device holds back until the next step (link/impair.h). So the
@@ -33,6 +46,8 @@ enum {
     LOOP_NODES_MAX = 2,
     LOOP_READ_BATCH = 8,    /* packets read before anything is answered */
     LOOP_WRITE_BATCH = 256, /* packets written before the device is read again */
+    LOOP_ALONE = 8,         /* in so many batches of one packet, one read looks for a second */
+    LOOP_LOOK = 50,         /* us between two looks at all that is no device, while it is awake */
 };
 
 struct loop_node {
@@ -41,6 +56,7 @@ struct loop_node {
     /* Called with each event before its application is; may be NULL. */
     void (*event)(void *arg, struct stack *st, const struct stack_event *ev);
     void *arg;
+    unsigned alone;      /* batches of one packet in a row */
     bool held;           /* `out` waits for the device */
     int write_error;     /* the latest error of a write other than -EAGAIN; 0: none */
     uint64_t write_lost; /* packets that the device refused */
@@ -56,6 +72,10 @@ struct loop {
     /* Once per turn, behind the applications: true to leave. It may set `wake`. */
     bool (*decide)(void *arg, struct loop *l);
     void *arg;
+    int64_t spin;     /* ns to go on reading behind the last packet before it sleeps; 0: none */
+    int64_t last;     /* when the last packet was read or written */
+    int64_t look_at;  /* while it is awake: when to look at what is no device */
+    int64_t until;    /* the next turn goes on reading until then, if nothing comes */
     int64_t step;     /* ns by which the clock moves; 0: it runs on */
     int64_t settled;  /* with steps: the instant at which there is nothing left to do */
     int64_t now;      /* of this turn */

@@ -142,6 +142,9 @@ static int node_words(const struct program *prog, struct node_options *opt)
     if (choice_take(prog, opt->cc, opt->without, &tried) != NODE_GO_ON ||
         node_lab_options(prog, opt) != NODE_GO_ON)
         return EXIT_USAGE;
+    if (opt->busy_poll && opt->step)
+        return usage_error(prog, "--busy-poll does not go with --seed, whose clock moves in steps "
+                                 "(--step 0 lets it run on)");
     return offload_parse(prog, opt->offload, opt->impair || opt->step, &opt->leave);
 }
 

@@ -28,7 +28,8 @@ enum {
     NODE_GO_ON = -1,
     NODE_PORT = 8000, /* of a session, unless told otherwise */
     NODE_SECONDS_MAX = 24 * 3600,
-    NODE_STEP = 10, /* ms: of the clock in a run with a seed, unless told otherwise */
+    NODE_BUSY_MAX = 60, /* s of waiting awake */
+    NODE_STEP = 10,     /* ms: of the clock in a run with a seed, unless told otherwise */
 };
 
 #define NODE_NO_SEED UINT32_MAX
@@ -59,6 +60,7 @@ struct node_options {
     uint32_t dscp, ttl;                               /* ttl 0: the stack's default */
     const char *offload;                              /* what was said of it, or NULL */
     struct offload_choice leave;                      /* ... and what it means */
+    int64_t busy_poll;                                /* ns; 0: none */
     const char *impair;                               /* rules, or NULL */
     struct rules rules;                               /* what they say */
     uint32_t seed;                                    /* NODE_NO_SEED: none was given */
@@ -230,6 +232,14 @@ struct node_options {
          .help = "What is left to the TUN: some of csum (checksums), tso4 and tso6 (segments of "  \
                  "up to 64 KiB, over IPv4 and IPv6) with commas between them, auto or off. "       \
                  "Without it auto: all that the kernel has, but off with --impair or --seed."},    \
+        {.name = "busy-poll",                                                                      \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(busy_poll),                                                         \
+         .max = NODE_BUSY_MAX * SEC,                                                               \
+         .help = "Read the TUN again and again for so long after the last packet, as in 200us, "   \
+                 "before sleeping: an answer comes much sooner, and a processor is busy with "     \
+                 "waiting. Without it there is no waiting awake."},                                \
         {.name = "impair",                                                                         \
          .arg = "RULES",                                                                           \
          .kind = OPTION_LIST,                                                                      \

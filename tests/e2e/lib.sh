@@ -8,13 +8,14 @@
 #
 # Results are lines that tests/run.sh counts: "ok - ...", "not ok - ...", "skip - ... # WHY".
 # BIN says which build to test: build/bin (the default), or build/asan/bin. OFFLOAD, if it is not empty, is
-# what the usual host and peer are told by --offload.
+# what the usual host and peer are told by --offload; BUSY the same of --busy-poll.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 BIN=${BIN:-build/bin}
 OFFLOAD=${OFFLOAD-}
+BUSY=${BUSY-}
 NAME=$(basename "$0" .sh)
 case $0 in */bench/*) NAME=bench-$NAME ;; esac
 
@@ -248,7 +249,7 @@ can_speak()
 peer_start()
 {
     rm -f "$WORK/peer.err" # what the last one said is not this one's
-    "$BIN/peer" ${OFFLOAD:+--offload "$OFFLOAD"} "$@" tun1 $peer_side/$prefix $host_at </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
+    "$BIN/peer" ${OFFLOAD:+--offload "$OFFLOAD"} ${BUSY:+--busy-poll "$BUSY"} "$@" tun1 $peer_side/$prefix $host_at </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
     peer=$!
     wait_for 5 grep -q " ready on " "$WORK/peer.err" && return
     not_ok "peer starts" "$(cat "$WORK/peer.err")"
@@ -258,7 +259,7 @@ peer_start()
 # host [OPTION...]: the usual host, in the foreground.
 host()
 {
-    "$BIN/host" ${OFFLOAD:+--offload "$OFFLOAD"} "$@" tun0 $host_side/$prefix $peer_at
+    "$BIN/host" ${OFFLOAD:+--offload "$OFFLOAD"} ${BUSY:+--busy-poll "$BUSY"} "$@" tun0 $host_side/$prefix $peer_at
 }
 
 # peer_tells FILE: what peer knows about itself, from its status page; false if it does not answer.

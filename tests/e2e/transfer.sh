@@ -17,12 +17,12 @@ carry()
 {
     local start status
 
-    "$BIN/peer" --session cat --once tun1 10.0.1.1/24 10.0.0.7 <"$3" >"$WORK/at-peer" \
+    "$BIN/peer" ${BUSY:+--busy-poll "$BUSY"} --session cat --once tun1 10.0.1.1/24 10.0.0.7 <"$3" >"$WORK/at-peer" \
         2>"$WORK/peer.err" &
     peer=$!
     wait_for 5 answers 10.0.1.5
     start=$(date +%s%N)
-    timeout 60 "$BIN/host" tun0 10.0.0.1/24 10.0.1.5 <"$2" >"$WORK/at-host" 2>"$WORK/host.err"
+    timeout 60 "$BIN/host" ${BUSY:+--busy-poll "$BUSY"} tun0 10.0.0.1/24 10.0.1.5 <"$2" >"$WORK/at-host" 2>"$WORK/host.err"
     status=$?
     echo "    $1: $((($(date +%s%N) - start) / 1000000)) ms"
     wait_for 10 gone $peer || stop $peer
@@ -42,4 +42,24 @@ is "there and back: host exits 0" $? 0
 is "there and back: equal" "$(sum "$WORK/back")" "$(sum "$WORK/ours")"
 stop $peer
 is "peer exits 0" $? 0
+
+# The same while both wait awake (--busy-poll); but when nothing comes any more, they sleep.
+used() { awk '{ print $14 + $15 }' /proc/$peer/stat; } # hundredths of a second
+BUSY=5ms
+peer_start
+host <"$WORK/ours" >"$WORK/back" 2>"$WORK/host.err"
+is "there and back, awake: host exits 0" $? 0
+is "there and back, awake: equal" "$(sum "$WORK/back")" "$(sum "$WORK/ours")"
+sleep 0.05
+before=$(used)
+sleep 0.3
+check "peer sleeps when there is nothing to wait for" test $(($(used) - before)) -lt 10
+stop $peer
+is "peer that waits awake exits 0" $? 0
+for value in x -1 61 1m; do
+    BUSY=$value host </dev/null >"$WORK/host.out" 2>"$WORK/host.err"
+    is "--busy-poll $value: a word, and exit 2" "$? $(wc -l <"$WORK/host.err")" "2 1"
+done
+BUSY=1ms host --seed 1 </dev/null >"$WORK/host.out" 2>"$WORK/host.err"
+is "--busy-poll and a clock that moves in steps: a word, and exit 2" "$? $(wc -l <"$WORK/host.err")" "2 1"
 finish

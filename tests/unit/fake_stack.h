@@ -50,6 +50,7 @@ struct stack {
     unsigned listed; /* connections that stack_next_conn tells, all alike */
     /* doors */
     unsigned inputs, ticks, out_n, out_at;
+    int64_t input_at;     /* of the latest */
     struct slice payload; /* of each packet that leaves, if there is one */
     int64_t deadline;
 };
@@ -293,8 +294,9 @@ uint64_t stack_copied(const struct stack *st)
 
 enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)
 {
-    (void)now, (void)p;
+    (void)p;
     st->inputs++;
+    st->input_at = now;
     return REASON_NONE;
 }
 

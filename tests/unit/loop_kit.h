@@ -19,10 +19,12 @@
 
 struct fake_device {
     struct device dev;
-    unsigned to_read;  /* packets that wait */
-    unsigned refusals; /* writes that are to be told -EAGAIN */
-    int write_error;   /* what other writes are told */
-    int read_error;    /* what a read says when nothing waits */
+    unsigned to_read;     /* packets that wait */
+    unsigned empty_reads; /* reads that find nothing before those */
+    unsigned reads;       /* so many there were */
+    unsigned refusals;    /* writes that are to be told -EAGAIN */
+    int write_error;      /* what other writes are told */
+    int read_error;       /* what a read says when nothing waits */
     unsigned written_n;
     uint8_t written[FAKE_PACKETS];
     int pipe[2]; /* something to poll that is always writable */
@@ -33,6 +35,11 @@ static struct fake_device dev;
 static int dev_read(struct device *d, int64_t now, struct pkt *ret)
 {
     (void)d, (void)now;
+    dev.reads++;
+    if (dev.empty_reads) {
+        dev.empty_reads--;
+        return 0;
+    }
     if (dev.to_read == 0)
         return dev.read_error;
     dev.to_read--;
