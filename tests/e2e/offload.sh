@@ -46,7 +46,7 @@ copied() # NODE FILE BYTES: so many of those in FILE, which is less than one in 
 }
 counter=
 [ "$BIN" != build/bin ] || # what the sanitizers are built into cannot be preloaded
-    { cc -shared -fPIC -fno-builtin -O2 -o "$WORK/copies.so" tests/tools/preload/copies.c && counter=$WORK/copies.so; }
+    { cc -D_GNU_SOURCE -shared -fPIC -fno-builtin -O2 -o "$WORK/copies.so" tests/tools/preload/copies.c && counter=$WORK/copies.so; }
 OFFLOAD=auto LD_PRELOAD=$counter COPIES_TO=$WORK/copies peer_start
 OFFLOAD=auto LD_PRELOAD=$counter COPIES_TO=$WORK/copies host --json <"$file" 2>"$WORK/host.json" | sha256sum |
     cut -d' ' -f1 >"$WORK/back"

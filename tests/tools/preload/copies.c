@@ -3,7 +3,6 @@
  * for the functions that copy, counts, and has the library do it. At the end of program NAME the
  * number is in the file $COPIES_TO.NAME. What the C library copies for itself is not seen.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
