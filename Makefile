@@ -18,6 +18,7 @@
 #   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
 #   make units, lint, format, conformance                            parts of the work on it
 #   make bench        how fast, beside the device, kernel TCP and lwIP; QUICK=1 in a minute
+#   make many         a million connections between two nodes, or N=...
 #   make soak         the simulator for long: a million seeds, or SEEDS=FROM..TO
 #   make matrix       tests/sim/matrix.txt anew: simulated goodput, which `make test` compares;
 #   make pictures     those of docs/congestion.md, from that
@@ -25,8 +26,8 @@
 #                     ONLY=NAME tries one
 #   make fuzz         libFuzzer (clang) for RUNS executions, a million; FUZZ=NAME is one fuzzer
 #
-#   BUILD=release (the default), debug, or asan: each has its own folder under build/; V=1 shows
-#   each command whole. `build` and `clean` never touch the network.
+#   BUILD=release (the default), debug, asan, or tsan: each has its own folder under build/; V=1
+#   shows each command whole. `build` and `clean` never touch the network.
 
 BUILD ?= release
 O     := build/$(BUILD)
@@ -41,6 +42,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 MODE_release := -O2 -g
 MODE_debug   := -O0 -g3
 MODE_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+MODE_tsan    := -O1 -g -fsanitize=thread
 
 # For libFuzzer, which is clang's: with the sanitizers, and without them for sheer numbers.
 MODE_fuzz    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -173,6 +175,8 @@ bench: deps
 	$(AGAIN) build $(BENCH_BIN) $(O)/tools/ksock $(O)/tools/delay
 	@tests/bench/speed.sh $(if $(QUICK),quick)
 	$(if $(QUICK),,@tests/bench/loss.sh)
+many: build $(O)/bench/client
+	@tests/bench/many.sh $(N)
 lint: $(LIB)
 	@tests/lint.sh $(O)
 # SEEDS=FROM..TO; stops at the first failures, each with the command that replays it.
@@ -242,6 +246,6 @@ clean:
 
 # Keep the objects of tests.
 .SECONDARY:
-.PHONY: all build help tests-build units deps demo test bench lint soak mutants matrix pictures format conformance network \
+.PHONY: all build help tests-build units deps demo test bench many lint soak mutants matrix pictures format conformance network \
         clean_network preroute clean_preroute forwarding clean_forwarding setcap view_network run-host run-peer \
         trace-host install uninstall clean

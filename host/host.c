@@ -14,7 +14,6 @@
 enum {
     HOST_NUMBER = 7,       /* ours in the subnet, unless --local says otherwise */
     CONNECT_TIMEOUT = 180, /* s, unless told otherwise */
-    LOAD_MAX = 16000,      /* connections: ports from 49152 on, and places in the stack's table */
     LOAD_BYTES = 1024,
 };
 
@@ -61,9 +60,10 @@ static const struct option_spec options[] = {
      .kind = OPTION_U32,
      .offset = offsetof(struct host_options, connections),
      .min = 1,
-     .max = LOAD_MAX,
+     .max = NODE_CONNS_MAX,
      .help = "Instead of a session: open N connections at once, send a known pattern on each, "
-             "check that it is echoed, and close them all."},
+             "check that it is echoed, and close them all. Each --local is good for 64512; peer "
+             "needs --max-connections for more than 16384."},
     {.name = "bytes",
      .arg = "N",
      .kind = OPTION_U32,
@@ -124,7 +124,7 @@ static int open_in_memory(struct host *h)
     if (code != NODE_GO_ON)
         return code;
     if (services_start(&h->services, h->far.st, &far->local, SESSION_ECHO, (uint16_t)far->port,
-                       &h->far.input) < 0) {
+                       far->max_conns, &h->far.input) < 0) {
         report_error(&h->node.report, "the peer in this process could not start its services");
         return EXIT_FAILED;
     }
@@ -153,9 +153,16 @@ int main(int argc, char **argv)
         return usage_error(&program, "--bytes goes with --connections; a session sends its input");
     if (h.opt.connections && tool_asked(&h.opt.tool))
         return usage_error(&program, "--connections is a mode of its own");
+    code = load_check(&program, &h.opt.node, h.opt.connections);
+    if (code != NODE_GO_ON)
+        return code;
     code = tool_options_check(&program, &h.opt.node, &h.opt.tool);
     if (code != NODE_GO_ON)
         return code;
+    if (h.opt.node.queues > 1 && h.opt.in_memory)
+        return usage_error(&program, "--in-memory does not go with --queues: a wire has one");
+    if (h.opt.node.queues > 1)
+        return load_run_team(&program, &h.opt.node, h.opt.connections, h.opt.bytes);
     far = h.opt.in_memory ? &h.far : NULL;
     code = far ? open_in_memory(&h) : node_open(&h.node, &program, &h.opt.node);
     if (code != NODE_GO_ON)

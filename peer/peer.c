@@ -2,12 +2,8 @@
  * peer: a server on a TCP/IP stack of its own. It attaches to a TUN and serves a session and the
  * small services until it is told to stop.
  */
-#include <string.h>
-
 #include "run/choice.h"
-#include "run/exit.h"
-#include "run/life.h"
-#include "run/services.h"
+#include "run/server.h"
 
 enum {
     PEER_NUMBER = 5, /* ours in the subnet, unless --local says otherwise */
@@ -17,18 +13,6 @@ struct peer_options {
     struct node_options node; /* first: node_options_parse fills both */
     const char *session;
     bool once;
-};
-
-struct peer {
-    struct peer_options opt;
-    enum session_kind session;
-    struct node node;
-    struct life life;
-    struct services services;
-    bool closing;       /* services are stopped */
-    bool session_ended; /* a session connection is over */
-    bool end_told;      /* of a chat's input */
-    bool operator_lost; /* standard input or output failed */
 };
 
 static const struct option_spec options[] = {
@@ -76,120 +60,27 @@ static const struct program program = {
     .options = options,
 };
 
-static void peer_event(void *arg, struct stack *st, const struct stack_event *ev)
-{
-    struct peer *p = arg;
-    bool midway = ev->kind == EV_URGENT || ev->kind == EV_ERROR;
-    struct stack_conn_status c;
-
-    if (!midway && ev->kind != EV_ACCEPTED && ev->kind != EV_CLOSED)
-        return;
-    if (stack_status(st, ev->conn, &c) < 0)
-        return;
-    if (midway) {
-        if (p->session == SESSION_CAT || p->opt.node.json || p->opt.node.verbose)
-            report_on_the_way(&p->node.report, &c, ev);
-        return;
-    }
-    services_tell(&p->services, ev, &c, p->life.loop.now);
-    if (ev->kind == EV_CLOSED && c.local_port == p->opt.node.port)
-        p->session_ended = true;
-}
-
-/* Without its operator, who reads our output and types our input, a chat is over. */
-static void peer_watch_operator(struct peer *p, struct loop *l)
-{
-    int error = l->output_error ? l->output_error : p->life.op.in_error;
-
-    if (p->session == SESSION_CHAT && p->life.op.in_ended && !p->end_told) {
-        p->end_told = true;
-        report_line(&p->node.report, "end of input; you can still read");
-    }
-    if (!error || p->operator_lost)
-        return;
-    report_error(&p->node.report, "%s failed: %s; stopping",
-                 l->output_error ? "writing standard output" : "reading standard input",
-                 strerror(-error));
-    p->operator_lost = p->life.quit = true;
-}
-
-static bool peer_decide(void *arg, struct loop *l)
-{
-    struct peer *p = arg;
-
-    if (p->opt.once && p->session_ended)
-        p->life.quit = true;
-    peer_watch_operator(p, l);
-    if (life_turn(&p->life))
-        return true;
-    l->wake = time_min(l->wake, services_tell_rest(&p->services, l->now));
-    if (!p->life.stopping)
-        return false;
-    if (!p->closing) {
-        p->closing = true;
-        services_stop(&p->services, p->node.st);
-        life_close_all(p->node.st);
-    }
-    return !p->life.forced && !life_output_pending(&p->life) && life_open_conns(p->node.st) == 0;
-}
-
-static int peer_serve(struct peer *p)
-{
-    char text[ADDR_TEXT_MAX];
-    int r = services_start(&p->services, p->node.st, &p->node.local, p->session,
-                           (uint16_t)p->opt.node.port, &p->node.input);
-
-    if (r < 0) {
-        report_error(&p->node.report, "the services could not start: %s", strerror(-r));
-        return EXIT_FAILED;
-    }
-    services_watch(&p->services, &p->node.report);
-    if (p->session == SESSION_CHAT)
-        life_operator(&p->life, &p->services.chat.console);
-    p->services.cat.urgent = p->opt.node.urgent;
-    if (p->session == SESSION_CAT)
-        life_operator(&p->life, &p->services.cat.console);
-    p->life.loop.node[0].event = peer_event;
-    p->life.loop.node[0].arg = p;
-    r = life_settle(&p->life);
-    if (r != NODE_GO_ON)
-        return r;
-    report_ready(&p->node.report, &p->node.local, p->opt.node.tun, p->services.list, p->services.n);
-    report_line(&p->node.report, "waiting for %s; others are served too",
-                addr_format(&p->opt.node.remote, text));
-    r = life_run(&p->life);
-    services_tell_rest(&p->services, TIME_NEVER);
-    if (r != EXIT_DONE)
-        return r;
-    if (!p->life.quit)
-        report_line(&p->node.report,
-                    p->life.forced ? "stopped; what was still open is reset" : "stopped");
-    return p->life.forced || p->operator_lost ? EXIT_FAILED : EXIT_DONE;
-}
-
 int main(int argc, char **argv)
 {
-    static struct peer p;
+    static struct peer_options opt;
+    struct server_options how;
     int code;
 
     node_prepare_descriptors();
-    node_options_default(&p.opt.node);
-    p.opt.node.tun = "tun1"; /* for --status */
-    p.opt.session = "echo";
-    code = node_options_parse(&program, &p.opt.node, PEER_NUMBER, argc, argv);
+    node_options_default(&opt.node);
+    opt.node.tun = "tun1"; /* for --status */
+    opt.session = "echo";
+    code = node_options_parse(&program, &opt.node, PEER_NUMBER, argc, argv);
     if (code != NODE_GO_ON)
         return code;
-    if (session_parse(p.opt.session, &p.session) < 0)
+    if (session_parse(opt.session, &how.session) < 0)
         return usage_error(&program, "--session '%s' is none of echo, discard, chargen, chat, cat",
-                           p.opt.session);
-    code = node_open(&p.node, &program, &p.opt.node);
-    if (code == NODE_GO_ON)
-        code = life_begin(&p.life, &p.node, peer_decide, &p);
-    if (code != NODE_GO_ON)
-        return code;
-    code = peer_serve(&p);
-    life_end(&p.life);
-    code = node_close(&p.node, code);
-    report_summary(&p.node.report, p.node.st, p.opt.node.tun, code);
-    return code;
+                           opt.session);
+    how.once = opt.once;
+    if (opt.node.queues > 1 &&
+        (how.once || how.session == SESSION_CHAT || how.session == SESSION_CAT))
+        return usage_error(&program,
+                           "%s does not go with --queues: each queue has sessions of its own",
+                           how.once ? "--once" : "an operator's session");
+    return server_run(&program, &opt.node, &how);
 }

@@ -64,19 +64,17 @@ static void html_row(struct text *t, const struct stack_conn_status *c)
 static void html_conns(struct text *t, const struct stack *st, size_t behind)
 {
     struct stack_conn_status c;
-    uint32_t cursor = 0, left_out = 0;
+    uint32_t cursor = 0, shown = 0, all = stack_totals(st)->conns;
 
     text_add(t, "<h2>Connections</h2>\n<div><table>\n<tr><th>local<th>remote<th>state<th>bytes in"
                 "<th>bytes out<th>retransmits<th>srtt, ms<th>age, s\n");
-    while (stack_next_conn(st, &cursor, &c)) {
-        if (room_for_row(t, behind))
-            html_row(t, &c);
-        else
-            left_out++;
+    while (room_for_row(t, behind) && stack_next_conn(st, &cursor, &c)) {
+        html_row(t, &c);
+        shown++;
     }
     text_add(t, "</table></div>\n");
-    if (left_out)
-        text_add(t, "<p>and %" PRIu32 " more</p>\n", left_out);
+    if (shown < all)
+        text_add(t, "<p>and %" PRIu32 " more</p>\n", all - shown);
 }
 
 void http_page_html(struct text *t, const char *node, const struct stack *st)
@@ -103,21 +101,17 @@ void http_page_html(struct text *t, const char *node, const struct stack *st)
 void http_page_json(struct text *t, const char *node, const struct stack *st)
 {
     struct stack_conn_status c;
-    uint32_t cursor = 0, shown = 0, left_out = 0;
+    uint32_t cursor = 0, shown = 0;
 
     text_add(t, "{\"node\":\"%s\",\"totals\":", node);
     status_json_totals(t, st);
     text_add(t, ",\"counters\":");
     status_json_counters(t, st);
     text_add(t, ",\"connections\":[");
-    while (stack_next_conn(st, &cursor, &c)) {
-        if (!room_for_row(t, 0)) {
-            left_out++;
-            continue;
-        }
+    while (room_for_row(t, 0) && stack_next_conn(st, &cursor, &c)) {
         text_add(t, "%s", shown ? "," : "");
         status_json(t, &c);
         shown++;
     }
-    text_add(t, "],\"left_out\":%" PRIu32 "}\n", left_out);
+    text_add(t, "],\"left_out\":%" PRIu32 "}\n", stack_totals(st)->conns - shown);
 }

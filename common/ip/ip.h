@@ -14,7 +14,7 @@
 #include "wire/ip.h"
 
 enum {
-    IP_LOCALS_MAX = 8,
+    IP_LOCALS_MAX = 32,
     IP_OUT_RING = 512,  /* packets; a power of two */
     IP_OUT_L4_MAX = 40, /* bytes: a SYN-ACK with all its options is the longest */
 };

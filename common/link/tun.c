@@ -116,12 +116,18 @@ static bool knows_headers(int fd)
 }
 
 /* Attach, with headers if something is wanted that needs them. 0, or an error. */
-static int attach_for(struct tun *t, const char *name, unsigned wanted)
+static int attach_for(struct tun *t, const char *name, unsigned wanted, bool several)
 {
-    int size = sizeof(struct virtio_net_hdr), err;
+    int size = sizeof(struct virtio_net_hdr), flags, err;
 
     t->headers = wanted && knows_headers(t->fd);
-    err = attach(t->fd, name, IFF_TUN | IFF_NO_PI | (t->headers ? IFF_VNET_HDR : 0), &t->created);
+    flags = IFF_TUN | IFF_NO_PI | (t->headers ? IFF_VNET_HDR : 0);
+    err = attach(t->fd, name, flags | (several ? IFF_MULTI_QUEUE : 0), &t->created);
+    t->several = several;
+    if (err == -EINVAL && !several) { /* it may be one for several: then we have one of them */
+        err = attach(t->fd, name, flags | IFF_MULTI_QUEUE, &t->created);
+        t->several = err == 0;
+    }
     if (err < 0)
         return err;
     if (t->headers && ioctl(t->fd, TUNSETVNETHDRSZ, &size) < 0)
@@ -297,7 +303,8 @@ static int measure(struct tun *t)
     return 0;
 }
 
-int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool)
+static int open_one(struct tun *t, const char *name, unsigned offload, bool several,
+                    struct buf_pool *pool)
 {
     int err;
 
@@ -314,12 +321,22 @@ int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool 
     if (t->fd < 0)
         err = errno == EPERM ? -EACCES : -errno; /* EPERM: a container's list of devices */
     else
-        err = attach_for(t, name, offload);
+        err = attach_for(t, name, offload, several);
     if (err == 0)
         err = measure(t);
     if (err < 0)
         tun_close(&t->dev);
     return err;
+}
+
+int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool)
+{
+    return open_one(t, name, offload, false, pool);
+}
+
+int tun_open_queue(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool)
+{
+    return open_one(t, name, offload, true, pool);
 }
 
 const char *tun_explain(int error)

@@ -29,6 +29,7 @@ struct tun {
     struct device dev; /* dev.name is the interface's name, dev.mtu its MTU when last looked at */
     int fd;
     bool created; /* it did not exist and was created; it is down and has no address */
+    bool several; /* it was made for several queues, of which this is one */
     bool headers; /* a virtio-net header stands in front of each packet */
     struct intake intake;
 };
@@ -36,15 +37,17 @@ struct tun {
 /*
  * Attach to the TUN interface `name`, or create it, and make *t the device &t->dev that reads into
  * `pool`'s buffers. `offload` is what is wanted, of enum device_offload; what the kernel has of it
- * is in t->dev.offload afterwards, and 0 if it has none. Segmentation needs DEVICE_CSUM. Returns 0,
- * or with *t closed:
+ * is in t->dev.offload afterwards, and 0 if it has none. Segmentation needs DEVICE_CSUM. A TUN that
+ * was made for several queues is attached to, too; then the kernel does not keep others from it.
+ * Returns 0, or with *t closed:
  *   -ENAMETOOLONG     the name is longer than 15 bytes
  *   -EILSEQ           the name is empty or has a byte that no interface name may have
  *   -ENOENT, -ENODEV, -ENXIO   there is no /dev/net/tun, or no driver behind it
  *   -EACCES           /dev/net/tun may not be opened
  *   -EPERM            no privilege to attach to this TUN or to create one
  *   -EBUSY            another process has it open
- *   -EINVAL           the name belongs to another kind of device, or to a TUN with several queues
+ *   -EINVAL           the name belongs to another kind of device, or a queue of several was asked
+ *                     for and the TUN was not made for that
  *   -EMSGSIZE         the pool's buffers are smaller than the interface's MTU, or than
  *                     DEVICE_PACKET_MAX where super-segments are read
  * or whatever else the system said (-EMFILE, -ENOMEM).
@@ -54,6 +57,11 @@ struct tun {
  * packet. Packets with marks of what dev.offload does not have are a bug, and stop.
  */
 int tun_open(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool);
+/*
+ * One queue of several, each opened so (IFF_MULTI_QUEUE). The kernel delivers what belongs to a
+ * flow to the queue that its last packet was written to, and else to any.
+ */
+int tun_open_queue(struct tun *t, const char *name, unsigned offload, struct buf_pool *pool);
 
 /* Cause and next step, without a full stop, for a negative errno that tun_open returned. */
 const char *tun_explain(int error);

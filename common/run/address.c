@@ -150,3 +150,23 @@ bool cidr_host_number(const struct cidr *net, uint32_t number, struct addr *ret_
     *ret_addr = a;
     return true;
 }
+
+unsigned cidrs_like(const struct cidr_list *list, const struct addr *a)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < list->n; i++)
+        n += addr_is_v4(&list->at[i].addr) == addr_is_v4(a);
+    return n;
+}
+
+const struct addr *cidrs_next(const struct cidr_list *list, const struct addr *a, uint32_t *turn)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        const struct addr *next = &list->at[(*turn)++ % list->n].addr;
+
+        if (addr_is_v4(next) == addr_is_v4(a))
+            return next;
+    }
+    return NULL;
+}

@@ -11,7 +11,7 @@
 #include "wire/addr.h"
 
 enum {
-    CIDRS_MAX = 8,
+    CIDRS_MAX = 32,
 };
 
 struct cidr {
@@ -40,5 +40,11 @@ int parse_cidr(const char *text, struct cidr *ret_cidr, const char **ret_why);
  * `net` itself.
  */
 bool cidr_host_number(const struct cidr *net, uint32_t number, struct addr *ret_addr);
+
+/* How many of them are of a's version of IP. */
+unsigned cidrs_like(const struct cidr_list *list, const struct addr *a);
+/* They take turns, those of a's version; *turn, 0 at first, says whose it is. NULL: there is none.
+ */
+const struct addr *cidrs_next(const struct cidr_list *list, const struct addr *a, uint32_t *turn);
 
 #endif

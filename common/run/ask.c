@@ -17,6 +17,7 @@
 enum {
     ASK_WAIT = 5,         /* s for each step, so that a node that hangs does not hang us */
     ASK_READ = 64 * 1024, /* bytes at a time */
+    ASK_NAME = 32,        /* bytes of a TUN's name with the number of a queue */
     VERDICT_MAX = 160,    /* bytes of the answer's first line */
 };
 
@@ -35,28 +36,38 @@ static void say_nobody(const struct report *r, const char *tun)
                  second ? "tun1 10.0.1.1/24 10.0.0.7" : "tun0 10.0.0.1/24 10.0.1.5");
 }
 
-static int ask_connect(const struct report *r, const char *tun)
+/* A descriptor, or a negative errno. */
+static int try_connect(const char *name)
 {
     const struct timeval wait = {.tv_sec = ASK_WAIT};
-    struct sockaddr_un name;
-    socklen_t len = teller_name(tun, &name);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un at;
+    socklen_t len = teller_name(name, &at);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
 
-    if (fd < 0) {
-        report_error(r, "cannot ask: %s", strerror(errno));
-        return -1;
-    }
+    if (fd < 0)
+        return -errno;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    if (connect(fd, (struct sockaddr *)&name, len) == 0)
+    if (connect(fd, (struct sockaddr *)&at, len) == 0)
         return fd;
+    error = -errno;
+    close(fd);
+    return error;
+}
+
+static int ask_connect(const struct report *r, const char *tun)
+{
+    int fd = try_connect(tun);
+
+    if (fd >= 0)
+        return fd;
+    errno = -fd;
     if (errno == ECONNREFUSED)
         say_nobody(r, tun);
     else if (errno == EAGAIN)
         report_error(r, "the node on %s is there but does not answer", tun);
     else
         report_error(r, "cannot ask the node on %s: %s", tun, strerror(errno));
-    close(fd);
     return -1;
 }
 
@@ -113,17 +124,45 @@ static int ask_print(const struct report *r, const char *tun, int fd)
     return EXIT_DONE;
 }
 
-int ask_status(const struct report *r, const char *tun)
+/* Ask the one at the other end of fd, and close it. */
+static int ask_one(const struct report *r, const char *tun, int fd)
 {
     const char *question = r->json ? "json\n" : r->verbose ? "counters\n" : "text\n";
-    int fd = ask_connect(r, tun), code = EXIT_FAILED;
+    int code = EXIT_FAILED;
 
-    if (fd < 0)
-        return EXIT_FAILED;
     /* who is refused may find the door shut before the question is out; the reason can be read */
     (void)!send(fd, question, strlen(question), MSG_NOSIGNAL);
     if (ask_verdict(r, tun, fd))
         code = ask_print(r, tun, fd);
     close(fd);
     return code;
+}
+
+/* A node of several threads answers thread by thread; as JSON that is a list of objects. */
+int ask_status(const struct report *r, const char *tun)
+{
+    int fd = ask_connect(r, tun), next, code;
+    char name[ASK_NAME];
+    bool several;
+
+    if (fd < 0)
+        return EXIT_FAILED;
+    snprintf(name, sizeof(name), "%s/1", tun);
+    next = try_connect(name);
+    several = r->json && next >= 0;
+    if (several)
+        printf("{\"queues\":[\n");
+    code = ask_one(r, tun, fd);
+    for (unsigned i = 2; next >= 0; i++) {
+        printf(several ? "," : "\n");
+        if (code == EXIT_DONE)
+            code = ask_one(r, name, next);
+        else
+            close(next);
+        snprintf(name, sizeof(name), "%s/%u", tun, i);
+        next = try_connect(name);
+    }
+    if (several)
+        printf("]}\n");
+    return fflush(stdout) ? EXIT_FAILED : code;
 }

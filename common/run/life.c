@@ -20,13 +20,17 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
 
     memset(f, 0, sizeof(*f));
     f->node = n;
-    r = signals_open(&f->signals);
-    if (r < 0) {
-        report_error(&n->report, "cannot wait for signals: %s", strerror(-r));
-        return EXIT_FAILED;
-    }
     loop_init(&f->loop);
-    f->loop.signals = &f->signals;
+    if (n->queue == 0) { /* one thread listens for all */
+        r = signals_open(&f->signals);
+        if (r < 0) {
+            report_error(&n->report, "cannot wait for signals: %s", strerror(-r));
+            return EXIT_FAILED;
+        }
+        f->loop.signals = &f->signals;
+    }
+    if (n->team)
+        f->loop.bell = n->team->handover.bell[n->queue];
     f->loop.decide = decide;
     f->loop.arg = arg;
     f->loop.teller = n->teller.fd >= 0 ? &n->teller : NULL;
@@ -47,7 +51,7 @@ void life_operator(struct life *f, struct console *console)
 
 int life_settle(struct life *f)
 {
-    int r = privs_drop();
+    int r = f->node->team ? 0 : privs_drop(); /* a team has done so */
 
     if (r < 0) {
         report_error(&f->node->report, "cannot give up privileges: %s", strerror(-r));
@@ -86,15 +90,23 @@ static bool counts_as_open(enum tcp_state s)
     return s != TCP_CLOSED && s != TCP_LISTEN && s != TCP_TIME_WAIT;
 }
 
-unsigned life_open_conns(const struct stack *st)
+static bool open_from(const struct stack *st, uint32_t from, uint32_t *witness)
 {
     struct stack_conn_status c;
-    uint32_t cursor = 0;
-    unsigned n = 0;
+    uint32_t cursor = from;
 
-    while (stack_next_conn(st, &cursor, &c))
-        n += counts_as_open(c.state);
-    return n;
+    while (stack_next_conn(st, &cursor, &c)) {
+        if (counts_as_open(c.state)) {
+            *witness = c.conn.slot;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool life_any_open(const struct stack *st, uint32_t *witness)
+{
+    return open_from(st, *witness, witness) || open_from(st, 0, witness);
 }
 
 void life_close_all(struct stack *st)
@@ -166,8 +178,11 @@ void life_abort(struct life *f)
 bool life_turn(struct life *f)
 {
     struct loop *l = &f->loop;
-    unsigned asked = l->asked + (f->quit ? 1 : 0);
+    unsigned asked;
 
+    if (f->node->team)
+        l->asked = team_asked(f->node->team, l->asked);
+    asked = l->asked + (f->quit ? 1 : 0);
     node_complain(f->node, l->node[0].write_error);
     l->wake = node_say_on(l->now);
     if (f->forced)
@@ -184,9 +199,20 @@ bool life_turn(struct life *f)
     return false;
 }
 
+bool life_all_over(struct life *f)
+{
+    struct team *t = f->node->team;
+
+    if (!t)
+        return true;
+    team_reach(t, f->node->queue, TEAM_OVER);
+    return team_all(t, TEAM_OVER);
+}
+
 void life_end(struct life *f)
 {
     if (f->loop.op)
         operator_close(&f->op);
-    signals_close(&f->signals);
+    if (f->loop.signals)
+        signals_close(&f->signals);
 }

@@ -55,8 +55,17 @@ bool life_output_pending(const struct life *f);
 /* Close every connection in order. */
 void life_close_all(struct stack *st);
 
-/* How many connections are neither over nor in TIME-WAIT. */
-unsigned life_open_conns(const struct stack *st);
+/*
+ * Is there a connection that is neither over nor in TIME-WAIT? *witness, 0 before the first call,
+ * is where one was seen last, so that asking again and again, as many of them end, is cheap.
+ */
+bool life_any_open(const struct stack *st, uint32_t *witness);
+
+/*
+ * This thread has nothing left to do. True when no other of its node has either: until then it goes
+ * on, because it may read what is another's.
+ */
+bool life_all_over(struct life *f);
 
 void life_end(struct life *f);
 

@@ -12,6 +12,7 @@
 enum {
     TURN = 16, /* connections opened or closed in one turn, so that no queue on the way overflows */
     LOAD_TEXT = 120, /* bytes of what is state, in words */
+    PHASE_OPEN = 1,  /* of a team: all connections of this thread are open */
     AHEAD = 64,      /* how many may wait for the end of their handshake, or of their close */
 };
 
@@ -24,13 +25,14 @@ static int load_open(struct load *l)
 
     for (unsigned i = 0; i < TURN && l->opened < l->count; i++) {
         struct bulk_flow *f = &l->flow[l->opened];
-        const struct stack_open how = {.remote = opt->remote,
-                                       .remote_port = (uint16_t)opt->port,
-                                       .user = &f->app};
+        struct stack_open how = {.remote = opt->remote,
+                                 .remote_port = (uint16_t)opt->port,
+                                 .user = &f->app};
         int r;
 
         if (l->opened >= l->bulk.connected + AHEAD)
             return 0;
+        how.local = cidrs_next(&opt->locals, &opt->remote, &l->source); /* each has its ports */
         bulk_flow_init(&l->bulk, f, l->bytes, l->bytes);
         f->hold = true;
         r = stack_open(l->node->st, &how, &f->conn);
@@ -63,13 +65,10 @@ static void load_event(void *arg, struct stack *st, const struct stack_event *ev
         l->why = ev->why;
 }
 
+/* All are back: an echo that has come is proof that its byte was sent. */
 static bool load_complete(const struct load *l)
 {
-    for (uint32_t i = 0; i < l->count; i++) {
-        if (!bulk_complete(&l->flow[i]))
-            return false;
-    }
-    return true;
+    return l->bulk.arrived >= l->bytes * l->count;
 }
 
 /* Of the connections in the table. */
@@ -86,20 +85,38 @@ static uint64_t load_retransmits(const struct load *l)
 
 static void load_told_open(struct load *l)
 {
-    uint64_t again = load_retransmits(l);
+    uint64_t again = l->node->team ? atomic_load(&l->node->team->tally) : load_retransmits(l);
     char took[REPORT_DURATION];
 
     l->all_open_at = l->life.loop.now;
+    if (l->node->queue > 0)
+        return; /* the first one tells it for all */
     report_line(&l->node->report,
                 "%" PRIu32 " connection%s open at once after %s, %" PRIu64 " retransmit%s",
-                l->count, report_s(l->count), report_duration(l->all_open_at - l->began_at, took),
+                l->total, report_s(l->total), report_duration(l->all_open_at - l->began_at, took),
                 again, report_s(again));
+}
+
+/* Are all open, those of other threads, too? */
+static bool load_all_open(struct load *l)
+{
+    struct team *t = l->node->team;
+
+    if (l->bulk.connected < l->count)
+        return false;
+    if (!t)
+        return true;
+    if (!l->tallied)
+        atomic_fetch_add(&t->tally, load_retransmits(l));
+    l->tallied = true;
+    team_reach(t, l->node->queue, PHASE_OPEN);
+    return team_all(t, PHASE_OPEN);
 }
 
 /* Once all are open and have their bytes back, close some more. */
 static void load_close(struct load *l)
 {
-    if (!l->all_open_at && l->bulk.connected == l->count)
+    if (!l->all_open_at && load_all_open(l))
         load_told_open(l);
     if (!l->all_open_at || (l->closed == 0 && !load_complete(l)))
         return;
@@ -134,13 +151,20 @@ static const char *load_state(const struct load *l, char out[LOAD_TEXT])
     return out;
 }
 
+/* It is the turn of other threads. */
+static bool load_waits(const struct load *l)
+{
+    return l->node->team &&
+           ((!l->all_open_at && l->bulk.connected == l->count) || l->bulk.ended == l->count);
+}
+
 static void load_watch(struct load *l, struct loop *loop)
 {
     uint64_t progress = (uint64_t)l->opened + l->bulk.peak + l->bulk.arrived + l->bulk.ended;
     int64_t limit = l->node->opt->connect_timeout, idle;
     char state[LOAD_TEXT];
 
-    if (progress != l->progress) {
+    if (progress != l->progress || load_waits(l)) {
         l->progress = progress;
         l->progress_at = loop->now;
         l->stuck_told = false;
@@ -178,7 +202,7 @@ static bool load_decide(void *arg, struct loop *loop)
     load_watch(l, loop);
     if (load_busy(l))
         loop->busy = true;
-    return l->bulk.ended == l->count;
+    return l->bulk.ended == l->count && life_all_over(&l->life);
 }
 
 static int load_failed(const struct load *l)
@@ -219,35 +243,156 @@ static int load_verdict(const struct load *l)
     return load_failed(l);
 }
 
-int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, uint64_t bytes)
+/* Everything but the first turn. */
+static int load_begin(struct load *l, struct node *n, uint32_t count, uint64_t bytes)
 {
     int code;
 
     memset(l, 0, sizeof(*l));
     l->node = n;
-    l->count = count;
+    l->count = l->total = count;
     l->bytes = bytes;
-    l->flow = memory_reserve(count * sizeof(struct bulk_flow));
+    l->flow = memory_reserve((count ? count : 1) * sizeof(struct bulk_flow));
     if (!l->flow) {
         report_error(&n->report, "no address space for so many connections");
         return EXIT_FAILED;
     }
     bulk_init(&l->bulk, NULL, 0);
     code = life_begin(&l->life, n, load_decide, l);
-    if (code == NODE_GO_ON)
-        code = life_settle(&l->life);
     if (code != NODE_GO_ON)
         return code;
     l->life.loop.node[0].event = load_event;
     l->life.loop.node[0].arg = l;
     l->life.abrupt = true; /* a run that is stopped has failed */
+    return NODE_GO_ON;
+}
+
+static int load_go(struct load *l)
+{
+    const struct node *n = l->node;
+    int code = life_settle(&l->life);
+
+    if (code != NODE_GO_ON)
+        return code;
+    if (n->queue == 0)
+        report_ready(&n->report, &n->local, n->opt->tun, NULL, 0);
+    l->began_at = clock_now();
+    return life_run(&l->life);
+}
+
+int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, uint64_t bytes)
+{
+    int code = load_begin(l, n, count, bytes);
+
+    if (code != NODE_GO_ON)
+        return code;
     if (far)
         loop_add(&l->life.loop, far->st, far->dev);
-    report_ready(&n->report, &n->local, n->opt->tun, NULL, 0);
-    l->began_at = clock_now();
-    code = life_run(&l->life);
+    code = load_go(l);
     if (code == EXIT_DONE)
         code = load_verdict(l);
     life_end(&l->life);
     return code;
+}
+
+/* ---- Several threads ---- */
+
+struct load_member {
+    struct node node;
+    struct load load;
+};
+
+static int load_member_go(void *arg, unsigned i)
+{
+    struct load *l = &((struct load_member *)arg)[i].load;
+    int code = load_go(l);
+
+    return code == EXIT_DONE && (l->bulk.ended < l->count || l->bulk.bad) ? EXIT_FAILED : code;
+}
+
+/* What became of another thread's connections is added to the first's. */
+static void load_add(struct load *l, const struct load *other)
+{
+    l->count += other->count;
+    l->closed += other->closed;
+    l->bulk.peak += other->bulk.peak;
+    l->bulk.ended += other->bulk.ended;
+    l->bulk.bad += other->bulk.bad;
+    l->bulk.arrived += other->bulk.arrived;
+    l->bulk.bytes_sent += other->bulk.bytes_sent;
+    l->bulk.bytes_received += other->bulk.bytes_received;
+    l->retransmits += other->retransmits;
+    l->gave_up = l->gave_up || other->gave_up;
+    l->open_error = l->open_error ? l->open_error : other->open_error;
+    l->why = l->why ? l->why : other->why;
+}
+
+static int load_team_open(struct load_member *m, struct team *t, const struct program *prog,
+                          const struct node_options *opt, uint32_t count, uint64_t bytes)
+{
+    unsigned n = opt->queues;
+    int code = NODE_GO_ON;
+
+    for (unsigned i = 0; i < n && code == NODE_GO_ON; i++) {
+        m[i].node.team = t;
+        m[i].node.queue = i;
+        code = node_open(&m[i].node, prog, opt);
+        if (code == NODE_GO_ON)
+            code = load_begin(&m[i].load, &m[i].node, count / n + (i < count % n), bytes);
+        m[i].load.total = count;
+    }
+    return code;
+}
+
+static int load_team_end(struct load_member *m, unsigned n, int code)
+{
+    struct load *l = &m[0].load;
+
+    for (unsigned i = 1; i < n; i++)
+        load_add(l, &m[i].load);
+    if (l->open_error || l->gave_up || l->why)
+        l->life.stopping = false; /* that is why the others stopped */
+    code = code == EXIT_DONE || code == EXIT_FAILED ? load_verdict(l) : code;
+    for (unsigned i = 0; i < n; i++) {
+        life_end(&m[i].load.life);
+        node_close(&m[i].node, code);
+        report_summary(&m[i].node.report, m[i].node.st, m[i].node.name, code);
+    }
+    return code;
+}
+
+int load_run_team(const struct program *prog, const struct node_options *opt, uint32_t count,
+                  uint64_t bytes)
+{
+    static struct team team;
+    struct load_member *m = memory_reserve(opt->queues * sizeof(struct load_member));
+    int code;
+
+    if (!m || team_init(&team, opt->queues) < 0)
+        return node_no_team(prog);
+    code = load_team_open(m, &team, prog, opt, count, bytes);
+    if (code != NODE_GO_ON)
+        return code;
+    code = team_run(&team, load_member_go, m);
+    if (code < 0) {
+        report_error(&m->node.report, "no threads for so many queues: %s", strerror(-code));
+        return EXIT_FAILED;
+    }
+    return load_team_end(m, opt->queues, code);
+}
+
+int load_check(const struct program *prog, struct node_options *opt, uint32_t count)
+{
+    uint64_t most = (uint64_t)cidrs_like(&opt->locals, &opt->remote) * STACK_PORTS;
+
+    if (opt->queues > 1 && !count)
+        return usage_error(prog, "--queues goes with --connections; a session has one connection");
+    if (count > most)
+        return usage_error(prog,
+                           "--connections %lu: the ports of the node's addresses are enough for "
+                           "%lu; give more --local, up to %d in all",
+                           (unsigned long)count, (unsigned long)most, (int)CIDRS_MAX);
+    if (opt->max_conns < count)
+        opt->max_conns = count;
+    return NODE_GO_ON;
 }

@@ -16,6 +16,9 @@ struct load {
     struct bulk bulk;
     struct bulk_flow *flow; /* `count` of them */
     uint32_t count;
+    uint32_t total;  /* those of other threads included */
+    bool tallied;    /* this thread's retransmits are */
+    uint32_t source; /* our addresses take turns, see cidrs_next */
     uint32_t opened; /* told to open; flow[0..opened) */
     uint32_t closed; /* told to close */
     uint64_t bytes;  /* each way, on each connection */
@@ -29,7 +32,17 @@ struct load {
     enum reason why;      /* of the first connection that ended badly, and not by us */
 };
 
+/*
+ * Can there be `count` connections (0: --connections was not given)? What is wrong is said. Room
+ * for them is added to *opt. NODE_GO_ON or a code.
+ */
+int load_check(const struct program *prog, struct node_options *opt, uint32_t count);
+
 /* Returns the exit code. `far` as in dial_run. */
 int load_run(struct load *l, struct node *n, struct node *far, uint32_t count, uint64_t bytes);
+
+/* The same in opt->queues threads, each with its part of them, nodes and all. */
+int load_run_team(const struct program *prog, const struct node_options *opt, uint32_t count,
+                  uint64_t bytes);
 
 #endif

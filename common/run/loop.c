@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/app.h"
 #include "run/clock.h"
@@ -12,13 +13,14 @@ enum {
     FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
     FLUSH_WAIT = 20,  /* ms each */
     LATE_MAX = 1,     /* s of absence after which steps are left out */
-    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 1,
+    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 3,
 };
 
 void loop_init(struct loop *l)
 {
     memset(l, 0, sizeof(*l));
     l->wake = TIME_NEVER;
+    l->bell = -1;
 }
 
 struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
@@ -238,31 +240,44 @@ static bool loop_is_awake(const struct loop *l)
     return l->spin && l->now < l->last + l->spin;
 }
 
-/* Wait until something is to be done. The clock is read again, for a sleep that ends in time. */
-static void loop_poll(const struct loop *l, struct pollfd *fds, unsigned n, bool awake)
+/*
+ * Wait until something is to be done: until there is news, or the alarm rings. Where there is no
+ * alarm, the wait has to keep the time.
+ */
+static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n, bool awake)
 {
     int64_t at = awake ? l->now : loop_is_settled(l) ? l->now + l->step : loop_deadline(l);
-    int64_t left = at == TIME_NEVER ? 0 : time_max(0, at - (awake ? l->now : clock_now()));
+    int64_t left = at <= l->now ? 0 : alarm_set(&l->alarm, at) ? TIME_NEVER : at - l->now;
     struct timespec ts = {.tv_sec = left / SEC, .tv_nsec = left % SEC};
 
-    if (ppoll(fds, n, at == TIME_NEVER ? NULL : &ts, NULL) < 0) {
+    if (ppoll(fds, n, left == TIME_NEVER ? NULL : &ts, NULL) < 0) {
         for (unsigned i = 0; i < n; i++)
             fds[i].revents = 0;
     }
 }
 
-/* The signals and the devices; returns how many. */
+/* The signals, the alarm, the devices, and the bell as the last; returns how many. */
 static unsigned loop_wait_network(const struct loop *l, struct pollfd *fds)
 {
     unsigned n = 0;
 
     fds[n++] = (struct pollfd){.fd = l->signals ? l->signals->fd : -1, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = l->alarm.fd, .events = POLLIN};
     for (unsigned i = 0; i < l->nodes; i++) {
         short events = l->node[i].held ? POLLIN | POLLOUT : POLLIN;
 
         fds[n++] = (struct pollfd){.fd = device_fd(l->node[i].dev), .events = events};
     }
+    fds[n++] = (struct pollfd){.fd = l->bell, .events = POLLIN};
     return n;
+}
+
+/* What the bell was rung for is looked at in the next turn. */
+static void loop_heard(const struct loop *l)
+{
+    uint64_t n;
+
+    (void)!read(l->bell, &n, sizeof(n));
 }
 
 /* Wait, or with `awake` only look, at everything. True if one of other than devices is ready. */
@@ -281,6 +296,10 @@ static bool loop_wait(struct loop *l, bool awake)
     ready = fds[0].revents;
     if (ready)
         l->asked = signals_read(l->signals);
+    if (fds[1].revents)
+        alarm_rung(&l->alarm);
+    if (fds[op_at - 1].revents)
+        loop_heard(l);
     for (unsigned i = op_at; i < tell_at + tell_n; i++)
         ready |= fds[i].revents != 0;
     if (l->op)
@@ -355,16 +374,18 @@ static int loop_turn(struct loop *l, bool *ret_leave)
 
 int loop_run(struct loop *l)
 {
-    for (;;) {
-        bool leave = false;
-        int r = loop_turn(l, &leave);
+    bool leave = false;
+    int r;
 
-        if (r < 0)
-            return r;
-        if (leave) {
-            loop_flush(l);
-            return 0;
-        }
+    alarm_open(&l->alarm);
+    for (;;) {
+        r = loop_turn(l, &leave);
+        if (r < 0 || leave)
+            break;
         loop_rest(l);
     }
+    alarm_close(&l->alarm);
+    if (r == 0)
+        loop_flush(l);
+    return r;
 }

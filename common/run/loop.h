@@ -37,6 +37,7 @@
 #define RUN_LOOP_H
 
 #include "link/device.h"
+#include "run/alarm.h"
 #include "run/operator.h"
 #include "run/signals.h"
 #include "run/teller.h"
@@ -69,20 +70,22 @@ struct loop {
     struct operator* op; /* may be NULL */
     struct signals *signals;
     struct teller *teller; /* may be NULL */
+    int bell;              /* a descriptor that others make readable to wake us, or -1 */
     /* Once per turn, behind the applications: true to leave. It may set `wake`. */
     bool (*decide)(void *arg, struct loop *l);
     void *arg;
-    int64_t spin;     /* ns to go on reading behind the last packet before it sleeps; 0: none */
-    int64_t last;     /* when the last packet was read or written */
-    int64_t look_at;  /* while it is awake: when to look at what is no device */
-    int64_t until;    /* the next turn goes on reading until then, if nothing comes */
-    int64_t step;     /* ns by which the clock moves; 0: it runs on */
-    int64_t settled;  /* with steps: the instant at which there is nothing left to do */
-    int64_t now;      /* of this turn */
-    int64_t wake;     /* when `decide` wants its next turn at the latest, or TIME_NEVER */
-    unsigned asked;   /* how often signals asked us to stop */
-    int output_error; /* of the operator's output, negative errno; 0: none */
-    bool busy;        /* there is more to do at once: do not sleep after this turn */
+    int64_t spin;    /* ns to go on reading behind the last packet before it sleeps; 0: none */
+    int64_t last;    /* when the last packet was read or written */
+    int64_t look_at; /* while it is awake: when to look at what is no device */
+    int64_t until;   /* the next turn goes on reading until then, if nothing comes */
+    int64_t step;    /* ns by which the clock moves; 0: it runs on */
+    int64_t settled; /* with steps: the instant at which there is nothing left to do */
+    int64_t now;     /* of this turn */
+    int64_t wake;    /* when `decide` wants its next turn at the latest, or TIME_NEVER */
+    struct alarm_clock alarm; /* for deadlines, while it runs */
+    unsigned asked;           /* how often signals asked us to stop */
+    int output_error;         /* of the operator's output, negative errno; 0: none */
+    bool busy;                /* there is more to do at once: do not sleep after this turn */
 };
 
 /* A loop with one node and nothing else; more by filling in the fields. */

@@ -19,6 +19,7 @@
 #include "run/netlink.h"
 #include "run/node_lab.h"
 #include "run/node_trace.h"
+#include "run/node_tun.h"
 #include "run/self.h"
 #include "wire/ip.h"
 
@@ -64,6 +65,8 @@ void node_options_default(struct node_options *opt)
 {
     memset(opt, 0, sizeof(*opt));
     opt->port = NODE_PORT;
+    opt->max_conns = NODE_CONNS;
+    opt->queues = 1;
     opt->seed = NODE_NO_SEED;
     opt->step = NODE_NO_STEP;
 }
@@ -148,6 +151,22 @@ static int node_words(const struct program *prog, struct node_options *opt)
     return offload_parse(prog, opt->offload, opt->impair || opt->step, &opt->leave);
 }
 
+/* What is about all packets in their order is not for several threads. */
+static int node_queues_check(const struct program *prog, const struct node_options *opt)
+{
+    const char *what = opt->pcap                   ? "--pcap"
+                       : opt->trace                ? "--trace"
+                       : opt->verbose              ? "--verbose"
+                       : opt->impair               ? "--impair"
+                       : opt->seed != NODE_NO_SEED ? "--seed"
+                                                   : NULL;
+
+    if (opt->queues > 1 && what)
+        return usage_error(prog, "%s does not go with --queues: each queue is a thread of its own",
+                           what);
+    return NODE_GO_ON;
+}
+
 /* Checks that concern several options or operands at once. */
 static int node_options_check(const struct program *prog, struct node_options *opt,
                               uint32_t host_number)
@@ -167,7 +186,7 @@ static int node_options_check(const struct program *prog, struct node_options *o
         return usage_error(prog, "a capture is not for a terminal; pipe it to its reader");
     if (opt->trace && strcmp(opt->trace, "-") == 0)
         return usage_error(prog, "--trace needs a file: standard output is for data");
-    return NODE_GO_ON;
+    return node_queues_check(prog, opt);
 }
 
 /* --status: TUN is all that matters, and what else its node was called with may stand there. */
@@ -223,11 +242,20 @@ static bool node_pool(struct buf_pool *pool, uint32_t count, uint32_t size)
     return mem && buf_pool_init(pool, mem, bytes, size) > 0;
 }
 
+int node_no_team(const struct program *prog)
+{
+    const struct report report = {.program = prog->name, .out = &said};
+
+    report_error(&report, "no address space or descriptors for so many queues; see ulimit -v, -n");
+    return EXIT_FAILED;
+}
+
 static int node_begin(struct node *n, const struct program *prog, const struct node_options *opt)
 {
     bool super = opt->leave.wanted != 0;
 
     n->opt = opt;
+    snprintf(n->name, sizeof(n->name), n->queue ? "%.15s/%u" : "%.15s", opt->tun, n->queue);
     n->local = opt->local;
     n->teller.fd = n->teller.client = -1;
     n->report = (struct report){.program = prog->name,
@@ -274,6 +302,23 @@ static void node_settings(const struct program *prog, const struct node_options 
     }
 }
 
+static bool node_hand_over(void *arg, uint32_t to, const struct pkt *p)
+{
+    const struct node *n = arg;
+
+    return handover_put(&n->team->handover, n->queue, to, p);
+}
+
+static void node_share(struct node *n)
+{
+    const struct stack_share share = {.me = n->queue,
+                                      .all = n->team->members,
+                                      .hand_over = node_hand_over,
+                                      .arg = n};
+
+    stack_share(n->st, &share);
+}
+
 static int node_stack(struct node *n, const struct program *prog)
 {
     struct stack_config cfg;
@@ -288,6 +333,7 @@ static int node_stack(struct node *n, const struct program *prog)
         cfg.prefix_len[i] = n->opt->locals.at[i].prefix_len;
     }
     cfg.mtu = n->dev->mtu;
+    cfg.max_conns = n->opt->max_conns;
     cfg.leave_checksum = n->dev->offload & DEVICE_CSUM;
     cfg.super4 = n->dev->offload & DEVICE_TSO4 ? DEVICE_PACKET_MAX : 0;
     cfg.super6 = n->dev->offload & DEVICE_TSO6 ? DEVICE_PACKET_MAX : 0;
@@ -303,6 +349,8 @@ static int node_stack(struct node *n, const struct program *prog)
     n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
     sodium_memzero(cfg.secret, sizeof(cfg.secret));
     if (n->st) {
+        if (n->team)
+            node_share(n);
         node_trace_watch(n);
         return NODE_GO_ON;
     }
@@ -312,95 +360,11 @@ static int node_stack(struct node *n, const struct program *prog)
                      "set %s mtu 1500",
                      n->opt->tun, (unsigned)cfg.mtu, (int)IPV6_MTU_MIN, n->opt->tun);
     else
-        report_error(&n->report, "no address space for the stack; see ulimit -v");
-    return EXIT_FAILED;
-}
-
-/* ---- The TUN ---- */
-
-static int node_tun_exit_code(int error)
-{
-    switch (error) {
-    case -EBUSY:
-    case -EINVAL: /* the name belongs to another kind of device */
-        return EXIT_FOREIGN;
-    case -ENOENT:
-    case -ENODEV:
-    case -ENXIO:
-    case -EACCES:
-    case -EPERM:
-        return EXIT_PRIVILEGE;
-    case -ENAMETOOLONG:
-    case -EILSEQ:
-        return EXIT_USAGE;
-    default:
-        return EXIT_FAILED;
-    }
-}
-
-/* A TUN that we created gets its address and is set up; it goes when we end. */
-static int node_configure_tun(struct node *n)
-{
-    const struct node_options *opt = n->opt;
-    char text[ADDR_TEXT_MAX];
-    int r = netlink_configure(opt->tun, &opt->net.addr, opt->net.prefix_len);
-
-    addr_format(&opt->net.addr, text);
-    if (r < 0) {
-        report_error(&n->report, "%s was created, but giving it %s/%u failed: %s", opt->tun, text,
-                     (unsigned)opt->net.prefix_len, strerror(-r));
-        device_close(&n->tun.dev);
-        return r == -EPERM ? EXIT_PRIVILEGE : EXIT_FAILED;
-    }
-    report_line(&n->report, "%s did not exist: created it with %s/%u; it goes when this ends",
-                opt->tun, text, (unsigned)opt->net.prefix_len);
-    return NODE_GO_ON;
-}
-
-/* A TUN that exists is left as it is; what would keep packets from passing is said. */
-static void node_check_tun(struct node *n)
-{
-    const struct node_options *opt = n->opt;
-    char text[ADDR_TEXT_MAX], netsetup[SELF_MAX];
-    struct netlink *nl;
-    struct netlink_link link;
-
-    if (netlink_open(&nl) < 0)
-        return;
-    if (netlink_link_get(nl, opt->tun, &link) == 0 && !link.up) {
-        n->told_down = true;
-        report_error(&n->report, "%s is down, so nothing will pass; try: ip link set %s up",
-                     opt->tun, opt->tun);
-    }
-    netlink_close(nl);
-    addr_format(&opt->net.addr, text);
-    if (netlink_addr_present(opt->tun, &opt->net.addr, opt->net.prefix_len) == 0)
         report_error(&n->report,
-                     "%s does not have the address %s/%u, so answers may not find their way; try: "
-                     "%s status",
-                     opt->tun, text, (unsigned)opt->net.prefix_len,
-                     self_call("netsetup", netsetup));
-}
-
-static int node_attach(struct node *n)
-{
-    char netsetup[SELF_MAX];
-    int r = tun_open(&n->tun, n->opt->tun, n->opt->leave.wanted, &n->packets);
-
-    if (r < 0) {
-        if (r == -EPERM)
-            report_error(&n->report, "%s: %s, once: %s up", n->opt->tun, tun_explain(r),
-                         self_call("netsetup", netsetup));
-        else
-            report_error(&n->report, "%s: %s", n->opt->tun, tun_explain(r));
-        return node_tun_exit_code(r);
-    }
-    n->dev = &n->tun.dev;
-    offload_tell(&n->report, n->opt->tun, &n->opt->leave, n->tun.dev.offload);
-    if (n->tun.created)
-        return node_configure_tun(n);
-    node_check_tun(n);
-    return NODE_GO_ON;
+                     "no address space for the stack with room for %" PRIu32 " connections; see "
+                     "ulimit -v and sysctl vm.overcommit_memory, or lower --max-connections",
+                     n->opt->max_conns);
+    return EXIT_FAILED;
 }
 
 /* ---- The chain ---- */
@@ -442,6 +406,13 @@ static int node_wrap(struct node *n)
 {
     const struct verdict *verdict = n->impaired ? &n->impair.verdict : NULL;
 
+    if (n->team) {
+        if (handover_wrap(&n->handed, &n->team->handover, n->queue, n->dev, &n->packets) < 0) {
+            report_error(&n->report, "no buffer for what other queues read");
+            return EXIT_FAILED;
+        }
+        n->dev = &n->handed.dev;
+    }
     if (n->opt->verbose) {
         outlet_widen(&said);
         printer_init(&n->printer, n->dev, &said, node_wall(), n->opt->verbose > 1 ? 2 : 1);
@@ -456,10 +427,18 @@ static int node_wrap(struct node *n)
     return node_trace_wrap(n);
 }
 
-/* Let others ask. A node that cannot be asked works all the same. */
+/*
+ * Let others ask. A node that cannot be asked works all the same; but where the kernel would let
+ * two processes have a queue of the TUN each, the name that is taken is how the second one knows.
+ */
 static int node_listen(struct node *n)
 {
-    int r = teller_open(&n->teller, n->report.program, n->opt->tun, &n->local, n->st);
+    int r = teller_open(&n->teller, n->report.program, n->name, &n->local, n->st);
+
+    if (r == -EADDRINUSE && n->tun.several) {
+        report_error(&n->report, "%s: %s", n->opt->tun, tun_explain(-EBUSY));
+        return EXIT_FOREIGN;
+    }
 
     n->teller.offload = n->tun.dev.offload;
     n->teller.impair = n->opt->impair && n->impaired ? &n->impair : NULL;
@@ -484,7 +463,7 @@ int node_open(struct node *n, const struct program *prog, const struct node_opti
     if (code == NODE_GO_ON)
         code = node_crypto(n);
     if (code == NODE_GO_ON)
-        code = node_attach(n);
+        code = node_tun_attach(n);
     if (code == NODE_GO_ON)
         code = node_open_files(n);
     if (code == NODE_GO_ON)
@@ -560,8 +539,7 @@ void node_complain(struct node *n, int write_error)
 
 int64_t node_say_on(int64_t now)
 {
-    outlet_flush(&said);
-    return outlet_pending(&said) ? now + STDERR_RETRY * MSEC : TIME_NEVER;
+    return report_flush(&said) ? now + STDERR_RETRY * MSEC : TIME_NEVER;
 }
 
 /* What slow readers missed. */

@@ -12,6 +12,7 @@
 #define RUN_NODE_H
 
 #include "link/capture.h"
+#include "link/handover.h"
 #include "link/impair.h"
 #include "link/printer.h"
 #include "link/tun.h"
@@ -20,6 +21,7 @@
 #include "run/offload.h"
 #include "run/options.h"
 #include "run/report.h"
+#include "run/team.h"
 #include "run/teller.h"
 #include "run/trace.h"
 #include "stack/stack.h"
@@ -28,6 +30,9 @@ enum {
     NODE_GO_ON = -1,
     NODE_PORT = 8000, /* of a session, unless told otherwise */
     NODE_SECONDS_MAX = 24 * 3600,
+    NODE_CONNS = 16384, /* places for connections, unless told otherwise */
+    NODE_CONNS_MAX = 1 << 24,
+    NODE_NAME = 24,     /* bytes */
     NODE_BUSY_MAX = 60, /* s of waiting awake */
     NODE_STEP = 10,     /* ms: of the clock in a run with a seed, unless told otherwise */
 };
@@ -44,6 +49,8 @@ struct node_options {
     struct cidr_list locals; /* ... all of ours; the subnet's host number that the program gives is
                               * added if none of its version was given */
     uint32_t port;
+    uint32_t max_conns; /* connections in all states together, of each queue */
+    uint32_t queues;    /* threads, each with a queue of the TUN */
     const char *pcap, *trace;
     bool trace_join; /* join files of traces, and be no node */
     unsigned verbose;
@@ -87,6 +94,23 @@ struct node_options {
          .min = 1,                                                                                 \
          .max = 65535,                                                                             \
          .help = "The session's port; 8000 without it."},                                          \
+        {.name = "max-connections",                                                                \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(max_conns),                                                         \
+         .min = 1,                                                                                 \
+         .max = NODE_CONNS_MAX,                                                                    \
+         .help = "How many connections there can be at once; 16384 without it. Each that is open " \
+                 "costs about 512 bytes, and 1.4 KB more while it sends; those that are not, "     \
+                 "nothing."},                                                                      \
+        {.name = "queues",                                                                         \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(queues),                                                            \
+         .min = 1,                                                                                 \
+         .max = HANDOVER_MEMBERS_MAX,                                                              \
+         .help = "Be N threads, each with a queue of the TUN and connections of its own; one "     \
+                 "without it. A TUN that exists was made by netsetup up --queues."},               \
         {.letter = 'w',                                                                            \
          .name = "pcap",                                                                           \
          .arg = "FILE",                                                                            \
@@ -269,6 +293,11 @@ struct node_options {
 
 struct node {
     const struct node_options *opt;
+    struct team *team;    /* of several threads that are one node; NULL: it is alone */
+    unsigned queue;       /* its number there; both are set before it is opened */
+    char name[NODE_NAME]; /* by which it is asked: the TUN's, with the number behind it if it is not
+                           * the first */
+    struct handover_device handed;
     struct report report;
     struct addr local;
     struct buf_pool packets; /* what devices read into */
@@ -311,6 +340,9 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
 
 /* Attach to the TUN, or create and configure it; build the chain and the stack. */
 int node_open(struct node *n, const struct program *prog, const struct node_options *opt);
+
+/* Say that there is no room for several queues. Returns the code. */
+int node_no_team(const struct program *prog);
 
 /* Two nodes in one process, joined by `w`; a capture or trace of *a shows both ends. */
 int node_open_pair(struct node *a, struct node *b, struct wire_pair *w, const struct program *prog,

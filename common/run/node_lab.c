@@ -49,6 +49,8 @@ void node_lab_secrets(const struct node *n, struct stack_config *cfg)
     if (n->opt->seed == NODE_NO_SEED) {
         randombytes_buf(cfg->secret, sizeof(cfg->secret));
         randombytes_buf(&cfg->seed, sizeof(cfg->seed));
+        if (n->team) /* the last quarter is each stack's own */
+            memcpy(cfg->secret, n->team->secret, STACK_SECRET / 4 * 3);
         return;
     }
     memcpy(seed, &n->opt->seed, sizeof(n->opt->seed));

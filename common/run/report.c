@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +30,26 @@ const char *report_duration(int64_t ns, char out[REPORT_DURATION])
 
 /* ---- Lines ---- */
 
+static pthread_mutex_t talking = PTHREAD_MUTEX_INITIALIZER; /* a node may be several threads */
+
 /* What is said, whole and at once. */
 static void put(const struct report *r, const char *text, size_t n)
 {
+    pthread_mutex_lock(&talking);
     outlet_put(r->out, text, n);
     outlet_flush(r->out);
+    pthread_mutex_unlock(&talking);
+}
+
+bool report_flush(struct outlet *out)
+{
+    bool pending;
+
+    pthread_mutex_lock(&talking);
+    outlet_flush(out);
+    pending = outlet_pending(out);
+    pthread_mutex_unlock(&talking);
+    return pending;
 }
 
 static void put_line(const struct report *r, const char *text)

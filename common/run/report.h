@@ -35,6 +35,9 @@ static inline const char *report_s(uint64_t n)
 /* "0.21 ms", "12.3 ms", "1.23 s". Returns out. */
 const char *report_duration(int64_t ns, char out[REPORT_DURATION]);
 
+/* Write on what its reader has not taken yet. Returns whether there is more. */
+bool report_flush(struct outlet *out);
+
 /* A line for people: "host: ..." */
 void report_line(const struct report *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

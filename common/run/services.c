@@ -7,7 +7,6 @@
 #include "run/memory.h"
 
 enum {
-    ECHO_CONNS = 16384,
     CHAT_CLIENTS = 64,
     HTTP_CONNS = 64,
     BACKLOG = 4096,
@@ -45,15 +44,15 @@ int session_parse(const char *text, enum session_kind *ret_kind)
     return -EINVAL;
 }
 
-static int services_memory(struct services *s, struct buf_pool *pool)
+static int services_memory(struct services *s, uint32_t max_conns, struct buf_pool *pool)
 {
-    void *echo = memory_reserve(echo_bytes(ECHO_CONNS));
+    void *echo = memory_reserve(echo_bytes(max_conns));
     void *chat = memory_reserve(chat_bytes(CHAT_CLIENTS));
     void *http = memory_reserve(http_bytes(HTTP_CONNS));
 
     if (!echo || !chat || !http)
         return -ENOMEM;
-    echo_init(&s->echo, echo, echo_bytes(ECHO_CONNS));
+    echo_init(&s->echo, echo, echo_bytes(max_conns));
     discard_init(&s->discard);
     chargen_init(&s->chargen);
     chat_init(&s->chat, chat, chat_bytes(CHAT_CLIENTS));
@@ -137,7 +136,8 @@ static int services_udp(struct services *s, struct stack *st)
 }
 
 int services_start(struct services *s, struct stack *st, const struct addr *node,
-                   enum session_kind session, uint16_t port, struct buf_pool *pool)
+                   enum session_kind session, uint16_t port, uint32_t max_conns,
+                   struct buf_pool *pool)
 {
     char text[ADDR_TEXT_MAX];
     int r;
@@ -146,7 +146,7 @@ int services_start(struct services *s, struct stack *st, const struct addr *node
     s->session = session;
     s->port = port;
     snprintf(s->node, sizeof(s->node), "twintun %s", addr_format(node, text));
-    r = services_memory(s, pool);
+    r = services_memory(s, max_conns, pool);
     if (r == 0)
         r = services_tcp(s, st, port);
     if (r == 0)

@@ -61,12 +61,13 @@ int session_parse(const char *text, enum session_kind *ret_kind);
 bool services_small(uint32_t port);
 
 /*
- * Start listening on `st`. `pool` is for answers, with bufs of at least HTTP_PAGE bytes. A session
- * whose port is that of a small service over TCP takes its place. 0, -ENOMEM or what stack_listen
- * or stack_udp_bind says.
+ * Start listening on `st`, which has room for max_conns connections. `pool` is for answers, with
+ * bufs of at least HTTP_PAGE bytes. A session whose port is that of a small service over TCP takes
+ * its place. 0, -ENOMEM or what stack_listen or stack_udp_bind says.
  */
 int services_start(struct services *s, struct stack *st, const struct addr *node,
-                   enum session_kind session, uint16_t port, struct buf_pool *pool);
+                   enum session_kind session, uint16_t port, uint32_t max_conns,
+                   struct buf_pool *pool);
 
 /* From now on people are told who comes and goes, in the chat also by its own words. */
 void services_watch(struct services *s, const struct report *r);

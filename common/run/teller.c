@@ -12,6 +12,8 @@
 
 enum {
     BACKLOG = 8,
+    ROWS_MAX = 1000,   /* connections that a text lists; nobody reads more */
+    COUNT_BATCH = 512, /* of the rest, looked at in one turn */
 };
 
 static const int64_t patience = 2 * SEC; /* with a client that takes nothing */
@@ -107,12 +109,16 @@ static void tail_text(struct teller *t)
     }
 }
 
-/* As many connections as the page has room for. */
+/* As many connections as the page has room for; people get the first ones only. */
 static void conns(struct teller *t)
 {
     struct stack_conn_status c;
 
     while (text_room(&t->page) >= STATUS_ROW_MAX + 2) {
+        if (!t->json && t->told == ROWS_MAX) {
+            t->stage = TELLER_REST;
+            return;
+        }
         if (!stack_next_conn(t->st, &t->cursor, &c)) {
             t->stage = TELLER_TAIL;
             return;
@@ -125,6 +131,37 @@ static void conns(struct teller *t)
         }
         t->told++;
     }
+}
+
+/* How many more there are, by their state; some are counted in each turn, told when all are. */
+static void rest(struct teller *t)
+{
+    struct stack_conn_status c;
+    const char *before = ": ";
+    uint32_t all = 0;
+
+    for (unsigned i = 0; i < COUNT_BATCH; i++) {
+        if (!stack_next_conn(t->st, &t->cursor, &c)) {
+            t->stage = TELLER_TAIL;
+            break;
+        }
+        t->rest[c.state]++;
+    }
+    if (t->stage == TELLER_REST)
+        return;
+    for (unsigned s = 0; s < TELLER_STATES; s++)
+        all += t->rest[s];
+    if (all == 0)
+        return;
+    text_add(&t->page, "and %" PRIu32 " more", all);
+    for (unsigned s = 0; s < TELLER_STATES; s++) {
+        if (!t->rest[s])
+            continue;
+        text_add(&t->page, "%s%" PRIu32 " %s", before, t->rest[s],
+                 tcp_state_name((enum tcp_state)s));
+        before = ", ";
+    }
+    text_add(&t->page, "; --json lists them all\n");
 }
 
 /* The next page, when the one before it is taken. */
@@ -141,6 +178,8 @@ static void compose(struct teller *t)
         t->stage = TELLER_CONNS;
     } else if (t->stage == TELLER_CONNS) {
         conns(t);
+    } else if (t->stage == TELLER_REST) {
+        rest(t);
     } else if (t->stage == TELLER_TAIL) {
         if (t->json)
             text_add(&t->page, "%s]}\n", t->told ? "\n" : "");
@@ -186,6 +225,7 @@ static void welcome(struct teller *t, int64_t now)
         return;
     t->asked = 0;
     t->cursor = t->told = 0;
+    memset(t->rest, 0, sizeof(t->rest));
     t->stage = TELLER_ASKED;
     t->give_up_at = now + patience;
     text_init(&t->page, t->room, sizeof(t->room));
@@ -234,8 +274,10 @@ static void tell(struct teller *t, int64_t now)
     }
     if (t->taken == t->page.len)
         compose(t);
-    if (t->page.len == 0)
-        return; /* no counter to tell: on to the end in the next turn */
+    if (t->page.len == 0) {
+        t->give_up_at = now + patience; /* nothing to tell yet: on in the next turn */
+        return;
+    }
     n = send(t->client, t->page.out + t->taken, t->page.len - t->taken,
              MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) {

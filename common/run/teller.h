@@ -10,7 +10,8 @@
  * nothing here ever waits; a page is composed when the one before it is taken, and no more than one
  * in each turn of the loop, so that memory and time are bounded however many connections there
  * are; and a client that takes nothing for a while is dropped. A long answer therefore is no
- * snapshot: each connection is told as it is when its page is composed.
+ * snapshot: each connection is told as it is when its page is composed. Programs are told of all of
+ * them; people of the first thousand, and how many more there are in which state.
  *
  * The protocol is a line that asks ("text", "counters": text with the node's counters, "json"), and
  * an answer that begins with a line "ok" or "no REASON" and ends with the connection.
@@ -31,6 +32,7 @@ enum {
     TELLER_FDS = 1,           /* descriptors to wait for, at most */
     TELLER_PAGE = 128 * 1024, /* bytes composed at a time: all counters fit, as text, too */
     TELLER_ASK_MAX = 32,      /* bytes of a question */
+    TELLER_STATES = TCP_TIME_WAIT + 1,
 };
 
 /* How far an answer has come. */
@@ -38,6 +40,7 @@ enum teller_stage {
     TELLER_ASKED, /* not all of the question is here */
     TELLER_HEAD,
     TELLER_CONNS,
+    TELLER_REST, /* those that a text does not list are counted */
     TELLER_TAIL,
     TELLER_DONE,
 };
@@ -56,11 +59,12 @@ struct teller {
     char ask[TELLER_ASK_MAX];
     size_t asked;
     enum teller_stage stage;
-    uint32_t cursor;    /* of stack_next_conn */
-    uint32_t told;      /* connections so far */
-    int64_t give_up_at; /* the client must have taken something until then */
-    struct text page;   /* what is composed, */
-    size_t taken;       /* and how much of it the client has */
+    uint32_t cursor;              /* of stack_next_conn */
+    uint32_t told;                /* connections so far */
+    uint32_t rest[TELLER_STATES]; /* those behind them, by state */
+    int64_t give_up_at;           /* the client must have taken something until then */
+    struct text page;             /* what is composed, */
+    size_t taken;                 /* and how much of it the client has */
     char room[TELLER_PAGE];
 };
 

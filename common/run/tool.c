@@ -26,7 +26,8 @@ static bool is_icmp(const struct tool_options *o)
 }
 
 /* An option that was given and that the tool has no use for; NULL: there is none. */
-static const char *useless(const struct tool_options *o, enum tool_kind kind)
+static const char *useless(const struct node_options *node, const struct tool_options *o,
+                           enum tool_kind kind)
 {
     bool any = kind != TOOL_NONE, ping = kind == TOOL_PING, trace = kind == TOOL_TRACEROUTE;
     const struct {
@@ -41,12 +42,28 @@ static const char *useless(const struct tool_options *o, enum tool_kind kind)
         {"max-hops", o->max_hops, trace},
         {"queries", o->queries, trace},
         {"method", o->method, trace},
+        {"port", node->port != NODE_PORT, !ping && !(trace && is_icmp(o))},
     };
 
     for (unsigned i = 0; i < sizeof(option) / sizeof(option[0]); i++)
         if (option[i].given && !option[i].good)
             return option[i].name;
     return NULL;
+}
+
+static const char *called(const struct tool_options *o, enum tool_kind kind)
+{
+    switch (kind) {
+    case TOOL_NONE:
+        return "a session over TCP";
+    case TOOL_PING:
+        return "--ping";
+    case TOOL_TRACEROUTE:
+        return is_icmp(o) ? "--traceroute --method icmp" : "--traceroute";
+    case TOOL_UDP:
+        return "--udp";
+    }
+    return "";
 }
 
 int tool_options_check(const struct program *prog, const struct node_options *node,
@@ -59,13 +76,9 @@ int tool_options_check(const struct program *prog, const struct node_options *no
 
     if (o->ping + o->traceroute + o->udp > 1)
         return usage_error(prog, "--ping, --traceroute and --udp: one at a time");
-    name = useless(o, kind);
+    name = useless(node, o, kind);
     if (name)
-        return usage_error(prog, "--%s does not go with %s", name,
-                           kind == TOOL_NONE         ? "a session over TCP"
-                           : kind == TOOL_PING       ? "--ping"
-                           : kind == TOOL_TRACEROUTE ? "--traceroute"
-                                                     : "--udp");
+        return usage_error(prog, "--%s does not go with %s", name, called(o, kind));
     if (o->method && !is_icmp(o) && strcmp(o->method, "udp") != 0)
         return usage_error(prog, "--method: there is no '%s'; there are udp, icmp", o->method);
     if (o->size != TOOL_NOT_GIVEN && o->size > most)

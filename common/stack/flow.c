@@ -11,9 +11,14 @@
 #include "stack/internal.h"
 
 enum {
-    PORT_FIRST = 49152,
+    PORT_FIRST = 49152, /* of those that nobody has registered */
     PORT_COUNT = 65536 - PORT_FIRST,
+    PORT_WIDE = 1024, /* of all that are free to take */
+    PORT_WIDE_COUNT = STACK_PORTS,
+    PORT_DRAWS = 16, /* in each of these */
 };
+
+static_assert(PORT_WIDE + PORT_WIDE_COUNT == 65536, "up to the last port");
 
 uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr *local,
                    uint16_t local_port, const struct addr *remote, uint16_t remote_port,
@@ -226,16 +231,63 @@ uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16
                       32);
 }
 
-uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
-                        uint16_t remote_port)
+/* Is this connection still to be had, and by this stack? */
+static bool is_free(const struct stack *st, const struct addr *local, uint16_t port,
+                    const struct addr *remote, uint16_t remote_port)
 {
-    uint32_t start = unguessable_below(&st->ip.random, PORT_COUNT);
+    return share_is_ours(st, local, port, remote, remote_port) &&
+           !flow_find(st, local, port, remote, remote_port);
+}
 
-    for (uint32_t i = 0; i < PORT_COUNT; i++) {
-        uint16_t port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
+/* A free port of first .. first + count - 1 in a few draws (RFC 6056 section 3.3.2), or 0. */
+static uint16_t draw_port(struct stack *st, const struct addr *local, const struct addr *remote,
+                          uint16_t remote_port, uint32_t first, uint32_t count)
+{
+    uint32_t draws = PORT_DRAWS * (st->share.all ? st->share.all : 1); /* others have their part */
 
-        if (!flow_find(st, local, port, remote, remote_port))
+    for (uint32_t i = 0; i < draws; i++) {
+        uint16_t port = (uint16_t)(first + unguessable_below(&st->ip.random, count));
+
+        if (is_free(st, local, port, remote, remote_port))
             return port;
     }
     return 0;
+}
+
+/*
+ * The first free one of all ports, from a random one on and by a random step, which has no factor
+ * with their number, so each comes once. (Step by step free ports would become rare in some places
+ * and stay frequent in others, and the search long.)
+ */
+static uint16_t search_ports(struct stack *st, const struct addr *local, const struct addr *remote,
+                             uint16_t remote_port)
+{
+    uint32_t at = unguessable_below(&st->ip.random, PORT_WIDE_COUNT), step;
+
+    static_assert(PORT_WIDE_COUNT == 1024 * 3 * 3 * 7, "its prime factors are known");
+    do {
+        step = unguessable_below(&st->ip.random, PORT_WIDE_COUNT);
+    } while (step % 2 == 0 || step % 3 == 0 || step % 7 == 0);
+    for (uint32_t i = 0; i < PORT_WIDE_COUNT; i++) {
+        uint16_t port = (uint16_t)(PORT_WIDE + at);
+
+        if (is_free(st, local, port, remote, remote_port))
+            return port;
+        at = (at + step) % PORT_WIDE_COUNT;
+    }
+    return 0;
+}
+
+/*
+ * Where the dynamic ports are nearly used up towards a remote port, all from 1024 on serve (RFC
+ * 6056 section 3.2), and at last each of them is looked at.
+ */
+uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
+                        uint16_t remote_port)
+{
+    uint16_t port = draw_port(st, local, remote, remote_port, PORT_FIRST, PORT_COUNT);
+
+    if (!port)
+        port = draw_port(st, local, remote, remote_port, PORT_WIDE, PORT_WIDE_COUNT);
+    return port ? port : search_ports(st, local, remote, remote_port);
 }

@@ -51,8 +51,8 @@ static struct conn *input_stranger(struct stack *st, const struct ip_hdr *ip,
     return who.conn;
 }
 
-static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct slice segment,
-                             const struct pkt *p)
+static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct slice packet,
+                             struct slice segment, const struct pkt *p)
 {
     struct tcp_hdr hdr, rst;
     struct slice data;
@@ -65,6 +65,10 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
     hdr.seg_size = p->gso_size;
     data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
     c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
+    if (!c)
+        why = share_flow(st, &ip->dst, hdr.dport, &ip->src, hdr.sport, packet, p);
+    if (why)
+        return why;
     if (c && tcp_time_wait_reusable(&st->tcp, &c->tcb, &hdr) &&
         accept_possible(st, &ip->dst, hdr.dport)) {
         old = c;
@@ -110,7 +114,8 @@ static enum reason input_echo_reply(struct stack *st, const struct ip_hdr *ip, s
     return why;
 }
 
-static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct slice message)
+static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct slice packet,
+                              struct slice message, const struct pkt *p)
 {
     struct icmp_error e;
     bool has_error;
@@ -125,8 +130,10 @@ static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct 
     if (e.proto != IP_PROTO_TCP)
         return input_udp_error(st, &e);
     c = flow_find(st, &e.local, e.local_port, &e.remote, e.remote_port);
-    if (!c)
-        return REASON_ICMP_QUOTE;
+    if (!c) {
+        why = share_flow(st, &e.local, e.local_port, &e.remote, e.remote_port, packet, p);
+        return why ? why : REASON_ICMP_QUOTE;
+    }
     why = tcp_icmp_error(&st->tcp, &c->tcb, st->now, &e);
     stack_settle(st, c);
     return why;
@@ -193,13 +200,13 @@ static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct
 
     switch ((enum ip_proto)ip->proto) {
     case IP_PROTO_TCP:
-        return input_tcp(st, ip, inner, p);
+        return input_tcp(st, ip, packet, inner, p);
     case IP_PROTO_UDP:
         return input_udp(st, ip, packet, inner, p->marks);
     case IP_PROTO_ICMP:
     case IP_PROTO_ICMP6:
         if ((ip->proto == IP_PROTO_ICMP6) == (ip->version == 6))
-            return input_icmp(st, ip, inner);
+            return input_icmp(st, ip, packet, inner, p);
         break;
     }
     if (ip->version == 6 && ip->proto == IP6_NONE)
@@ -212,15 +219,18 @@ static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct
  * A fragment; if it was the last that was missing, its packet goes on. TCP copies what it keeps of
  * it: a gap in its stream could otherwise hold every buffer that what fills the gap would need.
  */
-static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, struct slice packet)
+static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, struct slice packet,
+                                  const struct pkt *p)
 {
     static const struct pkt unmarked; /* nobody vouches for what we have put together ourselves */
     struct ip_hdr header = {0};
     struct ip_problem owed;
     struct slice whole;
     struct buf *held;
-    enum reason why;
+    enum reason why = share_fragment(st, packet, p);
 
+    if (why)
+        return why;
     inet_expire(st);
     why = fragment_input(&st->fragments, st->now, ip, packet, &whole);
     owed = fragment_problem(ip, why);
@@ -256,7 +266,7 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
     if (why)
         return why_not_ours(&ip, packet, why);
     if (ip_is_fragment(&ip))
-        return input_fragment(st, &ip, packet);
+        return input_fragment(st, &ip, packet, p);
     return input_whole(st, &ip, packet, p);
 }
 

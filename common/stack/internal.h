@@ -4,6 +4,7 @@
  *
  *   stack.c   making a stack, the doors
  *   flow.c    the table of connections: slots, generations, lookup by addresses and ports
+ *   share.c   which of several stacks of a node has a connection
  *   route.c   source routes of connections
  *   inet.c    packets: from the IP header to the one who is concerned, and back
  *   paths.c   path MTUs: ip/ keeps them, tcp/ uses and improves them
@@ -82,7 +83,8 @@ struct stack {
     struct udp udp;
     struct wheel wheel;
     struct pool cells, flights, ranges;
-    int64_t now; /* the latest instant that a door was told */
+    struct stack_share share; /* all 0: alone */
+    int64_t now;              /* the latest instant that a door was told */
 
     struct conn *conns;
     struct tcp_settings *settings; /* by slot: of the connections that have their own */
@@ -172,7 +174,10 @@ uint32_t flow_isn(const struct stack *st, const struct tcb *c);
 /* Where the timestamp clock between these ends has its origin, ms (RFC 7323 section 7.1). */
 uint32_t flow_ts_offset(const struct stack *st, const struct addr *local, uint16_t local_port,
                         const struct addr *remote, uint16_t remote_port);
-/* A local port that makes the connection unique, at random (RFC 6056), or 0. */
+/*
+ * A local port that makes the connection unique, at random (RFC 6056), or 0: then none from 1024 on
+ * is left.
+ */
 uint16_t flow_pick_port(struct stack *st, const struct addr *local, const struct addr *remote,
                         uint16_t remote_port);
 
@@ -183,6 +188,21 @@ bool flow_recycle(struct stack *st);
  * round trip; in a flood of SYNs the oldest is most likely nobody's.
  */
 bool flow_evict(struct stack *st, struct listener *l);
+
+/* ---- share.c ---- */
+
+/* Does this connection belong here? */
+bool share_is_ours(const struct stack *st, const struct addr *local, uint16_t local_port,
+                   const struct addr *remote, uint16_t remote_port);
+/*
+ * `packet`, of which *p has the marks, is about a connection that is not in the table. REASON_NONE:
+ * it would be ours; else it has been handed over, or was to be.
+ */
+enum reason share_flow(struct stack *st, const struct addr *local, uint16_t local_port,
+                       const struct addr *remote, uint16_t remote_port, struct slice packet,
+                       const struct pkt *p);
+/* The same of a fragment: the first stack puts all of them together. */
+enum reason share_fragment(struct stack *st, struct slice packet, const struct pkt *p);
 
 /* ---- route.c ---- */
 

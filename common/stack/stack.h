@@ -27,7 +27,8 @@
 struct stack;
 
 enum {
-    STACK_LOCALS_MAX = 8,     /* addresses of a node */
+    STACK_LOCALS_MAX = 32,    /* addresses of a node */
+    STACK_PORTS = 64512,      /* ports to choose from: connections of one address to one port */
     STACK_LISTENERS_MAX = 64, /* passive opens at one time */
     STACK_UDP_MAX = 64,       /* sockets for datagrams and echo requests */
     STACK_UDP_QUEUE = 64,     /* datagrams that wait to be read, per socket */
@@ -87,6 +88,20 @@ size_t stack_bytes(const struct stack_config *cfg);
  * more than 65,535 bytes or without leave_checksum).
  */
 struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem_size);
+
+/* A stack among several that are one node, see share.c. */
+struct stack_share {
+    uint32_t me, all;
+    /* This packet is stack number `to`'s; its bytes are lent. False: it has no room for it. */
+    bool (*hand_over)(void *arg, uint32_t to, const struct pkt *p);
+    void *arg;
+};
+
+/*
+ * Share the node's connections with others; before the first packet, and for ever. All of them have
+ * the same secret but for its last quarter, the same addresses and the same listeners.
+ */
+void stack_share(struct stack *st, const struct stack_share *share);
 
 /* ---- The doors ---- */
 

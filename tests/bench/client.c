@@ -6,11 +6,13 @@
  *   --rr SECONDS              one byte there and back, again and again; --port is that of an echo
  *   --conns N [--flight N]    so many connections, opened and closed in order, so many handshakes
  *                             at a time (1: the next begins when the last one is complete)
- *   --idle N [--watch PID]    open so many, tell the resident memory each one costs here and in the
- *                             process PID, and reset them
+ *   --idle N [--watch PID] [--hold SECONDS]
+ *                             open so many, the node's addresses in turn, tell the resident
+ *                             memory each one costs here and in the process PID, hold them for
+ *                             so long, and reset them
  *
  * Prints "gbps" and "mpps" (segments that carried data, all of those that came in or went out),
- * "us", "per_s" or "bytes" and "far_bytes" per connection.
+ * "us", "per_s" or "open_s", "bytes" and "far_bytes" per connection.
  */
 #include <inttypes.h>
 
@@ -21,7 +23,7 @@
 
 enum {
     HOST_NUMBER = 7,
-    CONNS_MAX = 16000, /* ports, and places in the stack's table, those in TIME-WAIT included */
+    CONNS_MAX = 16000, /* places in the stack's table, those in TIME-WAIT included */
     FLIGHT_MAX = 1024,
     TURN = 16,       /* of --idle: opened in one turn, and ... */
     AHEAD = 64,      /* ... so many without their handshake at the most */
@@ -33,6 +35,7 @@ enum {
 struct options {
     struct node_options node; /* first */
     int64_t bulk, rr;         /* ns; 0: not asked for */
+    int64_t hold;             /* ns */
     uint32_t conns, flight, idle, watch;
 };
 
@@ -44,8 +47,11 @@ struct client {
     struct bulk bulk;
     struct bulk_flow flow;
     int64_t began, until, ended; /* ns; 0: not yet */
+    int64_t all_at;              /* the same, of --idle: all are open */
     uint64_t trips;
     uint32_t opened, connected;
+    uint32_t source;                /* our addresses take turns: each has ports of its own */
+    uint32_t witness;               /* that a connection is open, see life_any_open */
     uint64_t near_first, far_first; /* resident bytes when FIRST were open */
     int64_t settled_at;             /* the device works; or: what is only for a while is over */
     bool failed;
@@ -88,7 +94,7 @@ static const struct option_spec options[] = {
      .kind = OPTION_U32,
      .offset = OPTION(idle),
      .min = FIRST + 1,
-     .max = CONNS_MAX,
+     .max = NODE_CONNS_MAX,
      .help = "Open so many, and tell what they cost."},
     {.name = "watch",
      .arg = "PID",
@@ -96,6 +102,12 @@ static const struct option_spec options[] = {
      .offset = OPTION(watch),
      .min = 1,
      .help = "With --idle: tell it of this process, too."},
+    {.name = "hold",
+     .arg = "SECONDS",
+     .kind = OPTION_SECONDS,
+     .offset = OPTION(hold),
+     .max = KIT_LIFE / 2 * SEC,
+     .help = "With --idle: hold them for so long; not at all without it."},
     {.name = NULL},
 };
 
@@ -119,8 +131,10 @@ static void give_up(struct client *c, const char *what)
 
 static void open_one(struct client *c, struct app *app, struct conn_id *ret_conn)
 {
-    const struct stack_open how = {.remote = c->opt.node.remote,
-                                   .remote_port = (uint16_t)c->opt.node.port,
+    const struct node_options *opt = &c->opt.node;
+    const struct stack_open how = {.remote = opt->remote,
+                                   .remote_port = (uint16_t)opt->port,
+                                   .local = cidrs_next(&opt->locals, &opt->remote, &c->source),
                                    .user = app};
     int r = stack_open(c->node.st, &how, ret_conn);
 
@@ -252,7 +266,7 @@ static bool conns_turn(struct client *c, int64_t now)
     if (c->ended == 0)
         return false;
     c->life.loop.wake = now + MSEC;
-    return now > c->ended + SEC || life_open_conns(c->node.st) == 0;
+    return now > c->ended + SEC || !life_any_open(c->node.st, &c->witness);
 }
 
 /* Resident bytes of a process; 0: this one. */
@@ -275,6 +289,8 @@ static void idle_open(struct client *c)
 {
     struct conn_id conn;
 
+    if (c->began == 0)
+        c->began = c->life.loop.now;
     for (unsigned i = 0; i < TURN && c->opened < c->opt.idle; i++) {
         if (c->opened >= c->connected + AHEAD || c->failed)
             return;
@@ -293,23 +309,39 @@ static double idle_cost(const struct client *c, uint32_t pid, uint64_t first)
     return ((double)resident(pid) - (double)first) / (double)(c->opt.idle - FIRST);
 }
 
+static void idle_say(const struct client *c)
+{
+    printf("conns %" PRIu32 "\nopen_s %.3f\n", c->opt.idle, (double)(c->all_at - c->began) / 1e9);
+    if (c->opt.watch)
+        printf("far_bytes %.1f\n", idle_cost(c, c->opt.watch, c->far_first));
+    printf("bytes %.1f\n", idle_cost(c, 0, c->near_first));
+    fflush(stdout);
+}
+
+/* All are open: when no acknowledgment is under way any more, tell, hold, and reset them. */
+static void idle_hold(struct client *c, int64_t now)
+{
+    if (c->all_at == 0)
+        c->all_at = now;
+    if (c->settled_at == 0 && now >= c->all_at + IDLE_WAIT * MSEC) {
+        c->settled_at = now;
+        idle_say(c);
+    }
+    if (c->settled_at && now >= c->settled_at + c->opt.hold) {
+        c->ended = now;
+        life_abort(&c->life);
+        return;
+    }
+    c->until = c->settled_at ? c->settled_at + c->opt.hold : c->all_at + IDLE_WAIT * MSEC;
+}
+
 static void idle_turn(struct client *c, int64_t now)
 {
     idle_open(c);
     if (c->opened < c->opt.idle && c->opened < c->connected + AHEAD)
         c->life.loop.busy = c->opened != FIRST || c->connected == FIRST;
-    if (c->connected < c->opt.idle)
-        return;
-    if (c->settled_at == 0)
-        c->settled_at = now + IDLE_WAIT * MSEC;
-    c->life.loop.wake = time_min(c->life.loop.wake, c->settled_at);
-    if (now < c->settled_at)
-        return;
-    c->ended = now;
-    printf("conns %" PRIu32 "\nbytes %.1f\n", c->opt.idle, idle_cost(c, 0, c->near_first));
-    if (c->opt.watch)
-        printf("far_bytes %.1f\n", idle_cost(c, c->opt.watch, c->far_first));
-    life_abort(&c->life);
+    if (c->connected == c->opt.idle)
+        idle_hold(c, now);
 }
 
 static bool decide(void *arg, struct loop *loop)
@@ -388,6 +420,8 @@ int main(int argc, char **argv)
         return code;
     if (!c.opt.bulk && !c.opt.rr && !c.opt.conns && !c.opt.idle)
         return usage_error(&program, "what is to be measured?");
+    if (c.opt.node.max_conns < c.opt.idle)
+        c.opt.node.max_conns = c.opt.idle;
     code = node_open(&c.node, &program, &c.opt.node);
     if (code != NODE_GO_ON)
         return code;

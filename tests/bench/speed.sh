@@ -79,9 +79,15 @@ take()
 
 # ---- The device ----
 
+# As twintun does it: what is compared with one that spins, spins.
 turn_raw()
 {
-    take "bulk.raw_gbps=gbps" "$B/raw" bulk "$TIME"
+    take "bulk.raw_sleep_gbps=gbps" "$B/raw" bulk "$TIME"
+    if [ -n "$spin" ]; then
+        take "bulk.raw_gbps=gbps" "$B/raw" bulk-spin "$TIME"
+    else
+        again bulk.raw_sleep_gbps bulk.raw_gbps
+    fi
     take "mss.raw_mpps=mpps" "$B/raw" mss "$TIME"
     take "mss.raw_small_mpps=mpps" "$B/raw" small "$TIME"
     take "rr.raw_sleep_us=us" "$B/raw" rr "$TIME"
@@ -215,21 +221,24 @@ turn_twintun()
         # shellcheck disable=SC2086
         {
             server $fast
-            client "bulk.twintun_gbps=gbps" $fast --bulk "$TIME" --port 9
+            client "bulk.twintun_sleep_gbps=gbps" $fast --bulk "$TIME" --port 9
         }
         stop $peer
     else
-        again bulk.twintun_plain_gbps bulk.twintun_gbps
+        again bulk.twintun_plain_gbps bulk.twintun_sleep_gbps
     fi
     if [ -z "$spin" ]; then
+        again bulk.twintun_sleep_gbps bulk.twintun_gbps
         again conn.twintun_sleep_per_s conn.twintun_per_s
         again conn.twintun_64_sleep_per_s conn.twintun_64_per_s
         return
     fi
     # shellcheck disable=SC2086
-    server $spin
-    # shellcheck disable=SC2086
     {
+        server $fast $spin
+        client "bulk.twintun_gbps=gbps" $fast $spin --bulk "$TIME" --port 9
+        stop $peer
+        server $spin
         client "rr.twintun_spin_us=us" $spin --rr "$TIME" --port 7
         client "conn.twintun_per_s=per_s" $spin --conns "$CONNS" --port 9
         client "conn.twintun_64_per_s=per_s" $spin --conns "$CONNS" --flight 64 --port 9

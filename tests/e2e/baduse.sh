@@ -74,8 +74,13 @@ for program in host peer netsetup; do
     is "$program --help: no line is wider than 79 columns" \
         "$($BIN/$program --help | awk 'length($0) > 79')" ""
 done
+wrong "host: more connections than its addresses have ports" 2 \
+    "--connections 64513: the ports of the node's addresses are enough for 64512; give more --local" \
+    "$BIN/host" --connections 64513 --local 10.0.0.7 --local fd00::7 tun0 10.0.0.1/24 10.0.1.5
 wrong "host: bytes of no connections" 2 "--bytes goes with --connections" \
     $BIN/host --bytes 5 tun0 10.0.0.1/24 10.0.1.5
+wrong "host: a port for what has none" 2 "--port does not go with --ping" \
+    $BIN/host --ping --port 7 tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup: an unknown command" 2 "sideways" $BIN/netsetup sideways
 wrong "netsetup: an unknown option" 2 "--frobnicate" $BIN/netsetup --frobnicate
 wrong "host: no privilege to make a TUN" 4 "no privilege.*once: $BIN/netsetup up" \

@@ -121,12 +121,36 @@ static void host_numbers(void **state)
     }
 }
 
+/* Each of the version in turn, others left out; none of a version that is not there. */
+static void addresses_take_turns(void **state)
+{
+    static const char *const all[] = {"10.0.0.7", "fd00::7", "10.0.0.8", "10.0.0.9"};
+    static const char *const turns[] = {"10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.7", "10.0.0.8"};
+    struct cidr_list list = {.n = 4};
+    struct addr v4 = addr_v4(0x0a000105), v6;
+    uint32_t turn = 0;
+
+    (void)state;
+    assert_int_equal(parse_addr("fd00:1::5", &v6), 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(parse_addr(all[i], &list.at[i].addr), 0);
+    assert_int_equal(cidrs_like(&list, &v4), 3);
+    assert_int_equal(cidrs_like(&list, &v6), 1);
+    for (unsigned i = 0; i < 5; i++)
+        expect_address(cidrs_next(&list, &v4, &turn), turns[i]);
+    expect_address(cidrs_next(&list, &v6, &turn), "fd00::7");
+    list.n = 1;
+    assert_null(cidrs_next(&list, &v6, &turn));
+    assert_int_equal(cidrs_like(&list, &v6), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_both_versions),
         cmocka_unit_test(subnets_of_both_versions),
         cmocka_unit_test(host_numbers),
+        cmocka_unit_test(addresses_take_turns),
     };
 
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);

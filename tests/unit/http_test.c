@@ -242,7 +242,7 @@ static void the_json_is_json_and_tells_all(void **state)
     const char *answer;
 
     (void)state;
-    fake.listed = 2;
+    fake.listed = fake.totals.conns = 2;
     fake.totals.packets_in = 17;
     fake.counts[REASON_IP_CHECKSUM] = 3;
     answer = ask("GET /status.json HTTP/1.0\r\n\r\n");
@@ -268,7 +268,7 @@ static void ten_thousand_connections_are_cut_and_counted(void **state)
     size_t shown;
 
     (void)state;
-    fake.listed = 10000;
+    fake.listed = fake.totals.conns = 10000;
     for (int r = 1; r < REASON_COUNT; r++)
         fake.counts[r] = UINT64_MAX / 2;
     o = json_loads(body(ask("GET /status.json HTTP/1.0\r\n\r\n")), 0, NULL);
@@ -288,7 +288,7 @@ static void the_page_for_people_begins_with_the_connections(void **state)
     const char *answer, *conns, *counters;
 
     (void)state;
-    fake.listed = 1;
+    fake.listed = fake.totals.conns = 1;
     fake.counts[REASON_IP_CHECKSUM] = 3;
     answer = ask("GET / HTTP/1.0\r\n\r\n");
     conns = strstr(answer, "10.0.0.7:50000");

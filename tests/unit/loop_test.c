@@ -103,6 +103,22 @@ static void a_device_that_is_gone_ends_the_loop(void **state)
     assert_int_equal(loop_run(&loop), -ENODEV);
 }
 
+static bool leave_after_waits(void *arg, struct loop *l)
+{
+    (void)arg, (void)l;
+    return ++turns >= last_turn;
+}
+
+static void a_deadline_wakes_it(void **state)
+{
+    (void)state;
+    fake.deadline = clock_now() + 20 * MSEC;
+    loop.decide = leave_after_waits;
+    last_turn = 2;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_true(loop.now >= fake.deadline);
+}
+
 static struct stack_event seen;
 
 static void see(void *arg, struct stack *st, const struct stack_event *ev)
@@ -390,6 +406,7 @@ int main(void)
         T(nothing_is_drained_past_a_refused_packet),
         T(a_packet_that_the_device_cannot_have_is_counted_and_gone),
         T(a_device_that_is_gone_ends_the_loop),
+        T(a_deadline_wakes_it),
         T(events_are_seen_by_the_program_too),
         T(an_end_that_the_operators_reading_brings_is_seen_in_the_same_turn),
         T(it_sleeps_until_the_stacks_deadline),

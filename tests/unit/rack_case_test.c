@@ -58,6 +58,28 @@ static void rfc8985_3_4_a_tail_and_a_repair_are_lost(void **state)
 }
 
 /*
+ * Section 7.2: a loss is found while a probe flies, and has arrived after all before anything left
+ * again. The probe is still the tail, and no second one follows it: RTX waits for its answer.
+ */
+static void rfc8985_7_2_one_probe_for_a_tail(void **state)
+{
+    (void)state;
+    in_flight(5);
+    tcb()->flight->rack.order_kept = true; /* as an earlier recovery has it */
+    expect_silence(2 * trip);
+    again(4, TLP);
+    advance(10 * MSEC);
+    heard(0, SEGS(1, 4));
+    ack_segments(4); /* in the same batch */
+    assert_int_equal(flight_phase(tcb()->flight), RECOVERY_FAST);
+    expect_silence(tcb()->rtt.rto - MSEC);
+    expect_silence(MSEC - 1);
+    counted(PTO_EXPIRED, 1);
+    counted(RTO_EXPIRED, 0);
+    end();
+}
+
+/*
  * Section 3.5: a segment, and just before its timer expires two more; nothing is lost. Without RACK
  * the acknowledgment of the first would have the others sent again. No probe, and no other witness.
  */
@@ -281,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc8985_3_4_a_tail_and_a_repair_are_lost),
+        cmocka_unit_test(rfc8985_7_2_one_probe_for_a_tail),
         cmocka_unit_test(rfc8985_3_5_a_spurious_timeout),
         cmocka_unit_test(rfc8985_6_2_step_1_the_first_round_trip),
         cmocka_unit_test(rfc8985_6_2_step_5_the_reordering_timer),

@@ -16,7 +16,8 @@ static const struct {
     {REASON_KIND_EVENT, "report."}, {REASON_KIND_EVENT, "advice."},
     {REASON_KIND_EVENT, "room."},   {REASON_KIND_EVENT, "user."},
     {REASON_KIND_EVENT, "ecn."},    {REASON_KIND_EVENT, "fragment."},
-    {REASON_KIND_EVENT, "mtu."},    {REASON_KIND_PATH, "impair."},
+    {REASON_KIND_EVENT, "mtu."},    {REASON_KIND_EVENT, "queue."},
+    {REASON_KIND_PATH, "impair."},
 };
 
 static const struct reason_text *text(int r)

@@ -222,7 +222,50 @@ static void a_long_answer_is_whole(void **state)
         assert_non_null(strstr(answer, reason_text((enum reason)r)->sentence));
 }
 
+/* People are told of the first thousand, and how many more there are; the end is not lost. */
+static void a_crowd_is_counted(void **state)
+{
+    unsigned rows = 0;
+
+    (void)state;
+    fake.listed = 10000;
+    fake.counts[REASON_IP_CHECKSUM] = 3;
+    ask("counters\n");
+    for (const char *at = answer; (at = strstr(at, "\nESTABLISHED")); at++)
+        rows++;
+    assert_int_equal(rows, 1000);
+    assert_non_null(strstr(answer, "\nand 9000 more: 9000 ESTABLISHED; --json lists them all\n"));
+    assert_non_null(strstr(answer, "3  drop.ip.checksum\n"));
+    fake.listed = 1000;
+    assert_null(strstr(ask("text\n"), " more: "));
+    fake.listed = 1001;
+    assert_non_null(strstr(ask("text\n"), "\nand 1 more: 1 ESTABLISHED;"));
+}
+
 /* ---- That nobody can hold it up ---- */
+
+/* Counting is bounded, too, and the asker is not taken for one who does not read. */
+static void a_turn_counts_some(void **state)
+{
+    int fd = client("text\n");
+    uint32_t before;
+
+    (void)state;
+    fake.listed = 100000;
+    while (teller.stage != TELLER_REST) {
+        static char some[65536];
+
+        turn();
+        (void)!recv(fd, some, sizeof(some), MSG_DONTWAIT);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        before = teller.cursor;
+        now += SEC;
+        turn();
+        assert_in_range(teller.cursor - before, 1, 1024);
+    }
+    assert_non_null(strstr(read_all(fd), "\nand 99000 more: 99000 ESTABLISHED; "));
+}
 
 /* However much there is to tell, a turn composes one page. */
 static void a_turn_does_one_page(void **state)
@@ -354,6 +397,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_to_tell_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_understood_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_answer_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_crowd_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_turn_counts_some, setup, teardown),
         cmocka_unit_test_setup_teardown(a_turn_does_one_page, setup, teardown),
         cmocka_unit_test_setup_teardown(one_who_reads_nothing_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(one_who_asks_nothing_is_dropped, setup, teardown),

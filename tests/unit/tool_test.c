@@ -157,9 +157,9 @@ static void a_full_ring(void **state)
 static const struct program program = {.name = "host"};
 
 /* Are these options understood? What is said about mistakes is thrown away. */
-static bool good(struct tool_options o, bool v6, uint32_t ttl)
+static bool good_at(struct tool_options o, bool v6, uint32_t ttl, uint32_t port)
 {
-    struct node_options node = {.ttl = ttl};
+    struct node_options node = {.ttl = ttl, .port = port};
     int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY), code;
 
     node.remote = v6 ? KIT6_HOST : addr_v4(KIT_HOST);
@@ -170,6 +170,11 @@ static bool good(struct tool_options o, bool v6, uint32_t ttl)
     close(null);
     assert_true(code == NODE_GO_ON || code == EXIT_USAGE);
     return code == NODE_GO_ON;
+}
+
+static bool good(struct tool_options o, bool v6, uint32_t ttl)
+{
+    return good_at(o, v6, ttl, NODE_PORT);
 }
 
 #define GOOD(...) good((struct tool_options){.size = TOOL_NOT_GIVEN, __VA_ARGS__}, false, 0)
@@ -207,6 +212,13 @@ static void options(void **state)
     o = (struct tool_options){.traceroute = true, .max_hops = 3, .size = 0};
     assert_true(good(o, false, 3));
     assert_false(good(o, false, 4));
+    assert_true(good_at(o, false, 3, 7));
+    o.method = "icmp"; /* which has no ports */
+    assert_false(good_at(o, false, 3, 7));
+    o = (struct tool_options){.ping = true};
+    assert_false(good_at(o, false, 0, 7));
+    o = (struct tool_options){.udp = true, .size = TOOL_NOT_GIVEN};
+    assert_true(good_at(o, false, 0, 7));
 }
 
 int main(void)

@@ -197,6 +197,30 @@ static void test_created_or_attached(void **state)
     assert_int_equal(next_descriptor(), next); /* none was left behind */
 }
 
+/* Several queues: each is opened so; one alone is had of such a TUN, and several of no other. */
+static void test_several_queues(void **state)
+{
+    struct tun t[3];
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 8, BUF_SIZE);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(tun_open_queue(&t[i], "tun0", 0, &pool), 0);
+        assert_int_equal(t[i].created, i == 0);
+        assert_true(t[i].several);
+    }
+    assert_int_equal(tun_open(&t[2], "tun0", 0, &pool), 0);
+    assert_true(t[2].several);
+    for (unsigned i = 0; i < 3; i++)
+        device_close(&t[i].dev);
+    assert_int_equal(if_nametoindex("tun0"), 0);
+    assert_int_equal(tun_open(&t[0], "tun0", 0, &pool), 0);
+    assert_false(t[0].several);
+    assert_int_equal(tun_open_queue(&t[1], "tun0", 0, &pool), -EINVAL);
+    device_close(&t[0].dev);
+}
+
 static void test_other_kinds(void **state)
 {
     struct ifreq req = {.ifr_flags = IFF_TAP | IFF_NO_PI};
@@ -389,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_created_or_attached),
+        cmocka_unit_test(test_several_queues),
         cmocka_unit_test(test_other_kinds),
         cmocka_unit_test(test_mtu_beyond_a_buffer),
         cmocka_unit_test(test_packets_both_ways),

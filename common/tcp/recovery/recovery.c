@@ -366,7 +366,7 @@ void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recove
         f->recovery.recover = s->una - 1; /* what is behind is all the same; ahead it would be
                                            * wrong, once the numbers have wrapped */
     if (ret->entered)
-        tlp_end(&f->tlp);
+        tlp_overtaken(&f->tlp);
 }
 
 void recovery_on_reordering(struct flight *f, const struct ack_sample *s,
@@ -525,6 +525,7 @@ void recovery_sent(struct flight *f, int64_t now, uint32_t start, uint32_t end)
 {
     plpmtud_resent(f, start, end);
     board_resent(&f->board, now, start, end);
+    tlp_end(&f->tlp);
     if (f->recovery.at_once)
         f->recovery.rescue = end; /* of the first in a recovery */
     f->recovery.at_once = false;

@@ -16,6 +16,11 @@ void tlp_sent(struct tlp *p, uint32_t nxt, bool is_retrans)
     *p = (struct tlp){.end_seq = nxt, .probing = true, .is_retrans = is_retrans};
 }
 
+void tlp_overtaken(struct tlp *p)
+{
+    p->is_retrans = p->due = false;
+}
+
 void tlp_end(struct tlp *p)
 {
     *p = (struct tlp){0};

@@ -49,7 +49,11 @@ void tlp_sent(struct tlp *p, uint32_t nxt, bool is_retrans);
 /* Section 7.4.2. */
 enum tlp_verdict tlp_on_ack(struct tlp *p, const struct tlp_ack *a);
 
-/* Another repair takes over. */
+/* A loss is known: what the probe repairs has been told already, and none that is due is needed. It
+ * flies on, and the tail with it. */
+void tlp_overtaken(struct tlp *p);
+
+/* Something left again, and its answer tells more: there is another tail. */
 void tlp_end(struct tlp *p);
 
 #endif
