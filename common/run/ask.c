@@ -138,31 +138,39 @@ static int ask_one(const struct report *r, const char *tun, int fd)
     return code;
 }
 
+/* Whoever answers gives us little time to ask, so nobody is kept waiting for his turn. */
+static bool is_there(const char *name)
+{
+    int fd = try_connect(name);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* A node of several threads answers thread by thread; as JSON that is a list of objects. */
 int ask_status(const struct report *r, const char *tun)
 {
-    int fd = ask_connect(r, tun), next, code;
+    int fd = ask_connect(r, tun), code;
     char name[ASK_NAME];
-    bool several;
+    bool list;
 
     if (fd < 0)
         return EXIT_FAILED;
     snprintf(name, sizeof(name), "%s/1", tun);
-    next = try_connect(name);
-    several = r->json && next >= 0;
-    if (several)
+    list = r->json && is_there(name);
+    if (list)
         printf("{\"queues\":[\n");
     code = ask_one(r, tun, fd);
-    for (unsigned i = 2; next >= 0; i++) {
-        printf(several ? "," : "\n");
-        if (code == EXIT_DONE)
-            code = ask_one(r, name, next);
-        else
-            close(next);
+    for (unsigned i = 1; code == EXIT_DONE; i++) {
         snprintf(name, sizeof(name), "%s/%u", tun, i);
-        next = try_connect(name);
+        fd = try_connect(name);
+        if (fd < 0)
+            break;
+        printf(list ? "," : "\n");
+        code = ask_one(r, name, fd);
     }
-    if (several)
+    if (list)
         printf("]}\n");
     return fflush(stdout) ? EXIT_FAILED : code;
 }

@@ -41,6 +41,7 @@ enum {
     PROTO_TCP = 6,
     CSUM_OFFSET = 16, /* of the checksum in a TCP header */
     VNET = sizeof(struct virtio_net_hdr),
+    SETTLE = 30,     /* ms until the kernel has noticed that somebody reads what tun1 sends */
     GONE = 20,       /* ms without a packet after which the writer has ended */
     PATIENCE = 2000, /* ms for one that must come, however busy the machine is */
 };
@@ -155,9 +156,13 @@ static void flow(uint32_t len, uint32_t data, bool vnet, bool spin, int64_t ns)
     int in = open_tun("tun1", vnet), out = open_tun("tun0", vnet);
     uint32_t front = vnet ? VNET : 0;
     struct found *f = shared();
-    int64_t until = clock_now() + ns;
-    pid_t reader = fork();
+    int64_t until;
+    pid_t reader;
 
+    poll(NULL, 0,
+         SETTLE); /* by a process of its own, which those who spin would keep from running */
+    until = clock_now() + ns;
+    reader = fork();
     if (reader < 0)
         kit_fail("fork");
     kit_pin(reader ? 0 : 1);

@@ -21,9 +21,9 @@ need taskset
 renice -n -15 $$ >/dev/null 2>&1 # what else runs goes behind all of them, where that is allowed
 HOW=${1-full}
 case $HOW in
-full) : "${RUNS=5}" "${TIME=1}" "${CONNS=8000}" "${MANY=1000000}" "${SEGMENTS=2000000}" ;;
-quick) : "${RUNS=3}" "${TIME=0.3}" "${CONNS=3000}" "${MANY=1000000}" "${SEGMENTS=1000000}" ;;
-smoke) : "${RUNS=1}" "${TIME=0.03}" "${CONNS=50}" "${MANY=2000}" "${SEGMENTS=2000}" ;;
+full) : "${RUNS=5}" "${TIME=1}" "${CONNS=8000}" "${MANY=1000000}" "${SEGMENTS=2000000}" "${IDLE=1000000}" ;;
+quick) : "${RUNS=3}" "${TIME=0.3}" "${CONNS=3000}" "${MANY=1000000}" "${SEGMENTS=1000000}" "${IDLE=15000}" ;;
+smoke) : "${RUNS=1}" "${TIME=0.03}" "${CONNS=50}" "${MANY=2000}" "${SEGMENTS=2000}" "${IDLE=1100}" ;;
 *)
     echo "bench: '$HOW' is neither quick nor smoke" >&2
     exit 2
@@ -32,8 +32,6 @@ esac
 B=${BENCH:-build/release/bench}
 OUT=build/bench
 [ "$HOW" != smoke ] || OUT=$WORK/bench
-IDLE=15000
-[ "$HOW" != smoke ] || IDLE=1100
 began=$SECONDS
 samples=$WORK/samples why=$WORK/why
 : >"$samples"
@@ -82,12 +80,8 @@ take()
 # As twintun does it: what is compared with one that spins, spins.
 turn_raw()
 {
+    take "bulk.raw_gbps=gbps" "$B/raw" bulk-spin "$TIME"
     take "bulk.raw_sleep_gbps=gbps" "$B/raw" bulk "$TIME"
-    if [ -n "$spin" ]; then
-        take "bulk.raw_gbps=gbps" "$B/raw" bulk-spin "$TIME"
-    else
-        again bulk.raw_sleep_gbps bulk.raw_gbps
-    fi
     take "mss.raw_mpps=mpps" "$B/raw" mss "$TIME"
     take "mss.raw_small_mpps=mpps" "$B/raw" small "$TIME"
     take "rr.raw_sleep_us=us" "$B/raw" rr "$TIME"
@@ -164,22 +158,7 @@ turn_lwip()
 
 # ---- twintun ----
 
-# What host can do today, as its --help says, and the options that ask for it.
-plain='' fast='' spin=''
-host_knows() { "$BIN/host" --help | grep -qE -- "^ +$1( |$)"; }
-if host_knows --offload; then
-    plain='--offload off' fast='--offload auto'
-else
-    cannot bulk.twintun_gbps "without offload: host has no --offload yet"
-fi
-if host_knows --busy-poll; then
-    spin='--busy-poll 10ms' # longer than any pause of what is measured
-else
-    cannot rr.twintun_spin_us "host has no --busy-poll yet"
-    for key in conn.twintun_per_s conn.twintun_64_per_s; do
-        cannot $key "sleeping: host has no --busy-poll yet"
-    done
-fi
+spin='--busy-poll 10ms' # longer than any pause of what is measured
 
 # server OPTION...: an ordinary peer on its processor. It says nothing of connections at port 7 and 9.
 server()
@@ -195,53 +174,28 @@ server()
 
 client() { take "$1" taskset -c "$near" "$B/client" "${@:2}" --quiet tun0 $host_side/$prefix $peer_at; }
 
-# again KEY KEY: the latest figure of one key is another one's, too.
-again()
-{
-    awk -v from="$1" -v to="$2" '$1 == from { v = $2 } END { if (v != "") print to, v }' "$samples" \
-        >>"$WORK/again"
-    cat "$WORK/again" >>"$samples"
-    rm -f "$WORK/again"
-}
-
+# Small packets go without offload, which is of no use to them.
 turn_twintun()
 {
-    # shellcheck disable=SC2086
-    server $plain
-    # shellcheck disable=SC2086
-    {
-        client "bulk.twintun_plain_gbps=gbps mss.twintun_mpps=mpps
-            mss.twintun_both_ways_mpps=packets_mpps" $plain --bulk "$TIME" --port 9
-        client "rr.twintun_sleep_us=us" $plain --rr "$TIME" --port 7
-        client "conn.twintun_sleep_per_s=per_s" $plain --conns "$CONNS" --port 9
-        client "conn.twintun_64_sleep_per_s=per_s" $plain --conns "$CONNS" --flight 64 --port 9
-    }
+    server --offload off
+    client "bulk.twintun_plain_gbps=gbps mss.twintun_mpps=mpps
+        mss.twintun_both_ways_mpps=packets_mpps" --offload off --bulk "$TIME" --port 9
+    client "rr.twintun_sleep_us=us" --offload off --rr "$TIME" --port 7
+    client "conn.twintun_sleep_per_s=per_s" --offload off --conns "$CONNS" --port 9
+    client "conn.twintun_64_sleep_per_s=per_s" --offload off --conns "$CONNS" --flight 64 --port 9
     stop $peer
-    if [ -n "$fast" ]; then
-        # shellcheck disable=SC2086
-        {
-            server $fast
-            client "bulk.twintun_sleep_gbps=gbps" $fast --bulk "$TIME" --port 9
-        }
-        stop $peer
-    else
-        again bulk.twintun_plain_gbps bulk.twintun_sleep_gbps
-    fi
-    if [ -z "$spin" ]; then
-        again bulk.twintun_sleep_gbps bulk.twintun_gbps
-        again conn.twintun_sleep_per_s conn.twintun_per_s
-        again conn.twintun_64_sleep_per_s conn.twintun_64_per_s
-        return
-    fi
+    server
+    client "bulk.twintun_sleep_gbps=gbps" --bulk "$TIME" --port 9
+    stop $peer
     # shellcheck disable=SC2086
     {
-        server $fast $spin
-        client "bulk.twintun_gbps=gbps" $fast $spin --bulk "$TIME" --port 9
-        stop $peer
         server $spin
-        client "rr.twintun_spin_us=us" $spin --rr "$TIME" --port 7
-        client "conn.twintun_per_s=per_s" $spin --conns "$CONNS" --port 9
-        client "conn.twintun_64_per_s=per_s" $spin --conns "$CONNS" --flight 64 --port 9
+        client "bulk.twintun_gbps=gbps" $spin --bulk "$TIME" --port 9
+        stop $peer
+        server --offload off $spin
+        client "rr.twintun_spin_us=us" --offload off $spin --rr "$TIME" --port 7
+        client "conn.twintun_per_s=per_s" --offload off $spin --conns "$CONNS" --port 9
+        client "conn.twintun_64_per_s=per_s" --offload off $spin --conns "$CONNS" --flight 64 --port 9
     }
     stop $peer
 }
@@ -249,8 +203,12 @@ turn_twintun()
 # Memory is no matter of chance: once. The one that has more is the figure.
 turn_idle()
 {
-    server
-    taskset -c "$near" "$B/client" --idle $IDLE --watch "$peer" --port 9 \
+    local locals
+
+    locals=$(seq -f '--local 10.0.0.%.0f' 10 $((10 + IDLE / 33000))) # each has 64,512 ports
+    server --max-connections $((IDLE + IDLE / 8 + 1))
+    # shellcheck disable=SC2086
+    taskset -c "$near" "$B/client" --idle "$IDLE" --watch "$peer" --port 9 $locals \
         --quiet tun0 $host_side/$prefix $peer_at >"$WORK/idle" 2>"$WORK/err" ||
         not_ok "idle connections" "$(cat "$WORK/err")"
     awk '$1 == "conns" { print "idle.connections", $2 } $1 ~ /bytes/ && $2 > most { most = $2 }
@@ -354,7 +312,7 @@ is "every figure is there and is more than nothing, or null" "$(cat "$WORK/missi
 is "what is null has a reason" "$(awk '$2 == "null" { null[$1] = 1 } /^why\./ { reason[substr($1, 5)] = 1 }
     END { for (k in null) if (!(k in reason)) print k }' "$told")" ""
 is "what needs nothing but TUNs was measured" "$(grep -E " null$" "$told" |
-    grep -E '^(bulk.raw|bulk.twintun|mss.raw|mss.twintun|rr.raw|rr.twintun_sleep|conn.twintun_s|idle|core.ns)')" ""
+    grep -E '^(bulk.raw|bulk.twintun|mss|rr.raw|rr.twintun|conn.twintun|idle|core.ns)')" ""
 check "a ratio is that of its figures" awk '{ v[$1] = $2 } END {
     r = v["bulk.twintun_gbps"] / v["bulk.raw_gbps"] / v["bulk.of_raw"]; exit !(r > 0.97 && r < 1.03) }' "$told"
 check "the picture is there" grep -q '</svg>' $OUT.svg

@@ -51,6 +51,19 @@ is "none was lost on the way" "$(add "$(in_queues "$WORK/status.json" drop.queue
 is "nobody met a stranger" "$(add "$(in_queues "$WORK/status.json" drop.tcp.no_connection)")" 0
 is "peer --status: a heading for each thread" "$("$BIN/peer" --status | grep -c "^peer 10.0.1.5 on tun1")" 4
 
+"$BIN/peer" --queues 2 tun1 10.0.1.1/24 10.0.0.7 >/dev/null 2>"$WORK/second.err" </dev/null
+is "a second process at the TUN: exit 5" $? 5
+check "... which says why" grep -q "another process has it open" "$WORK/second.err"
+"$BIN/peer" tun1 10.0.1.1/24 10.0.0.7 >/dev/null 2>"$WORK/second.err" </dev/null
+is "... without --queues, too" $? 5
+# shellcheck disable=SC2086
+wait $silent
+is "after a long silence all is as before" "$(cat "$WORK"/silent? | sort | uniq -c | tr -s ' \n' ' ')" " 8 after 8 before "
+"$BIN/peer" --status --json >"$WORK/status.json"
+later=$(add "$(in_queues "$WORK/status.json" queue.handed_over)")
+check "their packets came by other queues: $((later - moved)) more handed over" test "$later" -gt "$moved"
+is "still nobody met a stranger" "$(add "$(in_queues "$WORK/status.json" drop.tcp.no_connection)")" 0
+
 # An ordinary host takes one queue of such a TUN.
 head -c 20000000 /dev/urandom >"$WORK/file"
 host <"$WORK/file" >"$WORK/back" 2>"$WORK/host.err"
@@ -61,21 +74,6 @@ is "its file comes back whole" "$(sum "$WORK/back")" "$(sum "$WORK/file")"
 check "ping answers" answers $peer_at
 check "ping in fragments answers" ping -c 3 -i 0.2 -s 20000 -W 2 $peer_at
 
-"$BIN/peer" --status --json >"$WORK/status.json"
-moved=$(add "$(in_queues "$WORK/status.json" queue.handed_over)")
-# shellcheck disable=SC2086
-wait $silent
-is "after a long silence all is as before" "$(cat "$WORK"/silent? | sort | uniq -c | tr -s ' \n' ' ')" " 8 after 8 before "
-"$BIN/peer" --status --json >"$WORK/status.json"
-later=$(add "$(in_queues "$WORK/status.json" queue.handed_over)")
-check "their packets came by other queues: $((later - moved)) more handed over" test "$later" -gt "$moved"
-is "still nobody met a stranger" "$(add "$(in_queues "$WORK/status.json" drop.tcp.no_connection)")" 0
-
-"$BIN/peer" --queues 2 tun1 10.0.1.1/24 10.0.0.7 >/dev/null 2>"$WORK/second.err" </dev/null
-is "a second process at the TUN: exit 5" $? 5
-check "... which says why" grep -q "another process has it open" "$WORK/second.err"
-"$BIN/peer" tun1 10.0.1.1/24 10.0.0.7 >/dev/null 2>"$WORK/second.err" </dev/null
-is "... without --queues, too" $? 5
 stop $peer
 is "peer exits 0" $? 0
 is "and says so once" "$(grep -c "^peer: stopped" "$WORK/peer.err")" 1

@@ -37,10 +37,12 @@ static struct buf_pool pool;
 static const char *no_tun; /* why there can be no TUN here, or NULL */
 
 static int writev_error; /* what the next writev is told, or 0: the kernel decides */
+static unsigned pieces;  /* of the latest writev */
 
 /* The C library's, but for what a test wants to hear. */
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
+    pieces = (unsigned)n;
     if (!writev_error)
         return syscall(SYS_writev, fd, iov, n);
     errno = writev_error;
@@ -289,6 +291,40 @@ static void test_packets_both_ways(void **state)
     assert_int_equal(pool.in_use, 0);
 }
 
+/* Small packets leave in one piece, larger ones as they lie; both leave whole. */
+static void test_small_packets_are_put_together(void **state)
+{
+    static const uint32_t len[] = {1, 256 - 28, 257 - 28, 1400};
+    uint8_t data[1400], got[1500];
+    struct kit_packet p;
+    struct pkt out;
+    struct tun t;
+    int sock;
+
+    (void)state;
+    need_tun();
+    kit_pool(&pool, 4, BUF_SIZE);
+    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
+    configure("tun0");
+    sock = udp_socket(9000);
+    for (unsigned i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 7);
+    for (unsigned i = 0; i < sizeof(len) / sizeof(len[0]); i++) {
+        p = kit_udp(7000, 9000, data, len[i]);
+        put32(p.b + 16, 0x0a000001);
+        kit_ip4_fix(&p);
+        kit_l4_fix(&p, 6);
+        kit_pkt(&p, &out);
+        pieces = 0;
+        assert_int_equal(device_write(&t.dev, 0, &out), 0);
+        assert_int_equal(pieces, out.len <= 256 ? 0 : 2);
+        assert_int_equal(recv(sock, got, sizeof(got), 0), len[i]);
+        assert_memory_equal(got, data, len[i]);
+    }
+    close(sock);
+    device_close(&t.dev);
+}
+
 static void test_write_errors(void **state)
 {
     struct kit_packet p = kit_udp(7000, 9000, "x", 1);
@@ -315,7 +351,7 @@ static void test_a_kernel_short_of_memory(void **state)
         int error, want;
     } words[] = {{EAGAIN, -EAGAIN}, {ENOBUFS, -EAGAIN}, {ENOMEM, -EAGAIN},
                  {EINTR, -EAGAIN},  {EIO, -ENETDOWN},   {EINVAL, -EINVAL}};
-    struct kit_packet p = kit_udp(7000, 9000, "x", 1);
+    struct kit_packet p = kit_udp(7000, 9000, NULL, 1000); /* a small one leaves by write */
     struct pkt out;
     struct tun t;
 
@@ -417,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_other_kinds),
         cmocka_unit_test(test_mtu_beyond_a_buffer),
         cmocka_unit_test(test_packets_both_ways),
+        cmocka_unit_test(test_small_packets_are_put_together),
         cmocka_unit_test(test_write_errors),
         cmocka_unit_test(test_a_kernel_short_of_memory),
         cmocka_unit_test(test_deleted_while_open),
