@@ -63,7 +63,6 @@ static void a_buffer_in(uint32_t *at, uint32_t len, uint32_t ms)
     flows(at, 1);
 }
 
-/* RFC 9293 3.8.6.2.2 leaves the buffer's size to us. */
 static void doubles_when_a_whole_one_is_read_in_four_round_trips(void **state)
 {
     uint32_t at = 1;
