@@ -90,10 +90,28 @@ $(LIB): $(LIB_OBJ)
 	$(call say,AR)
 	$(Q)ar rcs $@ $^
 
-$(BIN)/host: $(patsubst %.c,$(O)/%.o,$(wildcard host/*.c)) $(LIB)
-$(BIN)/peer: $(patsubst %.c,$(O)/%.o,$(wildcard peer/*.c)) $(LIB)
+# For others to use, gcc optimizes each node as a whole: a round trip takes a twelfth less. Whatever tests
+# link, it compiles file by file, which takes less time.
+WHOLE   := $(if $(filter release,$(BUILD)),$(if $(findstring gcc version,$(shell $(CC) -v 2>&1)),whole/))
+WHOLE_C := $(if $(WHOLE),-flto -fno-fat-lto-objects)
+WHOLE_L := $(if $(WHOLE),-flto=1 -flto-partition=one)
+LIB_WHOLE := $(if $(WHOLE),$(patsubst %.c,$(O)/whole/%.o,$(CORE_SRC) $(OS_SRC)),$(LIB))
+$(patsubst %.c,$(O)/whole/%.o,$(CORE_SRC)): $(O)/whole/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(STD_CORE) $(ALL_CFLAGS) $(WHOLE_C) -c -o $@ $<
+$(O)/whole/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(STD_OS) $(PKG_CFLAGS) $(ALL_CFLAGS) $(WHOLE_C) -c -o $@ $<
+
+$(BIN)/host: $(patsubst %.c,$(O)/$(WHOLE)%.o,$(wildcard host/*.c)) $(LIB_WHOLE)
+$(BIN)/peer: $(patsubst %.c,$(O)/$(WHOLE)%.o,$(wildcard peer/*.c)) $(LIB_WHOLE)
+$(BIN)/host $(BIN)/peer:
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(MODE_$(BUILD)) $(WHOLE_L) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 $(BIN)/netsetup: $(patsubst %.c,$(O)/%.o,$(wildcard netsetup/*.c)) $(LIB)
-$(PROGRAMS):
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(MODE_$(BUILD)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PKG_LIBS)
@@ -118,6 +136,12 @@ $(O)/bench/%: $(O)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(LINK_TEST)
+# These are nodes, too, but for their applications.
+NODE_BENCH := $(O)/bench/client $(O)/bench/core
+$(NODE_BENCH): $(O)/bench/%: $(O)/$(WHOLE)tests/bench/%.o $(LIB_WHOLE)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(MODE_$(BUILD)) $(WHOLE_L) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 # lwIP is there or not, which the program says itself; some of its functions have names of ours.
 LWIP := $(if $(wildcard /usr/include/lwip/lwip/init.h),/usr/include/lwip)
 $(O)/tests/bench/lwip.o: PKG_CFLAGS += $(LWIP:%=-isystem %)
