@@ -115,6 +115,7 @@ bool slice_keep(struct slice s, struct buf_pool *small, uint32_t copy_break,
     if (s.len > 0)
         memcpy(b->data, s.base, s.len);
     b->used = s.len;
+    small->copied += s.len;
     *ret_slice = (struct slice){b, b->data, s.len};
     return true;
 }

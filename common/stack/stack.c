@@ -368,3 +368,8 @@ const struct stack_totals *stack_totals(const struct stack *st)
 {
     return &st->totals;
 }
+
+uint64_t stack_copied(const struct stack *st)
+{
+    return st->cfg.small->copied + st->fragments.bufs.copied;
+}

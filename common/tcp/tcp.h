@@ -174,6 +174,10 @@ void tcp_window_init(struct tcp *t, struct tcb *c);
 uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn);
 /* window.c: has the window opened so far that the remote end should be told unasked? */
 bool tcp_window_update_due(const struct tcp *t, const struct tcb *c);
+/* window.c: the receive buffer's size, which bounds the window. */
+uint32_t tcp_window_buffer(const struct tcp *t, const struct tcb *c);
+/* window.c: text came in order; does the application read so fast that the buffer should grow? */
+void tcp_window_grow(const struct tcp *t, struct tcb *c, int64_t now);
 /* window.c: the shift that can express a receive buffer of so many bytes. */
 uint8_t tcp_window_scale(uint32_t rcv_buf);
 

@@ -78,9 +78,21 @@ enum {
     COPY_CELLS_MAX = 1024, /* one copied send uses no more; a buf of `small` each */
 };
 
+/*
+ * As much as may fly, and as much again, so that there is something to send when it has arrived:
+ * then it is never the queue that keeps cwnd from growing.
+ */
+static uint32_t send_buffer(const struct tcp *t, const struct tcb *c)
+{
+    const struct tcp_config *cfg = &t->cfg;
+    uint32_t wanted = min32(c->cc.cwnd, UINT32_MAX / 2) * 2;
+
+    return max32(cfg->snd_buf, min32(wanted, cfg->snd_buf_max));
+}
+
 uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
 {
-    uint32_t most = tcp_budget_queue(t, t->cfg.snd_buf);
+    uint32_t most = tcp_budget_queue(t, send_buffer(t, c));
 
     if (!tcp_may_send(c))
         return 0;

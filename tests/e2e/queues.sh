@@ -3,7 +3,7 @@
 # Several queues: both nodes are four threads, each with a queue of its TUN. 200 connections with
 # checked data, more than one queue used at either end, what came by the wrong queue handed over; an
 # ordinary host at such a TUN, with a file there and back; connections that were silent for longer than
-# the kernel remembers their queue (3 s); fragments; a second process; the end.
+# the kernel remembers their queue (4 s at most); fragments; a second process; the end.
 
 . "$(dirname "$0")/lib.sh"
 need sha256sum nc
@@ -24,7 +24,7 @@ add()
 peer_start --queues 4
 silent=
 for i in 1 2 3 4 5 6 7 8; do
-    (echo before; sleep 3.6; echo after) | nc -N $peer_at 8000 >"$WORK/silent$i" &
+    (echo before; sleep 4.4; echo after) | nc -N $peer_at 8000 >"$WORK/silent$i" &
     silent="$silent $!"
 done
 wait_for 5 grep -q before "$WORK/silent8"
