@@ -1,4 +1,6 @@
 /* The loop that waits awake (--busy-poll), and how seldom it asks the system for anything. */
+#include <sched.h>
+
 #include "loop_kit.h"
 #include "run/operator.h"
 
@@ -23,9 +25,17 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigse
     return r;
 }
 
+static unsigned yields;
+
+int sched_yield(void)
+{
+    yields++;
+    return 0;
+}
+
 static int begin(void **state)
 {
-    looks = sleeps = 0;
+    looks = sleeps = yields = 0;
     slept_at = 0;
     setup(state);
     loop_start(&loop);
@@ -195,6 +205,16 @@ static void it_looks_at_people_from_time_to_time_only(void **state)
     assert_in_range(looks, 1, (slept_at - began) / (LOOP_LOOK * USEC) + 1);
 }
 
+/* The one whose packet is awaited may have no other processor than ours. */
+static void while_nothing_comes_the_processor_is_offered_to_others(void **state)
+{
+    (void)state;
+    loop.spin = 5 * MSEC;
+    loop.decide = leave_when_asleep;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_in_range(yields, 1, looks);
+}
+
 static void nor_does_a_busy_loop_look_in_each_turn(void **state)
 {
     (void)state;
@@ -272,6 +292,7 @@ int main(void)
         TEST(while_the_device_takes_nothing_it_sleeps),
         TEST(what_people_type_is_seen_while_it_spins),
         TEST(it_looks_at_people_from_time_to_time_only),
+        TEST(while_nothing_comes_the_processor_is_offered_to_others),
         TEST(nor_does_a_busy_loop_look_in_each_turn),
         TEST(what_comes_alone_takes_one_read),
         TEST(a_burst_behind_single_packets_is_found),
