@@ -88,30 +88,16 @@ struct buf *buf_get(struct buf_pool *pool)
     return b;
 }
 
-void buf_unref(struct buf *b)
+void buf_return(struct buf *b)
 {
-    struct buf_pool *pool;
+    struct buf_pool *pool = b->pool;
 
-    if (!b)
-        return;
-    assert(b->refs > 0);
-    if (--b->refs > 0)
-        return;
-    pool = b->pool;
+    assert(b->refs == 0);
     assert((uintptr_t)b - (uintptr_t)pool->mem < pool->fresh * pool->stride);
     assert(pool->in_use > 0);
     pool->in_use--;
     b->next_free = pool->free;
     pool->free = b;
-}
-
-struct slice slice_sub(struct slice s, uint32_t off, uint32_t len)
-{
-    assert(off <= s.len && len <= s.len - off);
-    if (off > 0) /* an empty slice may have no bytes to point to */
-        s.base += off;
-    s.len = len;
-    return s;
 }
 
 bool slice_keep(struct slice s, struct buf_pool *small, uint32_t copy_break,
@@ -129,6 +115,7 @@ bool slice_keep(struct slice s, struct buf_pool *small, uint32_t copy_break,
     if (s.len > 0)
         memcpy(b->data, s.base, s.len);
     b->used = s.len;
+    small->copied += s.len;
     *ret_slice = (struct slice){b, b->data, s.len};
     return true;
 }

@@ -16,6 +16,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ struct buf_pool {
     uint32_t yielding;  /* of those: how many are given up as soon as others need them */
     uint32_t peak;      /* the most that were in use */
     uint64_t exhausted; /* how often buf_get found none */
+    uint64_t copied;    /* bytes of packets and of applications that were copied into its bufs */
 };
 
 struct slice {
@@ -91,8 +93,18 @@ static inline uint64_t buf_pool_free(const struct buf_pool *pool)
 /* A buf with one reference and used = 0, or NULL, which is counted. */
 struct buf *buf_get(struct buf_pool *pool);
 
+/* Nobody refers to it any more: back to its pool. It is buf_unref that calls it. */
+void buf_return(struct buf *b);
+
 /* One reference less; the last one returns it to its pool. NULL is allowed, as in struct slice. */
-void buf_unref(struct buf *b);
+static inline void buf_unref(struct buf *b)
+{
+    if (!b)
+        return;
+    assert(b->refs > 0);
+    if (--b->refs == 0)
+        buf_return(b);
+}
 
 static inline struct buf *buf_ref(struct buf *b)
 {
@@ -102,7 +114,14 @@ static inline struct buf *buf_ref(struct buf *b)
 }
 
 /* The part of `s` from byte `off` on, `len` bytes; it shares the reference of `s`. */
-struct slice slice_sub(struct slice s, uint32_t off, uint32_t len);
+static inline struct slice slice_sub(struct slice s, uint32_t off, uint32_t len)
+{
+    assert(off <= s.len && len <= s.len - off);
+    if (off > 0) /* an empty slice may have no bytes to point to */
+        s.base += off;
+    s.len = len;
+    return s;
+}
 
 /*
  * A slice with a reference of its own to the bytes of `s`, or to a copy in a buf of `small` where

@@ -66,6 +66,7 @@ uint32_t chunkq_push_copy(struct chunkq *q, struct pool *cells, struct buf_pool 
         }
         done += n;
     }
+    small->copied += done;
     return done;
 }
 

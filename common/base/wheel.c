@@ -17,15 +17,7 @@ static uint64_t tick_of(int64_t ns)
 /* The lowest set bit's number; bits must not be 0. */
 static unsigned lowest_bit(uint64_t bits)
 {
-    unsigned n = 0;
-
-    for (unsigned half = 32; half; half /= 2) {
-        if (!(bits & ((UINT64_C(1) << half) - 1))) {
-            bits >>= half;
-            n += half;
-        }
-    }
-    return n;
+    return (unsigned)__builtin_ctzll(bits);
 }
 
 void wheel_init(struct wheel *w, int64_t now)

@@ -349,6 +349,7 @@ static void put(struct partial *p, const struct ip_hdr *ip, struct slice packet,
                 const struct piece *q)
 {
     memcpy(data_of(p) + q->off, q->data, q->len);
+    p->buf->pool->copied += q->len;
     set(p->here, q->from, q->to);
     set(p->begins, q->from, q->from + 1);
     p->units += q->to - q->from;

@@ -37,11 +37,20 @@ static bool is_directed_broadcast(const struct ip_node *n, const struct addr *a)
     return false;
 }
 
-/* Addresses that no single host has. */
+/* The same of IPv4 in one look: all that is at or above 224.0.0.0 is for many, or for nobody. */
+static bool is_unicast4(const struct ip_node *n, const struct addr *a)
+{
+    uint32_t value = addr_v4_value(a);
+
+    return value != 0 && value >> 24 != 127 && value >> 28 < 0xe && !is_directed_broadcast(n, a);
+}
+
+/* Not one of the addresses that no single host has. */
 static bool is_unicast(const struct ip_node *n, const struct addr *a)
 {
-    return !addr_is_unspecified(a) && !addr_is_loopback(a) && !addr_is_multicast(a) &&
-           !addr_is_limited_broadcast(a) && !addr_is_class_e(a) && !is_directed_broadcast(n, a);
+    if (addr_is_v4(a))
+        return is_unicast4(n, a);
+    return !addr_is_unspecified(a) && !addr_is_loopback(a) && !addr_is_multicast(a);
 }
 
 /* How many of their first bits are the same, `most` at most. */
@@ -174,18 +183,17 @@ static uint32_t next_id(struct ip_node *n, uint8_t version)
     return unguessable_order(&n->random, n->identified++, version == 4 ? 16 : 32);
 }
 
-void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len)
+void ip_finish(struct ip_node *n, struct pkt *p, struct ip_hdr *ip, uint32_t l4_len)
 {
     uint32_t payload = p->len - p->part[0].len;
-    struct ip_hdr ip = *how;
     size_t header_len;
 
     assert(p->part[0].base == p->room);
-    ip.version = addr_is_v4(&how->src) ? 4 : 6;
-    ip.ttl = how->ttl ? how->ttl : n->ttl; /* MUST-49 */
-    if (!ip_is_fragment(how))
-        ip.id = how->df || ip.version == 6 ? 0 : next_id(n, 4); /* RFC 6864: whole, it needs none */
-    header_len = ip_build(p->room, &ip, l4_len + payload);
+    ip->version = addr_is_v4(&ip->src) ? 4 : 6;
+    ip->ttl = ip->ttl ? ip->ttl : n->ttl; /* MUST-49 */
+    if (!ip_is_fragment(ip))              /* RFC 6864: whole, it needs none */
+        ip->id = ip->df || ip->version == 6 ? 0 : next_id(n, 4);
+    header_len = ip_build(p->room, ip, l4_len + payload);
     pkt_set_header_len(p, (uint32_t)header_len + l4_len);
 }
 

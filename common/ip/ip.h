@@ -111,11 +111,12 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held);
 
 /*
  * Write the IP header of a packet whose parts behind part[0] are in place: part[0] becomes the IP
- * header followed by the l4_len bytes that stand in p->room behind it already. Of `how` are taken
+ * header followed by the l4_len bytes that stand in p->room behind it already. Of *ip are taken
  * src, dst, tos, ttl (0: the node's), proto, df, flow and options (options_len a multiple of 4);
- * and for a fragment mf, frag_off and id. Its version is that of src.
+ * and for a fragment mf, frag_off and id. Its version is that of src. What was missing is filled
+ * in.
  */
-void ip_finish(struct ip_node *n, struct pkt *p, const struct ip_hdr *how, uint32_t l4_len);
+void ip_finish(struct ip_node *n, struct pkt *p, struct ip_hdr *ip, uint32_t l4_len);
 
 /* The length in bytes of an IP header from `src` with so many bytes of options. */
 static inline uint32_t ip_header_len(const struct addr *src, uint32_t options_len)

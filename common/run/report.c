@@ -358,6 +358,7 @@ void report_summary(const struct report *r, const struct stack *st, const char *
     add_int(o, "bytes_in", n->bytes_in);
     add_int(o, "packets_out", n->packets_out);
     add_int(o, "bytes_out", n->bytes_out);
+    add_int(o, "bytes_copied", stack_copied(st));
     add_int(o, "opened", n->opened);
     add_int(o, "accepted", n->accepted);
     add_int(o, "connections_peak", n->conns_peak);

@@ -81,9 +81,10 @@ static void head_text(struct teller *t)
     char node[ADDR_TEXT_MAX], offload[OFFLOAD_TEXT];
 
     text_add(&t->page,
-             "%s %s on %s: %" PRIu32 " connection%s; packets: %" PRIu64 " in, %" PRIu64 " out\n",
+             "%s %s on %s: %" PRIu32 " connection%s; packets: %" PRIu64 " in, %" PRIu64
+             " out\nbytes: %" PRIu64 " in, %" PRIu64 " out, %" PRIu64 " copied\n",
              t->program, addr_format(&t->node, node), t->tun, n->conns, n->conns == 1 ? "" : "s",
-             n->packets_in, n->packets_out);
+             n->packets_in, n->packets_out, n->bytes_in, n->bytes_out, stack_copied(t->st));
     if (t->offload)
         text_add(&t->page, "left to %s: %s\n", t->tun, offload_text(t->offload, offload));
     if (t->impair) {

@@ -106,7 +106,7 @@ bool stack_event(struct stack *st, struct stack_event *ret_event)
         if (any)
             tell(st, c, ret_event);
         if (!st->has_dying)
-            stack_settle(st, c);
+            stack_settle_use(st, c);
         if (any)
             return true;
     }

@@ -297,28 +297,31 @@ static uint16_t marks_of(const struct stack *st, const struct pkt *p)
 static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
 {
     struct tcb *tcb = &c->tcb;
-    const struct ip_route *route = route_of(st, c);
-    struct ip_options options = {0};
-    struct ip_hdr ip = {.src = tcb->local, .dst = tcb->remote, .proto = IP_PROTO_TCP, .df = true};
+    const struct ip_route *route;
+    struct ip_options options;
+    struct ip_hdr ip;
     struct tcp_hdr hdr;
     size_t len;
 
     pkt_begin(p, 0);
     if (!tcp_output(&st->tcp, tcb, st->now, &hdr, p))
         return false;
+    route = route_of(st, c);
+    ip = (struct ip_hdr){.src = tcb->local, .dst = tcb->remote, .proto = IP_PROTO_TCP, .df = true};
     ip.tos = tos_of(tcb->set) | p->ecn;
     ip.ttl = tcb->set->ttl;
     ip.flow = ip_flow_label(&st->ip, &tcb->local, tcb->local_port, &tcb->remote, tcb->remote_port);
     hdr.sport = tcb->local_port;
     hdr.dport = tcb->remote_port;
     if (route) {
+        options = (struct ip_options){0};
         ip.dst = ip_options_route(&options, route, &tcb->remote);
         ip_options_end(&options);
         ip.options = options.b;
         ip.options_len = options.len;
     }
     p->marks = marks_of(st, p);
-    p->csum_start = (uint16_t)ip_header_len(&tcb->local, options.len);
+    p->csum_start = (uint16_t)ip_header_len(&tcb->local, ip.options_len);
     /* the checksum is over where the segment goes in the end, not over the first hop */
     len = tcp_build(p->room + p->csum_start, &tcb->local, &tcb->remote, &hdr, p->marks, p->part + 1,
                     p->parts - 1);

@@ -16,7 +16,8 @@
  *   dgram.c   those of datagram sockets
  *   status.c  what is known about a connection; status_text.c writes it
  *
- * After anything has touched a connection, stack_settle looks at what it left behind.
+ * After anything has touched a connection, stack_settle looks at what it left behind (or, where
+ * that cannot be much, stack_settle_use).
  */
 #ifndef STACK_INTERNAL_H
 #define STACK_INTERNAL_H
@@ -272,6 +273,12 @@ bool cookie_check(const struct stack *st, const struct listener *l, const struct
 
 /* Look at what a call left in the connection's TCB: output, events, timers, its end. */
 void stack_settle(struct stack *st, struct conn *c);
+
+/*
+ * The same after what changes neither the state nor a timer, as sending, reading and being told do:
+ * for those it is half of the work.
+ */
+void stack_settle_use(struct stack *st, struct conn *c);
 
 /* Put the connection on the list where it belongs now, or on none. */
 void stack_place(struct stack *st, struct conn *c, enum conn_place where);

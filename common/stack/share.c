@@ -21,7 +21,7 @@ void stack_share(struct stack *st, const struct stack_share *share)
 static uint32_t owner_of(const struct stack *st, const struct addr *local, uint16_t local_port,
                          const struct addr *remote, uint16_t remote_port)
 {
-    /* the half that does not choose the bucket */
+    /* not the hash that chooses the bucket, so that the buckets of each are all used */
     uint64_t h = flow_hash(st, KEY_FLOW, local, local_port, remote, remote_port, NULL, 0) >> 32;
 
     return (uint32_t)(h * st->share.all >> 32);

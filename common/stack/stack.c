@@ -218,13 +218,36 @@ void stack_place(struct stack *st, struct conn *c, enum conn_place where)
 
 static enum conn_place place_of(const struct conn *c)
 {
-    if (event_tellable(c))
+    if (c->tcb.events && event_tellable(c))
         return PLACE_EVENT;
     if (c->tcb.state == TCP_SYN_RECEIVED && c->listener && !c->exempt)
         return PLACE_EMBRYO;
     if (c->tcb.state == TCP_TIME_WAIT && c->tcb.released)
         return PLACE_TIME_WAIT;
     return PLACE_NONE;
+}
+
+/* Output due? Something to tell? */
+static inline void settle_lists(struct stack *st, struct conn *c)
+{
+    enum conn_place where;
+
+    if (c->tcb.output_due && !list_on(&c->output))
+        list_append(&st->output, &c->output);
+    where = place_of(c);
+    if (where != c->placed)
+        stack_place(st, c, where);
+}
+
+void stack_settle_use(struct stack *st, struct conn *c)
+{
+    if (c->tcb.state == TCP_CLOSED) {
+        stack_settle(st, c); /* that may have been the last that was to be read or told */
+        return;
+    }
+    if (st->look)
+        st->look(st->look_arg, conn_slot(st, c));
+    settle_lists(st, c);
 }
 
 void stack_settle(struct stack *st, struct conn *c)
@@ -234,21 +257,21 @@ void stack_settle(struct stack *st, struct conn *c)
 
     if (st->look)
         st->look(st->look_arg, conn_slot(st, c));
-    if (tcb->state == TCP_CLOSED)
+    if (tcb->state == TCP_CLOSED) {
         flow_unhash(st, c);
-    if (tcp_finished(tcb)) {
-        tcp_drop_queues(&st->tcp, tcb);
-        flow_remove(st, c);
-        return;
+        if (tcp_finished(tcb)) {
+            tcp_drop_queues(&st->tcp, tcb);
+            flow_remove(st, c);
+            return;
+        }
     }
     if (tcb->advice_due) {
         tcb->advice_due = false;
         ip_negative_advice(&st->ip);
     }
-    if (tcb->output_due && !list_on(&c->output))
-        list_append(&st->output, &c->output);
-    accept_count(st, c);
-    stack_place(st, c, place_of(c));
+    if (c->listener && !c->complete)
+        accept_count(st, c);
+    settle_lists(st, c);
     /* A timer that was put off stays where it is, and is put right when it comes up. */
     if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
         wheel_set(&st->wheel, &c->timer, deadline);
@@ -320,9 +343,12 @@ void stack_tick(struct stack *st, int64_t now)
         tcp_tick(&st->tcp, &c->tcb, st->now);
         stack_settle(st, c);
     }
-    inet_expire(st);
-    paths_expire(st);
-    wake_starved(st);
+    if (fragment_deadline(&st->fragments) <= st->now)
+        inet_expire(st);
+    if (pmtu_deadline(&st->ip.pmtu) <= st->now)
+        paths_expire(st);
+    if (st->starved)
+        wake_starved(st);
 }
 
 int64_t stack_deadline(const struct stack *st)
@@ -341,4 +367,9 @@ uint64_t stack_count(const struct stack *st, enum reason r)
 const struct stack_totals *stack_totals(const struct stack *st)
 {
     return &st->totals;
+}
+
+uint64_t stack_copied(const struct stack *st)
+{
+    return st->cfg.small->copied + st->fragments.bufs.copied;
 }

@@ -359,6 +359,12 @@ struct stack_totals {
 /* How often this reason was given. */
 uint64_t stack_count(const struct stack *st, enum reason r);
 const struct stack_totals *stack_totals(const struct stack *st);
+/*
+ * Bytes of data that the stack has copied since it began: small pieces, what stack_send_copy was
+ * given, answers to echo requests, fragments, and what came when the device's buffers were all in
+ * use. All other data went out of the application's bytes, and in where the device has put it.
+ */
+uint64_t stack_copied(const struct stack *st);
 
 /* Have `note` called for every state change, drop and timer; NULL for nobody, which costs nothing.
  */

@@ -276,10 +276,11 @@ void status_json_totals(struct text *t, const struct stack *st)
 
     text_add(t,
              "{\"packets_in\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"packets_out\":%" PRIu64
-             ",\"bytes_out\":%" PRIu64 ",\"opened\":%" PRIu64 ",\"accepted\":%" PRIu64
-             ",\"connections\":%" PRIu32 ",\"connections_peak\":%" PRIu32 "}",
-             n->packets_in, n->bytes_in, n->packets_out, n->bytes_out, n->opened, n->accepted,
-             n->conns, n->conns_peak);
+             ",\"bytes_out\":%" PRIu64 ",\"bytes_copied\":%" PRIu64 ",\"opened\":%" PRIu64
+             ",\"accepted\":%" PRIu64 ",\"connections\":%" PRIu32 ",\"connections_peak\":%" PRIu32
+             "}",
+             n->packets_in, n->bytes_in, n->packets_out, n->bytes_out, stack_copied(st), n->opened,
+             n->accepted, n->conns, n->conns_peak);
 }
 
 void status_json_counters(struct text *t, const struct stack *st)

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 
+#include "base/prefetch.h"
 #include "stack/internal.h"
 #include "tcp/urgent.h"
 
@@ -112,12 +113,13 @@ int stack_send(struct stack *st, struct conn_id conn, struct slice s)
 
     if (!c)
         return -EBADF;
+    prefetch(c, sizeof(*c));
     r = tcp_send(&st->tcp, &c->tcb, s);
     if (r == -ENOBUFS)
         st->starved = true;
     if (r == 0)
         tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_SEND, s.len);
-    stack_settle(st, c);
+    stack_settle_use(st, c);
     return r;
 }
 
@@ -128,12 +130,13 @@ int stack_send_copy(struct stack *st, struct conn_id conn, const void *bytes, ui
 
     if (!c)
         return -EBADF;
+    prefetch(c, sizeof(*c));
     r = tcp_send_copy(&st->tcp, &c->tcb, bytes, len);
     if (c->tcb.want_space && tcp_send_space(&st->tcp, &c->tcb) > 0)
         st->starved = true;
     if (r > 0)
         tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_SEND, r);
-    stack_settle(st, c);
+    stack_settle_use(st, c);
     return r;
 }
 
@@ -147,7 +150,7 @@ int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct sl
     r = tcp_receive(&st->tcp, &c->tcb, max, ret_slice);
     if (r > 0)
         tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_RECEIVE, r);
-    stack_settle(st, c);
+    stack_settle_use(st, c);
     return r;
 }
 
@@ -159,7 +162,7 @@ int stack_urgent(struct stack *st, struct conn_id conn)
     if (!c)
         return -EBADF;
     r = tcp_urgent(&c->tcb);
-    stack_settle(st, c);
+    stack_settle_use(st, c);
     return r;
 }
 

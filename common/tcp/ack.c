@@ -223,8 +223,8 @@ static void complete(struct tcb *c, struct cc_sample *cs, const struct recovery_
     cs->rtt = v->rtt ? v->rtt : cs->rtt;
     cs->srtt = c->rtt.srtt;
     cs->min_rtt = (int64_t)c->min_rtt_us * USEC;
-    cs->pipe = recovery_pipe(c->flight, c->snd_mss);
-    cs->rate = rate_finish(&c->flight->rate, cs->min_rtt);
+    cs->pipe = flight_pipe(c->flight, c->snd_mss);
+    rate_finish(&c->flight->rate, cs->min_rtt, &cs->rate);
 }
 
 void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct recovery_verdict *v)
@@ -241,7 +241,7 @@ void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct rec
 }
 
 /* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
-static void feed_recovery(struct seg *s, struct ack_sample *as, struct cc_sample cs)
+static void feed_recovery(struct seg *s, struct ack_sample *as, struct cc_sample *cs)
 {
     struct tcb *c = s->c;
     struct recovery_verdict v;
@@ -250,32 +250,32 @@ static void feed_recovery(struct seg *s, struct ack_sample *as, struct cc_sample
     recovery_on_ack(c->flight, as, &v);
     path_on_ack(s->t, c, s->now, as->acked);
     plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
-    as->mss = cs.mss = c->snd_mss; /* it may have become larger: windows are counted in those */
+    as->mss = cs->mss = c->snd_mss; /* it may have become larger: windows are counted in those */
     note_min_rtt(c, v.rtt);
-    complete(c, &cs, &v);
-    cs.ecn = ecn_echoed(c, s->hdr);
+    complete(c, cs, &v);
+    cs->ecn = ecn_echoed(c, s->hdr);
     if (as->acked == 0 && !s->t->cfg.rack)
-        cs.cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
+        cs->cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
     if (v.reneged)
         tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
-    undone = !v.entered && response_on_ack(s->t, c, as, &v, &cs, s->hdr);
+    undone = !v.entered && response_on_ack(s->t, c, as, &v, cs, s->hdr);
     if (undone)
-        cs.cwnd_limited = false; /* it has back what it had, and no more */
+        cs->cwnd_limited = false; /* it has back what it had, and no more */
     else if (v.finished) {
-        cs.in_flight = c->snd_nxt - c->snd_una;
-        control_on_recovered(s->t, c, &cs);
+        cs->in_flight = c->snd_nxt - c->snd_una;
+        control_on_recovered(s->t, c, cs);
     }
     if (v.finished && v.entered)
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
     if (v.entered)
-        loss_detected(s->t, c, &cs, as, &v);
+        loss_detected(s->t, c, cs, as, &v);
     else if (v.probe_repaired)
-        probe_repaired(s, &cs);
+        probe_repaired(s, cs);
     else if (demanded && !v.finished)
-        mark_seen(s, &cs);
-    cs.in_recovery |= v.entered;
-    if (cs.acked || cs.lost)
-        control_on_ack(s->t, c, &cs);
+        mark_seen(s, cs);
+    cs->in_recovery |= v.entered;
+    if (cs->acked || cs->lost)
+        control_on_ack(s->t, c, cs);
     response_release(c, as, &v);
     if (v.finished && !v.entered && !undone)
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0); /* who looks finds cwnd as it is now */
@@ -305,7 +305,7 @@ void ack_process(struct seg *s)
     as.una = c->snd_una;
     as.echo_at = echo_at(s);
     if (c->flight)
-        feed_recovery(s, &as, cs);
+        feed_recovery(s, &as, &cs);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
     if (probed)

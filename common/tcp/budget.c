@@ -17,9 +17,8 @@
 #include "tcp/tcp.h"
 
 enum {
-    SHARE = 8,          /* a queue gets one of so many parts of what is free */
-    QUEUE_FLOOR = 4096, /* bytes that a queue may always have, as far as there are any */
-    UNKNOWN = 1 << 30,  /* bytes: the share of a pool that is not known is no limit */
+    SHARE = 8,         /* a queue gets one of so many parts of what is free */
+    UNKNOWN = 1 << 30, /* bytes: the share of a pool that is not known is no limit */
 };
 
 uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured)
@@ -27,8 +26,8 @@ uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured)
     uint64_t share = buf_pool_free(t->small) / SHARE;
 
     share += t->large ? buf_pool_free(t->large) / SHARE : UNKNOWN;
-    if (share < QUEUE_FLOOR)
-        share = QUEUE_FLOOR;
+    if (share < TCP_QUEUE_FLOOR)
+        share = TCP_QUEUE_FLOOR;
     return share < configured ? (uint32_t)share : configured;
 }
 

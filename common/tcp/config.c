@@ -44,7 +44,9 @@ void tcp_config_default(struct tcp_config *cfg)
 {
     *cfg = (struct tcp_config){
         .snd_buf = 256 * 1024,
+        .snd_buf_max = 4096 * 1024,
         .rcv_buf = 256 * 1024,
+        .rcv_buf_max = 4096 * 1024,
         .wscale = true,
         .timestamps = true,
         .sack = true,

@@ -37,37 +37,40 @@ struct tcp_settings {
 };
 
 struct tcp_config {
-    uint32_t snd_buf;         /* bytes that may wait in a send queue before -EAGAIN */
-    uint32_t rcv_buf;         /* bytes of receive buffer: the largest window we offer */
-    uint16_t mss;             /* bytes; 0: what the MTU gives */
-    bool wscale;              /* offer and accept window scaling (RFC 7323 section 2) */
-    bool timestamps;          /* offer and accept timestamps (RFC 7323 section 3) */
-    bool sack;                /* offer and accept selective acknowledgments (RFC 2018) */
-    bool dsack;               /* report what came twice (RFC 2883), and undo by such reports */
-    bool rack;                /* find losses by time (RFC 8985); off: by duplicates (RFC 6675) */
-    bool tlp;                 /* tail loss probes (RFC 8985 section 7) */
-    bool prr;                 /* proportional rate reduction (RFC 9937) */
-    bool frto;                /* is a time-out spurious (RFC 5682)? */
-    bool undo;                /* take a spurious reduction back (RFC 4015) */
-    bool limited_transmit;    /* new data on the first two duplicates (RFC 3042) */
-    bool hystart;             /* end slow start by the round trip (RFC 9406) */
-    bool pacing;              /* spread what leaves over the round trip, see tcp/cc/cc.h */
-    bool plpmtud;             /* find the path's MTU by probes, too (RFC 4821), see tcp/plpmtud.h */
-    bool cwv;                 /* shrink a window that was not used (RFC 7661) */
-    bool ecn;                 /* offer and accept explicit congestion notification (RFC 3168) */
-    bool syn_cookies;         /* answer SYNs without memory when the SYN queue is full (RFC 4987) */
-    uint32_t syn_queue;       /* half-open connections that each listener may have */
-    bool delayed_ack;         /* RFC 9293 SHLD-18 */
-    bool icmp_hard_aborts;    /* a hard ICMP error ends a synchronized connection at once; off: only
-                               * if silence confirms it (SHLD-26, RFC 5927 section 5.2) */
-    uint32_t initial_window;  /* segments; 0: what RFC 6928 says */
-    const struct cc_ops *cc;  /* congestion control, see tcp/cc/cc.h */
-    int64_t delack_ns;        /* at most; under 0.5 s (MUST-40) */
-    int64_t rto_initial_ns;   /* RFC 6298 2.1 */
-    int64_t rto_min_ns;       /* RFC 6298 2.4 asks for 1 s; stacks today use 0.2 s */
-    int64_t rto_max_ns;       /* RFC 6298 2.5: at least 60 s */
-    int64_t msl_ns;           /* maximum segment lifetime: TIME-WAIT lasts two of them */
-    int64_t fin_wait_2_ns;    /* how long to wait for the FIN when nobody reads any more */
+    uint32_t snd_buf;        /* bytes that may wait in a send queue before -EAGAIN, ... */
+    uint32_t snd_buf_max;    /* ... and so many where cwnd asks for it; below snd_buf: never more */
+    uint32_t rcv_buf;        /* bytes of receive buffer: the largest window we offer, ... */
+    uint32_t rcv_buf_max;    /* ... and so many where the application reads fast, see window.c;
+                              * below rcv_buf: never more */
+    uint16_t mss;            /* bytes; 0: what the MTU gives */
+    bool wscale;             /* offer and accept window scaling (RFC 7323 section 2) */
+    bool timestamps;         /* offer and accept timestamps (RFC 7323 section 3) */
+    bool sack;               /* offer and accept selective acknowledgments (RFC 2018) */
+    bool dsack;              /* report what came twice (RFC 2883), and undo by such reports */
+    bool rack;               /* find losses by time (RFC 8985); off: by duplicates (RFC 6675) */
+    bool tlp;                /* tail loss probes (RFC 8985 section 7) */
+    bool prr;                /* proportional rate reduction (RFC 9937) */
+    bool frto;               /* is a time-out spurious (RFC 5682)? */
+    bool undo;               /* take a spurious reduction back (RFC 4015) */
+    bool limited_transmit;   /* new data on the first two duplicates (RFC 3042) */
+    bool hystart;            /* end slow start by the round trip (RFC 9406) */
+    bool pacing;             /* spread what leaves over the round trip, see tcp/cc/cc.h */
+    bool plpmtud;            /* find the path's MTU by probes, too (RFC 4821), see tcp/plpmtud.h */
+    bool cwv;                /* shrink a window that was not used (RFC 7661) */
+    bool ecn;                /* offer and accept explicit congestion notification (RFC 3168) */
+    bool syn_cookies;        /* answer SYNs without memory when the SYN queue is full (RFC 4987) */
+    uint32_t syn_queue;      /* half-open connections that each listener may have */
+    bool delayed_ack;        /* RFC 9293 SHLD-18 */
+    bool icmp_hard_aborts;   /* a hard ICMP error ends a synchronized connection at once; off: only
+                              * if silence confirms it (SHLD-26, RFC 5927 section 5.2) */
+    uint32_t initial_window; /* segments; 0: what RFC 6928 says */
+    const struct cc_ops *cc; /* congestion control, see tcp/cc/cc.h */
+    int64_t delack_ns;       /* at most; under 0.5 s (MUST-40) */
+    int64_t rto_initial_ns;  /* RFC 6298 2.1 */
+    int64_t rto_min_ns;      /* RFC 6298 2.4 asks for 1 s; stacks today use 0.2 s */
+    int64_t rto_max_ns;      /* RFC 6298 2.5: at least 60 s */
+    int64_t msl_ns;          /* maximum segment lifetime: TIME-WAIT lasts two of them */
+    int64_t fin_wait_2_ns;   /* how long to wait for the FIN when nobody reads any more */
     struct tcp_settings conn; /* what each connection begins with */
 };
 

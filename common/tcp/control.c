@@ -24,7 +24,7 @@ struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
         .srtt = c->rtt.srtt,
         .min_rtt = (int64_t)c->min_rtt_us * USEC,
         .in_flight = f ? max32(outstanding, f->size) : outstanding,
-        .pipe = recovery_pipe(f, c->snd_mss),
+        .pipe = flight_pipe(f, c->snd_mss),
         .mss = c->snd_mss,
         .cwnd_limited = c->cwnd_limited,
         .in_recovery = flight_phase(f) == RECOVERY_FAST,
@@ -78,10 +78,12 @@ void control_on_rto(struct tcp *t, struct tcb *c, const struct cc_sample *s)
 
 void control_restart(struct tcp *t, struct tcb *c, int64_t now)
 {
-    struct cc_sample s = tcp_cc_sample(c, now);
+    struct cc_sample s;
 
-    if (t->cfg.cc->on_restart)
-        t->cfg.cc->on_restart(&c->cc, &s);
+    if (!t->cfg.cc->on_restart)
+        return;
+    s = tcp_cc_sample(c, now);
+    t->cfg.cc->on_restart(&c->cc, &s);
 }
 
 void control_idle(struct tcp *t, struct tcb *c)

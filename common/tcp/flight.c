@@ -1,6 +1,7 @@
 #include "tcp/flight.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/time.h"
@@ -20,7 +21,9 @@ void flight_begin(struct tcp *t, struct tcb *c)
     }
     f = pool_get(t->flights);
     assert(f); /* there is one for each connection */
-    *f = (struct flight){.sack = c->sack_ok, .hystart = t->cfg.hystart};
+    memset(f, 0, offsetof(struct flight, board));
+    f->sack = c->sack_ok;
+    f->hystart = t->cfg.hystart;
     board_init(&f->board, t->ranges, c->snd_nxt);
     f->board.rate = &f->rate;
     recovery_init(&f->recovery, c->snd_nxt - 1); /* a loss at once is one */
@@ -40,15 +43,6 @@ void flight_end(struct tcp *t, struct tcb *c)
     c->flight = NULL;
     c->cc.priv = NULL;
     c->cc.pacing_rate = 0;
-}
-
-int64_t flight_deadline(const struct flight *f)
-{
-    int64_t first = TIME_NEVER;
-
-    for (unsigned i = 0; f && i < FLIGHT_TIMERS; i++)
-        first = time_min(first, f->timer[i]);
-    return first;
 }
 
 /*

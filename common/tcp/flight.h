@@ -12,8 +12,11 @@
 #define TCP_FLIGHT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "base/prefetch.h"
+#include "base/time.h"
 #include "tcp/cc/cc.h"
 #include "tcp/cc/cwv.h"
 #include "tcp/cc/rate.h"
@@ -39,7 +42,6 @@ enum flight_timer {
 };
 
 struct flight {
-    struct board board;
     struct recovery recovery;
     struct rack rack;
     struct tlp tlp;
@@ -54,7 +56,18 @@ struct flight {
     struct cwv cwv;
     bool hystart; /* tcp_config's switch */
     uint64_t cc_priv[CC_PRIV_WORDS];
+    struct board board; /* the last: most of it is not touched */
 };
+
+/* What of it is in use whatever flies; the board's ranges follow, of which mostly one is used. */
+#define FLIGHT_HEAD (offsetof(struct flight, board.own) + sizeof(struct range))
+
+/* It will be needed soon; `f` may be NULL. */
+static inline void flight_prefetch(const struct flight *f)
+{
+    if (f)
+        prefetch(f, FLIGHT_HEAD);
+}
 
 /* Text is about to be sent: from here on there is one. */
 void flight_begin(struct tcp *t, struct tcb *c);
@@ -63,7 +76,14 @@ void flight_begin(struct tcp *t, struct tcb *c);
 void flight_end(struct tcp *t, struct tcb *c);
 
 /* The first deadline, or TIME_NEVER; `f` may be NULL, in which case it is that. */
-int64_t flight_deadline(const struct flight *f);
+static inline int64_t flight_deadline(const struct flight *f)
+{
+    int64_t first = TIME_NEVER;
+
+    for (unsigned i = 0; f && i < FLIGHT_TIMERS; i++)
+        first = time_min(first, f->timer[i]);
+    return first;
+}
 
 /* Something was sent or acknowledged: is the flight idle now, or its tail to be probed? */
 void flight_settle(const struct tcp *t, struct tcb *c, int64_t now);
@@ -75,6 +95,12 @@ void flight_tick(struct tcp *t, struct tcb *c, int64_t now);
 static inline enum recovery_phase flight_phase(const struct flight *f)
 {
     return f ? (enum recovery_phase)f->recovery.phase : RECOVERY_OPEN;
+}
+
+/* Sequence space believed to be in flight; without selective acknowledgments recovery counts. */
+static inline uint32_t flight_pipe(const struct flight *f, uint32_t mss)
+{
+    return f && f->sack ? board_pipe(&f->board) : recovery_pipe(f, mss);
 }
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "tcp/option.h"
 
+#include "base/bytes.h"
 #include "tcp/mss.h"
 #include "tcp/sack.h"
 #include "tcp/timestamp.h"
@@ -23,7 +24,7 @@ static void fill_syn(const struct tcp *t, const struct tcb *c, struct tcp_option
     opt->has_mss = true;
     opt->mss = mss_announce(t, c);
     opt->has_wscale = cfg->wscale && (!answers || c->rcv_wscale || c->snd_wscale);
-    opt->wscale = tcp_window_scale(cfg->rcv_buf);
+    opt->wscale = tcp_window_scale(max32(cfg->rcv_buf, cfg->rcv_buf_max));
     opt->has_timestamp = answers ? c->ts_ok : cfg->timestamps;
     opt->sack_ok = answers ? c->sack_ok : cfg->sack;
 }
@@ -34,7 +35,7 @@ void option_fill(const struct tcp *t, const struct tcb *c, int64_t now, uint8_t 
     *ret_opt = (struct tcp_options){.has_timestamp = c->ts_ok};
     if (flags & TCP_SYN)
         fill_syn(t, c, ret_opt);
-    else if (!(flags & TCP_RST))
+    else if (!(flags & TCP_RST) && sack_any(c))
         sack_fill(c, ret_opt);
     if (!ret_opt->has_timestamp)
         return;
@@ -51,8 +52,11 @@ uint32_t option_always(const struct tcb *c)
 
 uint32_t option_text_max(const struct tcb *c)
 {
-    const struct tcp_options opt = {.has_timestamp = c->ts_ok, .sack_n = (uint8_t)sack_blocks(c)};
+    struct tcp_options opt = {.has_timestamp = c->ts_ok};
 
+    if (!sack_any(c))
+        return c->snd_mss;
+    opt.sack_n = (uint8_t)sack_blocks(c);
     return c->snd_mss + option_always(c) + TCP_HEADER_MIN - (uint32_t)tcp_header_len(&opt);
 }
 
@@ -60,7 +64,7 @@ void option_take_syn(const struct tcp *t, struct tcb *c, int64_t now, const stru
 {
     if (t->cfg.wscale && syn->opt.has_wscale) {
         c->snd_wscale = syn->opt.wscale & 0x0fu;
-        c->rcv_wscale = tcp_window_scale(t->cfg.rcv_buf) & 0x0fu;
+        c->rcv_wscale = tcp_window_scale(max32(t->cfg.rcv_buf, t->cfg.rcv_buf_max)) & 0x0fu;
     }
     timestamp_take_syn(t, c, now, syn);
     c->sack_ok = t->cfg.sack && syn->opt.sack_ok;

@@ -249,7 +249,7 @@ static uint32_t train(const struct out *o, uint32_t seq, uint32_t most, uint32_t
 /* What flies already takes its part of cwnd. */
 static uint32_t room_of_cwnd(const struct tcb *c)
 {
-    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss);
+    uint32_t pipe = flight_pipe(c->flight, c->snd_mss);
 
     return c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
 }
@@ -371,7 +371,7 @@ static bool send_last_resort(struct out *o)
     uint32_t start, end, len;
     unsigned rule;
 
-    if (!f || o->t->cfg.rack || recovery_pipe(f, c->snd_mss) + c->snd_mss > c->cc.cwnd)
+    if (!f || o->t->cfg.rack || flight_pipe(f, c->snd_mss) + c->snd_mss > c->cc.cwnd)
         return false;
     rule = recovery_last_resort(f, c->snd_una, option_text_max(c), &start, &end);
     if (!rule)
@@ -385,14 +385,14 @@ static bool send_last_resort(struct out *o)
     return true;
 }
 
-/* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it
- * (MUST-17, MUST-38, MUST-60, SHLD-7, SHLD-28, MAY-16)? */
-static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
+/* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it,
+ * where a full segment has `one` (MUST-17, MUST-38, MUST-60, SHLD-7, SHLD-28, MAY-16)? */
+static bool worth_sending(const struct tcb *c, uint32_t len, uint32_t one, bool all)
 {
     bool idle = c->snd_una == c->snd_nxt, urgent = seq_gt(c->snd_up, c->snd_nxt);
     bool may_be_small = idle || urgent || !c->set->nagle;
 
-    if (len >= option_text_max(c))
+    if (len >= one)
         return true;
     if (all && (may_be_small || c->fin_queued))
         return true;
@@ -400,8 +400,10 @@ static bool worth_sending(const struct tcb *c, uint32_t len, bool all)
 }
 
 /* It is not cwnd that keeps data from being sent. */
-static void nothing_to_send(struct tcb *c, uint32_t pipe)
+static void nothing_to_send(struct tcb *c)
 {
+    uint32_t pipe = flight_pipe(c->flight, c->snd_mss);
+
     c->cwnd_limited = false;
     if (c->flight && !c->flight->board.lost && pipe < c->cc.cwnd)
         rate_app_limited(&c->flight->rate, pipe);
@@ -421,26 +423,28 @@ static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
     uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
-    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss), room = response_room(o->t, c);
     uint32_t text = waiting - (waiting && c->fin_queued), most = min32(text, window);
-    uint32_t bytes = min32(most, option_text_max(c));
+    uint32_t one, bytes, room;
 
     if (!waiting || window == 0) {
-        nothing_to_send(c, pipe);
+        nothing_to_send(c);
         return false;
     }
-    if (!worth_sending(c, bytes, with_fin(c, bytes) == waiting)) {
+    one = option_text_max(c);
+    bytes = min32(most, one);
+    room = response_room(o->t, c);
+    if (!worth_sending(c, bytes, one, with_fin(c, bytes) == waiting)) {
         c->cwnd_limited = c->cwnd_limited && bytes > room;
         return false;
     }
-    if (bytes > room && pipe > 0) {
+    if (bytes > room && flight_pipe(c->flight, c->snd_mss) > 0) {
         c->cwnd_limited = true;
         return false;
     }
     if (control_must_wait(o->t, c, o->now))
         return false;
     begin_to_send(o);
-    if (!response_prefers_new(c))
+    if (most > one && !response_prefers_new(c))
         bytes = train(o, c->snd_nxt, most, response_room(o->t, c),
                       most == text && (c->fin_queued || !c->set->nagle));
     return send_new(o, with_fin(c, bytes), bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
@@ -452,6 +456,8 @@ static bool send_mtu_probe(struct out *o)
     struct tcb *c = o->c;
     uint32_t waiting = unsent(c), start = c->snd_nxt, text;
 
+    if (!*o->t->path_changes) /* nobody has ever found that less passes than the device takes */
+        return false;
     text = plpmtud_due(o->t, c, o->now, waiting - (waiting && c->fin_queued), window_from(c, start),
                        response_room(o->t, c));
     if (text == 0 || control_must_wait(o->t, c, o->now))
@@ -554,14 +560,34 @@ static bool output(struct out *o)
     return keepalive_owed(c) && send_keepalive(o);
 }
 
+/*
+ * A segment has left with all that there was. Would another call find anything? Mostly not, and
+ * that can be seen without it: nothing waits, is owed, is lost or is to be probed. Where this says
+ * no, the call itself tells.
+ */
+static bool is_all(const struct out *o)
+{
+    const struct tcb *c = o->c;
+    const struct flight *f = c->flight;
+    bool owes = c->ack_now | c->challenge | c->probe_due | c->urgent_due | c->keepalive_due;
+
+    return c->state == TCP_ESTABLISHED && !owes && !c->dup_ack_debt && unsent(c) == 0 && f &&
+           f->recovery.phase == RECOVERY_OPEN && !f->board.lost && !f->tlp.due &&
+           !frto_active(&f->response.frto) && !*o->t->path_changes;
+}
+
 /* The door of this file: one segment for as many debts as it can pay (MUST-58). */
 bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p)
 {
     struct out o = {t, c, now, ret_hdr, p};
+    bool sent;
 
     path_follow(t, c);
-    c->output_due = output(&o);
+    sent = output(&o);
+    c->output_due = sent && !is_all(&o);
+    if (sent && !c->output_due)
+        nothing_to_send(c);
     if (c->flight && !c->output_due)
         c->flight->size = c->snd_nxt - c->snd_una;
-    return c->output_due;
+    return sent;
 }

@@ -44,7 +44,7 @@ void response_reduced(struct tcp *t, struct tcb *c, const struct ack_sample *s,
         return;
     prr_begin(&f->response.prr, &start);
     if (!v)
-        c->cc.cwnd = recovery_pipe(f, c->snd_mss) + c->snd_mss;
+        c->cc.cwnd = flight_pipe(f, c->snd_mss) + c->snd_mss;
 }
 
 void response_marked(struct tcb *c)
@@ -107,7 +107,7 @@ static void take_back(struct tcp *t, struct tcb *c, const struct ack_sample *s, 
     prr_end(&r->prr);
     recovery_undone(f, s->una);
     cs.in_flight = outstanding(c);
-    cs.pipe = recovery_pipe(f, s->mss);
+    cs.pipe = flight_pipe(f, s->mss);
     if (!reduced)
         return;
     control_on_undo(t, c, &cs);
@@ -176,9 +176,9 @@ static void adapt_rto(struct tcp *t, struct tcb *c, const struct ack_sample *s, 
     rtt_adapt(&c->rtt, &t->cfg, r->srtt_prev, r->rttvar_prev, sample);
 }
 
-bool response_on_ack(struct tcp *t, struct tcb *c, const struct ack_sample *s,
-                     const struct recovery_verdict *v, const struct cc_sample *cs,
-                     const struct tcp_hdr *hdr)
+static bool judge(struct tcp *t, struct tcb *c, const struct ack_sample *s,
+                  const struct recovery_verdict *v, const struct cc_sample *cs,
+                  const struct tcp_hdr *hdr)
 {
     bool reduced = c->flight->response.undo.active; /* and nobody has said that it was right */
     bool late = ask_frto(t, c, s, v);
@@ -193,6 +193,21 @@ bool response_on_ack(struct tcp *t, struct tcb *c, const struct ack_sample *s,
     return true;
 }
 
+/* There was no reduction that could have been for nothing, and nothing is to be remembered. */
+static bool is_calm(const struct response *r, const struct ack_sample *s)
+{
+    return !frto_active(&r->frto) && !r->undo.active && !r->adapt_due && !s->dsack;
+}
+
+bool response_on_ack(struct tcp *t, struct tcb *c, const struct ack_sample *s,
+                     const struct recovery_verdict *v, const struct cc_sample *cs,
+                     const struct tcp_hdr *hdr)
+{
+    if (is_calm(&c->flight->response, s))
+        return false;
+    return judge(t, c, s, v, cs, hdr);
+}
+
 /* ---- how much may be sent ---- */
 
 /* RFC 9937 section 6: on each ACK of a recovery, and cwnd = ssthresh at its end. */
@@ -200,16 +215,17 @@ void response_release(struct tcb *c, const struct ack_sample *s, const struct re
 {
     struct flight *f = c->flight;
     struct prr *p = &f->response.prr;
-    struct prr_ack a = {
+    struct prr_ack a;
+
+    if (!prr_active(p))
+        return;
+    a = (struct prr_ack){
         .delivered = v->delivered,
-        .inflight = recovery_pipe(f, s->mss),
+        .inflight = flight_pipe(f, s->mss),
         .ssthresh = c->cc.ssthresh,
         .mss = s->mss,
         .safe = s->acked > 0 && v->lost == 0,
     };
-
-    if (!prr_active(p))
-        return;
     if (flight_phase(f) == RECOVERY_FAST) {
         c->cc.cwnd = max32(prr_on_ack(p, &a), s->mss);
         return;
@@ -257,7 +273,7 @@ void response_no_new_data(struct tcb *c)
 uint32_t response_room(const struct tcp *t, const struct tcb *c)
 {
     const struct tcp_config *cfg = &t->cfg;
-    uint32_t pipe = recovery_pipe(c->flight, c->snd_mss);
+    uint32_t pipe = flight_pipe(c->flight, c->snd_mss);
     bool by_time = cfg->rack && c->sack_ok;
 
     if (flight_phase(c->flight) != RECOVERY_OPEN || (cfg->limited_transmit && by_time))

@@ -56,7 +56,7 @@ static unsigned room(const struct tcb *c)
 
 unsigned sack_blocks(const struct tcb *c)
 {
-    if (!c->sack_ok || (!c->reasm.first && !has_duplicate(c)))
+    if (!sack_any(c))
         return 0;
     return min32(room(c), c->reasm.ranges + (uint32_t)has_duplicate(c));
 }

@@ -14,6 +14,12 @@
  */
 void sack_note_duplicate(const struct tcp *t, struct tcb *c, uint32_t seq, uint32_t len);
 
+/* Is there anything to report? */
+static inline bool sack_any(const struct tcb *c)
+{
+    return c->sack_ok && (c->reasm.first || c->dsack_len > 0);
+}
+
 /* How many blocks an acknowledgment would carry now; with timestamps 3 at most, else 4. */
 unsigned sack_blocks(const struct tcb *c);
 

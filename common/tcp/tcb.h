@@ -94,9 +94,11 @@ struct tcb {
     uint8_t ack_reason;     /* enum reason of the acknowledgment that is owed */
     uint8_t ip_options;     /* bytes of IP options in each packet we send */
     uint8_t challenges;     /* owed since challenge_window began */
+    uint8_t rcv_grown;      /* how often the receive buffer has doubled, see window.c */
     uint16_t dup_ack_debt;  /* duplicate acknowledgments owed, one per out-of-order segment */
     uint16_t dsack_len;     /* bytes from dsack_start on that came twice and are to be reported */
     uint16_t ts_recent_at;  /* h: when ts_recent was set */
+    uint16_t rcv_round_ms;  /* tcb_ms, its lower half: when the round began that ends ... */
 
     /* send sequence variables */
     uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, iss;
@@ -119,7 +121,8 @@ struct tcb {
     uint32_t ts_recent; /* TS.Recent, what we echo */
 
     uint32_t dsack_start;
-    uint32_t ecn_end; /* snd_nxt when cwnd was last reduced */
+    uint32_t ecn_end;   /* snd_nxt when cwnd was last reduced */
+    uint32_t rcv_round; /* ... when the application has read up to here */
 
     struct chunkq snd_q; /* begins at the first unacknowledged byte */
     struct chunk_cursor snd_cursor;

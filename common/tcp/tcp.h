@@ -118,7 +118,7 @@ enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, const stru
 
 /*
  * The next segment: *ret_hdr but for its ports, payload added to p's parts, p->why set. False if
- * there is nothing to send now; then output_due is off.
+ * there is nothing to send now; then output_due is off. It may be off with the last segment, too.
  */
 bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p);
 
@@ -174,8 +174,16 @@ void tcp_window_init(struct tcp *t, struct tcb *c);
 uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn);
 /* window.c: has the window opened so far that the remote end should be told unasked? */
 bool tcp_window_update_due(const struct tcp *t, const struct tcb *c);
+/* window.c: the receive buffer's size, which bounds the window. */
+uint32_t tcp_window_buffer(const struct tcp *t, const struct tcb *c);
+/* window.c: text came in order; does the application read so fast that the buffer should grow? */
+void tcp_window_grow(const struct tcp *t, struct tcb *c, int64_t now);
 /* window.c: the shift that can express a receive buffer of so many bytes. */
 uint8_t tcp_window_scale(uint32_t rcv_buf);
+
+enum {
+    TCP_QUEUE_FLOOR = 4096, /* bytes that a queue may always have, as far as there are any */
+};
 
 /* budget.c: how many of its configured bytes a queue may hold, given what is free. */
 uint32_t tcp_budget_queue(const struct tcp *t, uint32_t configured);

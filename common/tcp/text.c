@@ -65,7 +65,9 @@ static void owe_ack(struct seg *s, bool gap, uint32_t gap_ms)
 /* Windows promise more than there is: the share of the moment decides (budget.c). */
 static bool has_share(const struct seg *s)
 {
-    return s->c->rcv_q.bytes + s->data.len <= tcp_budget_queue(s->t, UINT32_MAX);
+    uint32_t bytes = s->c->rcv_q.bytes + s->data.len;
+
+    return bytes <= TCP_QUEUE_FLOOR || bytes <= tcp_budget_queue(s->t, UINT32_MAX);
 }
 
 static enum reason in_order(struct seg *s, uint32_t gap_ms)
@@ -83,6 +85,7 @@ static enum reason in_order(struct seg *s, uint32_t gap_ms)
     if (kept + joined) {
         c->events |= TCP_EVENT_READABLE;
         c->dup_ack_debt = 0; /* what they would repeat is old now */
+        tcp_window_grow(s->t, c, s->now);
         owe_ack(s, gap, gap_ms);
     }
     return kept == s->data.len ? REASON_NONE : REASON_NO_BUFFER;
@@ -118,7 +121,7 @@ static void learn_size(struct seg *s)
 static enum reason out_of_order(struct seg *s)
 {
     struct tcb *c = s->c;
-    struct reasm_mem mem = {s->t->cells, s->t->small, s->t->cfg.rcv_buf};
+    struct reasm_mem mem = {s->t->cells, s->t->small, tcp_window_buffer(s->t, c)};
 
     owe_duplicate(s);
     if (!tcp_budget_out_of_order(s->t, s->data) || !reasm_insert(&c->reasm, &mem, s->seq, s->data))

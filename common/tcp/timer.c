@@ -12,7 +12,7 @@
  * will have left something unanswered for too long. A duration, not a number of retransmissions,
  * and exact: it does not wait for RTX, nor RTX for it. Settings may change it at any time (U-1).
  */
-static int64_t give_up_at(const struct tcb *c)
+static inline int64_t give_up_at(const struct tcb *c)
 {
     int64_t r2 = tcb_synchronized(c) ? c->set->r2_ns : c->set->r2_syn_ns;
 
@@ -23,8 +23,10 @@ static int64_t give_up_at(const struct tcb *c)
 
 int64_t tcp_deadline(const struct tcb *c)
 {
-    int64_t first = time_min(give_up_at(c), keepalive_deadline(c));
+    int64_t first = give_up_at(c);
 
+    if (c->set->keepalive)
+        first = time_min(first, keepalive_deadline(c));
     first = time_min(first, flight_deadline(c->flight));
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         first = time_min(first, c->timer[i]);
@@ -59,9 +61,9 @@ static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
     response_timeout(t, c);
     recovery_on_rto(c->flight, &as);
     s.lost = s.pipe;
-    s.pipe = recovery_pipe(c->flight, c->snd_mss);
+    s.pipe = flight_pipe(c->flight, c->snd_mss);
     s.lost -= s.lost < s.pipe ? s.lost : s.pipe;
-    s.rate = rate_finish(&c->flight->rate, s.min_rtt);
+    rate_finish(&c->flight->rate, s.min_rtt, &s.rate);
     control_on_rto(t, c, &s);
     ecn_reduced(c);
 }

@@ -78,21 +78,35 @@ enum {
     COPY_CELLS_MAX = 1024, /* one copied send uses no more; a buf of `small` each */
 };
 
+/*
+ * As much as may fly, and as much again, so that there is something to send when it has arrived:
+ * then it is never the queue that keeps cwnd from growing.
+ */
+static uint32_t send_buffer(const struct tcp *t, const struct tcb *c)
+{
+    const struct tcp_config *cfg = &t->cfg;
+    uint32_t wanted = min32(c->cc.cwnd, UINT32_MAX / 2) * 2;
+
+    return max32(cfg->snd_buf, min32(wanted, cfg->snd_buf_max));
+}
+
 uint32_t tcp_send_space(const struct tcp *t, const struct tcb *c)
 {
-    uint32_t most = tcp_budget_queue(t, t->cfg.snd_buf);
+    uint32_t most = tcp_budget_queue(t, send_buffer(t, c));
 
     if (!tcp_may_send(c))
         return 0;
     return most - min32(most, c->snd_q.bytes);
 }
 
-/* 0 if something can be queued now. */
-static int send_check(const struct tcp *t, struct tcb *c)
+/* 0 if something can be queued now, and how many bytes. */
+static int send_check(const struct tcp *t, struct tcb *c, uint32_t *ret_space)
 {
+    flight_prefetch(c->flight);
     if (!tcp_may_send(c))
         return -EPIPE;
-    if (tcp_send_space(t, c) == 0) {
+    *ret_space = tcp_send_space(t, c);
+    if (*ret_space == 0) {
         c->want_space = true;
         return -EAGAIN;
     }
@@ -101,7 +115,8 @@ static int send_check(const struct tcp *t, struct tcb *c)
 
 int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
 {
-    int r = send_check(t, c);
+    uint32_t space;
+    int r = send_check(t, c, &space);
 
     if (r < 0)
         return r;
@@ -121,12 +136,12 @@ int tcp_send(struct tcp *t, struct tcb *c, struct slice s)
 
 int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len)
 {
-    int r = send_check(t, c);
-    uint32_t take, done;
+    uint32_t space, take, done;
+    int r = send_check(t, c, &space);
 
     if (r < 0)
         return r;
-    take = min32(len, tcp_send_space(t, c));
+    take = min32(len, space);
     take = min32(take, min32(tcp_budget_send_cells(t->cells), COPY_CELLS_MAX) * t->small->size);
     done = chunkq_push_copy(&c->snd_q, t->cells, t->small, bytes, take);
     if (done < len)

@@ -6,16 +6,9 @@
  */
 #include "wire/addr.h"
 
-#include <assert.h>
-
-#include "base/bytes.h"
-
 enum {
-    V4_AT = 12, /* where the IPv4 address stands in its mapped form */
     GROUPS = 8, /* of 16 bits in an IPv6 address */
 };
-
-static const uint8_t v4_prefix[V4_AT] = {[10] = 0xff, [11] = 0xff};
 
 struct addr addr_v4(uint32_t host_order)
 {
@@ -23,26 +16,6 @@ struct addr addr_v4(uint32_t host_order)
 
     put32(b, host_order);
     return addr_v4_bytes(b);
-}
-
-struct addr addr_v4_bytes(const uint8_t b[4])
-{
-    struct addr a;
-
-    memcpy(a.b, v4_prefix, V4_AT);
-    memcpy(a.b + V4_AT, b, 4);
-    return a;
-}
-
-bool addr_is_v4(const struct addr *a)
-{
-    return memcmp(a->b, v4_prefix, V4_AT) == 0;
-}
-
-uint32_t addr_v4_value(const struct addr *a)
-{
-    assert(addr_is_v4(a));
-    return get32(a->b + V4_AT);
 }
 
 /* Is it 00...00`last`? */
@@ -76,11 +49,6 @@ bool addr_is_link_local6(const struct addr *a)
 bool addr_is_limited_broadcast(const struct addr *a)
 {
     return addr_is_v4(a) && addr_v4_value(a) == 0xffffffff;
-}
-
-bool addr_is_class_e(const struct addr *a)
-{
-    return addr_is_v4(a) && addr_v4_value(a) >> 28 == 0xf && addr_v4_value(a) != 0xffffffff;
 }
 
 /* Write v in this base without leading zeros; returns where the next character goes. */
@@ -150,7 +118,7 @@ static char *put_v6(char *out, const struct addr *a)
 
 const char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
-    char *end = addr_is_v4(a) ? put_v4(out, a->b + V4_AT) : put_v6(out, a);
+    char *end = addr_is_v4(a) ? put_v4(out, a->b + ADDR_V4_AT) : put_v6(out, a);
 
     *end = '\0';
     return out;
@@ -163,7 +131,7 @@ const char *addr_port_format(const struct addr *a, uint16_t port, char out[ADDR_
 
     if (v6)
         *end++ = '[';
-    end = v6 ? put_v6(end, a) : put_v4(end, a->b + V4_AT);
+    end = v6 ? put_v6(end, a) : put_v4(end, a->b + ADDR_V4_AT);
     if (v6)
         *end++ = ']';
     *end++ = ':';

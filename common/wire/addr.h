@@ -5,10 +5,13 @@
 #ifndef WIRE_ADDR_H
 #define WIRE_ADDR_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "base/bytes.h"
 
 struct addr {
     uint8_t b[16];
@@ -19,16 +22,39 @@ enum {
     ADDR_PORT_TEXT_MAX = 56, /* the same with a port */
 };
 
+enum {
+    ADDR_V4_AT = 12, /* where the IPv4 address stands in its mapped form */
+};
+
+/* What stands before it. */
+static const uint8_t addr_v4_prefix[ADDR_V4_AT] = {[10] = 0xff, [11] = 0xff};
+
 /* The mapped form of an IPv4 address given as a number in host order: 10.0.0.1 is 0x0a000001. */
 struct addr addr_v4(uint32_t host_order);
 
-/* The mapped form of the 4 bytes of an IPv4 address as they stand in a packet. */
-struct addr addr_v4_bytes(const uint8_t b[4]);
+/* These three are asked several times for each packet, and so stand here. */
 
-bool addr_is_v4(const struct addr *a);
+/* The mapped form of the 4 bytes of an IPv4 address as they stand in a packet. */
+static inline struct addr addr_v4_bytes(const uint8_t b[4])
+{
+    struct addr a;
+
+    memcpy(a.b, addr_v4_prefix, ADDR_V4_AT);
+    memcpy(a.b + ADDR_V4_AT, b, 4);
+    return a;
+}
+
+static inline bool addr_is_v4(const struct addr *a)
+{
+    return memcmp(a->b, addr_v4_prefix, ADDR_V4_AT) == 0;
+}
 
 /* The IPv4 address as a number in host order; `a` must hold one. */
-uint32_t addr_v4_value(const struct addr *a);
+static inline uint32_t addr_v4_value(const struct addr *a)
+{
+    assert(addr_is_v4(a));
+    return get32(a->b + ADDR_V4_AT);
+}
 
 static inline bool addr_eq(const struct addr *a, const struct addr *b)
 {
@@ -45,8 +71,6 @@ bool addr_is_multicast(const struct addr *a);
 bool addr_is_link_local6(const struct addr *a);
 /* 255.255.255.255; a directed broadcast needs the subnet's length and is the IP floor's affair */
 bool addr_is_limited_broadcast(const struct addr *a);
-/* 240.0.0.0/4 without the limited broadcast: class E, never a unicast address */
-bool addr_is_class_e(const struct addr *a);
 
 /*
  * Write the text form, "10.0.0.7" or RFC 5952's for IPv6, always terminated.

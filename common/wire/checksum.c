@@ -28,6 +28,14 @@ static inline uint64_t load64(const uint8_t *b)
     return v;
 }
 
+static inline uint32_t load32(const uint8_t *b)
+{
+    uint32_t v;
+
+    memcpy(&v, b, sizeof(v));
+    return v;
+}
+
 /* a + b, with the carry added at the bottom. */
 static inline uint64_t add_carry(uint64_t a, uint64_t b)
 {
@@ -64,11 +72,8 @@ static inline uint64_t sum_tail(const uint8_t *b, size_t len)
     uint64_t sum = 0;
 
     if (len & 4) {
-        uint32_t v;
-
-        memcpy(&v, b, sizeof(v));
-        sum += v;
-        b += sizeof(v);
+        sum += load32(b);
+        b += 4;
     }
     if (len & 2) {
         uint16_t v;
@@ -87,21 +92,42 @@ static inline uint64_t sum_tail(const uint8_t *b, size_t len)
     return sum;
 }
 
-uint32_t checksum_add(uint32_t sum, const uint8_t *b, size_t len)
+/* Most of a long run: *b and *len are left at what is less than 32 bytes. */
+static uint64_t sum_long(const uint8_t **b, size_t *len)
 {
     uint64_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
 
-    for (; len >= 32; b += 32, len -= 32) {
-        s0 = add_carry(s0, load64(b));
-        s1 = add_carry(s1, load64(b + 8));
-        s2 = add_carry(s2, load64(b + 16));
-        s3 = add_carry(s3, load64(b + 24));
+    for (; *len >= 32; *b += 32, *len -= 32) {
+        s0 = add_carry(s0, load64(*b));
+        s1 = add_carry(s1, load64(*b + 8));
+        s2 = add_carry(s2, load64(*b + 16));
+        s3 = add_carry(s3, load64(*b + 24));
     }
+    return add_carry(add_carry(s0, s1), add_carry(s2, s3));
+}
+
+uint32_t checksum_add(uint32_t sum, const uint8_t *b, size_t len)
+{
+    uint64_t s = len >= 64 ? sum_long(&b, &len) : 0;
+
     for (; len >= 8; b += 8, len -= 8)
-        s0 = add_carry(s0, load64(b));
-    s1 = add_carry(s1, sum_tail(b, len));
-    s0 = add_carry(add_carry(s0, s1), add_carry(s2, s3));
-    return fold32(fold32(sum) + to_network(fold64(s0)));
+        s = add_carry(s, load64(b));
+    if (len > 0)
+        s = add_carry(s, sum_tail(b, len));
+    return fold32(fold32(sum) + to_network(fold64(s)));
+}
+
+uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len)
+{
+    uint64_t s = 0;
+
+    if (len & 4) {
+        s = load32(b);
+        b += 4;
+    }
+    for (const uint8_t *end = b + len / 8 * 8; b < end; b += 8)
+        s = add_carry(s, load64(b));
+    return fold32(sum) + to_network(fold64(s));
 }
 
 uint16_t checksum_finish(uint32_t sum)

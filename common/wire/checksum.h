@@ -14,6 +14,9 @@
 /* The folded (16-bit) one's complement sum of b[0..len) in network order, added to `sum`. */
 uint32_t checksum_add(uint32_t sum, const uint8_t *b, size_t len);
 
+/* The same of a header, whose length is a multiple of 4 and no more than 64 KiB; not folded. */
+uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len);
+
 /* Fold and invert: what goes into a checksum field. */
 uint16_t checksum_finish(uint32_t sum);
 

@@ -78,8 +78,12 @@ static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     if (why != REASON_NONE)
         return why;
     header_len = (size_t)(b[0] & 0x0f) * 4;
-    if (checksum_residue(0, b, header_len) != 0)
+    if (checksum_finish(checksum_header(0, b, header_len)) != 0)
         return REASON_IP_CHECKSUM;
+    if (header_len == IPV4_HEADER_MIN) {
+        read_fields(b, ret_ip);
+        return REASON_NONE;
+    }
     why = ip_options_walk(b + IPV4_HEADER_MIN, header_len - IPV4_HEADER_MIN, &at);
     if (why != REASON_NONE)
         return why;
@@ -172,7 +176,7 @@ static size_t build4(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
     put32(room + 16, addr_v4_value(&ip->dst));
     if (ip->options_len > 0)
         memcpy(room + IPV4_HEADER_MIN, ip->options, ip->options_len);
-    put16(room + 10, checksum_residue(0, room, header_len));
+    put16(room + 10, checksum_finish(checksum_header(0, room, header_len)));
     return header_len;
 }
 
@@ -186,19 +190,4 @@ size_t ip_build_len(const struct ip_hdr *ip)
 size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
 {
     return ip->version == 6 ? ip6_build(room, ip, payload_len) : build4(room, ip, payload_len);
-}
-
-/* Its bytes in a packet: the mapped form's prefix does not stand there. */
-static uint32_t addr_sum(const struct addr *a)
-{
-    uint32_t sum = 0;
-
-    for (size_t i = addr_is_v4(a) ? 12 : 0; i < sizeof(a->b); i += 2)
-        sum += get16(a->b + i);
-    return sum;
-}
-
-uint32_t ip_pseudo_sum(const struct addr *src, const struct addr *dst, uint8_t proto, uint32_t len)
-{
-    return addr_sum(src) + addr_sum(dst) + proto + (len >> 16) + (len & 0xffff);
 }

@@ -124,11 +124,29 @@ size_t ip_build_len(const struct ip_hdr *ip);
  */
 size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len);
 
+/* The sum of an address as it stands in a packet: the mapped form's prefix does not. */
+static inline uint32_t ip_addr_sum(const struct addr *a)
+{
+    uint32_t sum = 0, v4;
+
+    if (addr_is_v4(a)) {
+        v4 = get32(a->b + ADDR_V4_AT);
+        return (v4 >> 16) + (v4 & 0xffff);
+    }
+    for (size_t i = 0; i < sizeof(a->b); i += 2)
+        sum += get16(a->b + i);
+    return sum;
+}
+
 /*
  * The sum over the pseudo-header of TCP, UDP and ICMPv6 (RFC 9293 section 3.1, RFC 8200 section
  * 8.1), not folded, not inverted.
  */
-uint32_t ip_pseudo_sum(const struct addr *src, const struct addr *dst, uint8_t proto, uint32_t len);
+static inline uint32_t ip_pseudo_sum(const struct addr *src, const struct addr *dst, uint8_t proto,
+                                     uint32_t len)
+{
+    return ip_addr_sum(src) + ip_addr_sum(dst) + proto + (len >> 16) + (len & 0xffff);
+}
 
 /* Is it a fragment: MF set or an offset? One that is the whole packet is none (RFC 6946). */
 static inline bool ip_is_fragment(const struct ip_hdr *ip)

@@ -93,12 +93,28 @@ static void read_option(const uint8_t *b, size_t len, struct tcp_options *opt)
     }
 }
 
+/* Timestamps alone, laid out as RFC 7323 appendix A recommends: nearly every segment has these. */
+static bool read_usual(const uint8_t *b, size_t len, struct tcp_options *opt)
+{
+    const uint32_t usual =
+        TCP_OPT_NOP << 24 | TCP_OPT_NOP << 16 | TCP_OPT_TIMESTAMP << 8 | TIMESTAMP_LEN;
+
+    if (len != 2 + TIMESTAMP_LEN || get32(b) != usual)
+        return false;
+    opt->has_timestamp = true;
+    opt->ts_val = get32(b + 4);
+    opt->ts_ecr = get32(b + 8);
+    return true;
+}
+
 /* Read the options b[0..len) in one pass; false if the length of one is illegal (MUST-4, MUST-7,
  * MUST-64, MUST-68, MUST-69). */
 static bool read_options(const uint8_t *b, size_t len, struct tcp_options *opt)
 {
     size_t i = 0;
 
+    if (read_usual(b, len, opt))
+        return true;
     while (i < len && b[i] != TCP_OPT_EOL) {
         if (b[i] == TCP_OPT_NOP) {
             i++;
@@ -135,7 +151,6 @@ static void read_fixed(const uint8_t *b, struct tcp_hdr *tcp)
     tcp->dport = get16(b + 2);
     tcp->seq = get32(b + 4);
     tcp->ack = get32(b + 8);
-    tcp->header_len = (uint8_t)((b[12] >> 4) * 4);
     tcp->flags = b[13];
     tcp->wnd = get16(b + 14);
     tcp->urg = get16(b + 18);
@@ -145,23 +160,24 @@ static void read_fixed(const uint8_t *b, struct tcp_hdr *tcp)
 enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct tcp_hdr *ret_tcp)
 {
-    struct tcp_hdr tcp = {0};
+    struct tcp_options opt = {0};
+    uint8_t header_len;
 
     if (len < TCP_HEADER_MIN)
         return REASON_TCP_SHORT;
-    read_fixed(b, &tcp);
-    tcp.ecn = ip->tos & 3;
-    if (tcp.header_len < TCP_HEADER_MIN || tcp.header_len > len)
+    header_len = (uint8_t)((b[12] >> 4) * 4);
+    if (header_len < TCP_HEADER_MIN || header_len > len)
         return REASON_TCP_DATA_OFFSET;
     if (!checksum_is_good(ip, b, len, marks))
         return REASON_TCP_CHECKSUM;
-    if (tcp.sport == 0 || tcp.dport == 0)
+    if (get16(b) == 0 || get16(b + 2) == 0)
         return REASON_TCP_PORT_ZERO;
-    if (!flags_are_legal(tcp.flags))
+    if (!flags_are_legal(b[13]))
         return REASON_TCP_FLAGS;
-    if (!read_options(b + TCP_HEADER_MIN, (size_t)tcp.header_len - TCP_HEADER_MIN, &tcp.opt))
+    if (!read_options(b + TCP_HEADER_MIN, (size_t)header_len - TCP_HEADER_MIN, &opt))
         return REASON_TCP_OPTION;
-    *ret_tcp = tcp;
+    *ret_tcp = (struct tcp_hdr){.header_len = header_len, .ecn = ip->tos & 3, .opt = opt};
+    read_fixed(b, ret_tcp);
     return REASON_NONE;
 }
 
@@ -262,7 +278,7 @@ static uint16_t field_sum(uint32_t pseudo, uint16_t marks, const uint8_t *header
 {
     if (marks & PKT_CSUM_PARTIAL) /* folded as ever, but not inverted: the device goes on from it */
         return (uint16_t)~checksum_finish(pseudo);
-    return checksum_parts(checksum_add(pseudo, header, header_len), payload, n);
+    return checksum_parts(checksum_header(pseudo, header, header_len), payload, n);
 }
 
 /* The checksum goes in last, over all the rest (MUST-2). */

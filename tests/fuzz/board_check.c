@@ -72,7 +72,7 @@ static void check_board(struct found *f, const struct tcb *c)
                sacked, b->fresh, b->resent, b->lost, b->sacked);
     for (const struct list *l = b->spare.next; l != &b->spare; l = l->next, spares++)
         found_range(f, b, container_of(l, struct range, by_seq));
-    FUZZ_CHECK(spares == b->spares && n + spares >= BOARD_OWN, "%u spare ranges, %u counted",
+    FUZZ_CHECK(spares == b->spares && n + spares >= b->own_used, "%u spare ranges, %u counted",
                spares, b->spares);
     check_by_time(b);
 }

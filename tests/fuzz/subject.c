@@ -76,6 +76,8 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->tcp.mss = (uint16_t)choose(mss, c >> 2);
     cfg->tcp.rcv_buf = choose(rcv, c >> 4);
     cfg->tcp.snd_buf = choose(snd, c >> 6);
+    cfg->tcp.rcv_buf_max = rcv[0];
+    cfg->tcp.snd_buf_max = snd[0];
     cfg->max_conns = choose(conns, c >> 8);
     cfg->max_chunks = choose(chunks, c >> 10);
     cfg->tcp.syn_queue = choose(syn_queue, c >> 12);

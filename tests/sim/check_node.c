@@ -95,7 +95,7 @@ static void look_at_reasm(const struct look *l)
         at = g->end;
     }
     if (ranges != t->reasm.ranges || ranges > REASM_RANGES_MAX ||
-        t->reasm.chunks > reasm_chunks_max(l->st->cfg.tcp.rcv_buf))
+        t->reasm.chunks > reasm_chunks_max(tcp_window_buffer(&l->st->tcp, t)))
         fail(l, "ranges out of order are not counted, or too many");
 }
 
@@ -209,9 +209,14 @@ static void look_at_limits(const struct look *l)
 {
     const struct tcb *t = l->t;
     const struct tcp_config *cfg = &l->st->cfg.tcp;
-    uint32_t most = cfg->rcv_buf + cfg->rcv_buf / 8 + 1;
+    uint32_t buffer = tcp_window_buffer(&l->st->tcp, t), most = buffer + buffer / 8 + 1;
+    uint64_t read = t->bytes_received - t->rcv_q.bytes;
 
-    if (t->snd_q.bytes > cfg->snd_buf)
+    if (buffer > max32(cfg->rcv_buf, cfg->rcv_buf_max))
+        fail(l, "the receive buffer is larger than it may become");
+    if (buffer > cfg->rcv_buf && read < (((uint64_t)1 << t->rcv_grown) - 1) * cfg->rcv_buf)
+        fail(l, "the receive buffer grows faster than the application reads");
+    if (t->snd_q.bytes > max32(cfg->snd_buf, cfg->snd_buf_max))
         fail(l, "the send queue is over its limit");
     if (t->rcv_q.bytes > most || t->rcv_q.bytes + tcb_rcv_wnd(t) > most)
         fail(l, "the receive queue and the window are over their limit");
@@ -242,7 +247,7 @@ static uint32_t cells_of(const struct tcb *t)
 /* Ranges that are not the board's own. */
 static uint32_t shared_ranges(const struct board *b)
 {
-    return (uint32_t)b->n + b->spares - (uint32_t)BOARD_OWN;
+    return (uint32_t)b->n + b->spares - b->own_used;
 }
 
 static void look_at_memory(struct check *c, unsigned node, const struct stack *st)
@@ -286,7 +291,8 @@ static void look_at_status(struct check *c, const struct stack *st)
 
     while (stack_next_conn(st, &cursor, &s)) {
         n++;
-        if (s.bytes_acked > s.bytes_sent || s.send_queued > st->cfg.tcp.snd_buf || s.age < 0)
+        if (s.bytes_acked > s.bytes_sent ||
+            s.send_queued > max32(st->cfg.tcp.snd_buf, st->cfg.tcp.snd_buf_max) || s.age < 0)
             check_fail(c, "status: acknowledged more than sent, or queued more than allowed");
         if (s.bytes_retrans + s.unacked > s.bytes_sent)
             check_fail(c, "status: more bytes sent again and outstanding than sent");

@@ -247,6 +247,8 @@ static void draw_tcp(struct dice *d, const struct kind *k, struct tcp_config *t)
 {
     t->snd_buf = (uint32_t)dice_spread(d, 2048, buffer_max(k));
     t->rcv_buf = (uint32_t)dice_spread(d, 2048, buffer_max(k));
+    t->snd_buf_max = t->snd_buf * (t->snd_buf & 3); /* what the dice gave is as good as more dice */
+    t->rcv_buf_max = t->rcv_buf * (t->rcv_buf & 7);
     t->wscale = dice_chance(d, 750000);
     t->timestamps = dice_chance(d, 600000);
     t->sack = dice_chance(d, 600000);

@@ -24,7 +24,10 @@ static void arrive(unsigned i, int64_t at)
 
 static struct rate_sample finish(int64_t min_rtt)
 {
-    return rate_finish(&r, min_rtt * MSEC);
+    struct rate_sample s;
+
+    rate_finish(&r, min_rtt * MSEC, &s);
+    return s;
 }
 
 /* 4.1.1.2: ten segments a millisecond apart, each acknowledged 10 ms later: a segment per ms. */

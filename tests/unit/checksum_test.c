@@ -46,6 +46,22 @@ static void test_every_length_and_alignment(void **state)
     }
 }
 
+static void test_headers_of_every_length(void **state)
+{
+    uint8_t b[2 + 64];
+    uint64_t rng = 3;
+
+    (void)state;
+    for (size_t len = 0; len <= 64; len += 4) {
+        random_fill(&rng, b, sizeof(b));
+        expect_number("random bytes", checksum_finish(checksum_header(0x1fffe, b + 1, len)),
+                      checksum_finish(naive_add(0x1fffe, b + 1, len)));
+        memset(b, 0xff, sizeof(b));
+        expect_number("all ones", checksum_finish(checksum_header(0xffffffff, b + 2, len)),
+                      checksum_finish(naive_add(0xffffffff, b + 2, len)));
+    }
+}
+
 static void test_bytes_that_carry_most(void **state)
 {
     static uint8_t b[65536];
@@ -122,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_example_of_rfc_1071),
         cmocka_unit_test(test_every_length_and_alignment),
+        cmocka_unit_test(test_headers_of_every_length),
         cmocka_unit_test(test_bytes_that_carry_most),
         cmocka_unit_test(test_finish_folds_every_carry),
         cmocka_unit_test(test_parts_count_as_one_piece),

@@ -45,6 +45,7 @@ struct stack {
     unsigned dgrams_in, dgrams_in_at, dgrams_out;
     int udp_error; /* what the next stack_udp_send says */
     struct stack_totals totals;
+    uint64_t copied;
     uint64_t counts[REASON_COUNT];
     unsigned listed; /* connections that stack_next_conn tells, all alike */
     /* doors */
@@ -282,6 +283,11 @@ uint64_t stack_count(const struct stack *st, enum reason r)
 const struct stack_totals *stack_totals(const struct stack *st)
 {
     return &st->totals;
+}
+
+uint64_t stack_copied(const struct stack *st)
+{
+    return st->copied;
 }
 
 /* ---- doors ---- */

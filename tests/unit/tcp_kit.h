@@ -155,6 +155,7 @@ static inline void defaults(void)
     rig.cfg.seed = 1;
     rig.cfg.tcp.cc = &cc_reno; /* whose numbers are easily told */
     rig.cfg.tcp.hystart = false;
+    rig.cfg.tcp.snd_buf_max = rig.cfg.tcp.rcv_buf_max = 0;
     rig.cfg.tcp.plpmtud = rig.cfg.tcp.timestamps = rig.cfg.tcp.sack = rig.cfg.tcp.ecn =
         false; /* unless a test says so */
 }

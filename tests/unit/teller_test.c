@@ -111,6 +111,7 @@ static void json_tells_everything(void **state)
     (void)state;
     fake.listed = 2;
     fake.totals.packets_in = 17;
+    fake.copied = 9;
     fake.counts[REASON_IP_CHECKSUM] = 3;
     a = ask("json\n");
     assert_memory_equal(a, "ok\n", 3);
@@ -123,6 +124,9 @@ static void json_tells_everything(void **state)
     assert_int_equal(json_integer_value(
                          json_object_get(json_object_get(o, "totals"), "packets_in")),
                      17);
+    assert_int_equal(json_integer_value(
+                         json_object_get(json_object_get(o, "totals"), "bytes_copied")),
+                     9);
     c = json_object_get(o, "counters");
     assert_int_equal(json_object_size(c), 1);
     assert_int_equal(json_integer_value(json_object_get(c, "drop.ip.checksum")), 3);
@@ -162,6 +166,7 @@ static void an_impaired_path_is_told(void **state)
     path.side[IMPAIR_IN].packets = 1;
     teller.impair = &path;
     assert_non_null(strstr(ask("text\n"), " packets: 0 in, 0 out\n"
+                                          "bytes: 0 in, 0 out, 0 copied\n"
                                           "impaired, out: 12 packets, 2 impair.lost, "
                                           "10 impair.delayed\n"
                                           "impaired, in: 1 packet\n"));

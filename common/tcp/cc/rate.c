@@ -94,17 +94,15 @@ static void complete(struct rate *r, struct rate_sample *s, int64_t min_rtt)
         s->bandwidth = per_second(s->delivered, s->interval);
 }
 
-struct rate_sample rate_finish(struct rate *r, int64_t min_rtt)
+void rate_finish(struct rate *r, int64_t min_rtt, struct rate_sample *ret)
 {
-    struct rate_sample s = r->next;
-
+    *ret = r->next;
     r->next = (struct rate_sample){0};
     if (r->limited_until && r->delivered > r->limited_until)
         r->limited_until = 0;
-    s.total_delivered = r->delivered;
-    if (s.taken)
-        complete(r, &s, min_rtt);
-    return s;
+    ret->total_delivered = r->delivered;
+    if (ret->taken)
+        complete(r, ret, min_rtt);
 }
 
 void rate_app_limited(struct rate *r, uint32_t in_flight)

@@ -80,7 +80,7 @@ void rate_on_lost(struct rate *r, const struct rate_mark *m, uint32_t len);
  * All that an acknowledgment, or a timer, delivers or shows to be lost has been told: the sample of
  * it. An interval under min_rtt (ns; 0: not known) gives no rate: acknowledgments were compressed.
  */
-struct rate_sample rate_finish(struct rate *r, int64_t min_rtt);
+void rate_finish(struct rate *r, int64_t min_rtt, struct rate_sample *ret);
 
 /* There is nothing to send now though cwnd has room, with `in_flight` bytes in the network. */
 void rate_app_limited(struct rate *r, uint32_t in_flight);

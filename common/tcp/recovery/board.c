@@ -1,6 +1,7 @@
 #include "tcp/recovery/board.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/seq.h"
 
@@ -97,9 +98,10 @@ static void insert_behind(struct list *at, struct list *node)
     list_append(at->next, node); /* before what follows */
 }
 
+/* In front: what was used last is in the cache. */
 static void spare(struct board *b, struct range *g)
 {
-    list_append(&b->spare, &g->by_seq);
+    insert_behind(&b->spare, &g->by_seq);
     b->spares++;
 }
 
@@ -174,13 +176,16 @@ static void squeeze(struct board *b)
 static void reserve(struct board *b, unsigned n)
 {
     while (b->spares < n) {
-        struct range *g = b->n + b->spares < BOARD_RANGES_MAX ? pool_get(b->pool) : NULL;
+        struct range *g = NULL;
 
-        if (!g) {
+        if (b->own_used < BOARD_OWN)
+            g = &b->own[b->own_used++];
+        else if (b->n + b->spares < BOARD_RANGES_MAX)
+            g = pool_get(b->pool);
+        if (g)
+            spare(b, g);
+        else
             squeeze(b);
-            continue;
-        }
-        spare(b, g);
     }
 }
 
@@ -253,12 +258,12 @@ static struct range *cut(struct board *b, uint32_t start, uint32_t end)
 
 void board_init(struct board *b, struct pool *ranges, uint32_t una)
 {
-    *b = (struct board){.pool = ranges, .fack = una};
+    memset(b, 0, offsetof(struct board, own));
+    b->pool = ranges;
+    b->fack = una;
     list_init(&b->by_seq);
     list_init(&b->by_time);
     list_init(&b->spare);
-    for (unsigned i = 0; i < BOARD_OWN; i++)
-        spare(b, &b->own[i]);
 }
 
 void board_clear(struct board *b)
@@ -338,23 +343,32 @@ void board_resent(struct board *b, int64_t now, uint32_t start, uint32_t end)
 
 /* ---- acknowledgments ---- */
 
+/* Of `g` what lies below `una` is acknowledged. */
+static void ack_part(struct board *b, struct range *g, uint32_t una, const struct board_ear *ear)
+{
+    struct range part = *g;
+
+    part.end = una;
+    if (!part.sacked)
+        ear->delivered(ear->arg, &part);
+    uncount(b, g);
+    g->start = una;
+    count(b, g);
+}
+
 void board_ack(struct board *b, uint32_t una, const struct board_ear *ear)
 {
     struct range *g;
 
     while ((g = board_first(b)) && seq_lt(g->start, una)) {
-        struct range part = *g;
-
-        part.end = seq_min(g->end, una);
-        if (!part.sacked)
-            ear->delivered(ear->arg, &part);
-        uncount(b, g);
-        if (seq_leq(g->end, una)) {
-            drop(b, g);
-            continue;
+        if (seq_gt(g->end, una)) {
+            ack_part(b, g, una, ear);
+            break;
         }
-        g->start = una;
-        count(b, g);
+        if (!g->sacked)
+            ear->delivered(ear->arg, g);
+        uncount(b, g);
+        drop(b, g);
     }
     b->fack = seq_max(b->fack, una);
 }

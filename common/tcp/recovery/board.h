@@ -59,7 +59,8 @@ struct board {
     uint32_t fresh, resent, lost, sacked; /* bytes */
     uint32_t fack;                        /* the highest number that anything acknowledged, + 1 */
     uint16_t n, spares;                   /* ranges */
-    struct range own[BOARD_OWN];
+    uint8_t own_used;                     /* of its own: how many were ever taken, the first ones */
+    struct range own[BOARD_OWN];          /* not touched before that */
 };
 
 /* Who wants to hear of each range that was delivered, as it was before that. */

@@ -309,9 +309,14 @@ static int64_t reordering_window(const struct arrival *a)
 static void lose_late(struct arrival *a)
 {
     struct flight *f = a->f;
-    int64_t window = reordering_window(a);
     struct range *g;
+    int64_t window;
 
+    if (!board_oldest(&f->board)) { /* nothing flies */
+        f->timer[FLIGHT_REO] = TIME_NEVER;
+        return;
+    }
+    window = reordering_window(a);
     while ((g = rack_lost(&f->rack, &f->board, a->s->now, window, &f->timer[FLIGHT_REO])))
         lose(a, g, REASON_SEND_RACK);
 }
