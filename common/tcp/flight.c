@@ -77,7 +77,7 @@ void flight_settle(const struct tcp *t, struct tcb *c, int64_t now)
     if (c->snd_una != c->snd_nxt)
         return;
     f->timer[FLIGHT_REO] = TIME_NEVER;
-    f->timer[FLIGHT_IDLE] = now + time_max(idle_ns, c->rtt.rto);
+    f->timer[FLIGHT_IDLE] = time_max(now + time_max(idle_ns, c->rtt.rto), f->pace_at);
 }
 
 /* What was late is lost, unless its acknowledgment came meanwhile (RFC 8985 section 6.2). */

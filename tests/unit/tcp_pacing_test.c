@@ -1,8 +1,8 @@
 /* Pacing: what a module that sets pacing_rate gets, what the switch does, and what is marked. */
 #include "tcp_kit.h"
 
-/* Twenty segments to send, after a handshake of 100 ms. */
-static void begin_paced(const struct cc_ops *cc, bool pacing)
+/* Segments to send, after a handshake of 100 ms. */
+static void begin_with_segments(const struct cc_ops *cc, bool pacing, uint32_t segments)
 {
     defaults();
     rig.cfg.tcp.cc = cc;
@@ -14,7 +14,12 @@ static void begin_paced(const struct cc_ops *cc, bool pacing)
     advance(100 * MSEC);
     inject(ACK, 1, 1, FULL_WND, 0);
     rig_event(EV_ACCEPTED);
-    app_send(20 * MSS);
+    app_send(segments * MSS);
+}
+
+static void begin_paced(const struct cc_ops *cc, bool pacing)
+{
+    begin_with_segments(cc, pacing, 20);
 }
 
 /* How many full segments leave now, in order from number `first` on. */
@@ -80,10 +85,10 @@ static void an_acknowledgment_does_not_hasten(void **state)
     end();
 }
 
-/* A segment in four seconds, whatever happens. */
+/* A segment in eight seconds, whatever happens. */
 static void slow_init(struct cc *cc, uint32_t mss)
 {
-    *cc = (struct cc){.cwnd = 10 * mss, .ssthresh = CC_WINDOW_MAX, .pacing_rate = mss / 4};
+    *cc = (struct cc){.cwnd = 10 * mss, .ssthresh = CC_WINDOW_MAX, .pacing_rate = mss / 8};
 }
 
 static void slow_heed(struct cc *cc, const struct cc_sample *s)
@@ -92,21 +97,37 @@ static void slow_heed(struct cc *cc, const struct cc_sample *s)
     (void)s;
 }
 
+static const struct cc_ops slow = {.name = "slow",
+                                   .help = "",
+                                   .paced = true,
+                                   .init = slow_init,
+                                   .on_ack = slow_heed,
+                                   .on_loss = slow_heed,
+                                   .on_recovered = slow_heed,
+                                   .on_rto = slow_heed};
+
+/*
+ * What has left is 23 s ahead of its pace: silence, which ends a flight after 10 s, does not make that
+ * be forgotten. Else three would leave again.
+ */
+static void silence_does_not_end_a_slow_pace(void **state)
+{
+    (void)state;
+    begin_with_segments(&slow, true, 3);
+    assert_int_equal(leave(0), 3);
+    inject(ACK, 1, 1 + 3 * MSS, FULL_WND, 0);
+    expect_silence(11 * SEC);
+    app_send(3 * MSS);
+    assert_int_equal(leave(3), 1);
+    end();
+}
+
 /*
  * RFC 6298 5.4, 5.6: what the timer sends leaves at that instant, from which the next wait is
  * counted, and does not queue behind what is paced.
  */
 static void a_timeout_does_not_wait_for_its_turn(void **state)
 {
-    static const struct cc_ops slow = {.name = "slow",
-                                       .help = "",
-                                       .paced = true,
-                                       .init = slow_init,
-                                       .on_ack = slow_heed,
-                                       .on_loss = slow_heed,
-                                       .on_recovered = slow_heed,
-                                       .on_rto = slow_heed};
-
     (void)state;
     begin_paced(&slow, true);
     assert_in_range(leave(0), 3, 6);
@@ -151,6 +172,7 @@ int main(void)
         cmocka_unit_test(a_window_leaves_evenly),
         cmocka_unit_test(without_pacing_a_window_leaves_at_once),
         cmocka_unit_test(an_acknowledgment_does_not_hasten),
+        cmocka_unit_test(silence_does_not_end_a_slow_pace),
         cmocka_unit_test(a_timeout_does_not_wait_for_its_turn),
         cmocka_unit_test(the_initial_window_may_be_given),
     };
