@@ -132,6 +132,19 @@ static int open_in_memory(struct host *h)
     return NODE_GO_ON;
 }
 
+/* What the in-memory wire does not have. */
+static int wire_check(const struct node_options *opt)
+{
+    if (opt->queues > 1)
+        return usage_error(&program, "--in-memory does not go with --queues: a wire has one");
+    if (opt->leave.named)
+        return usage_error(&program,
+                           "--in-memory does not go with --offload %s: nothing can be left to a "
+                           "wire",
+                           opt->offload);
+    return NODE_GO_ON;
+}
+
 int main(int argc, char **argv)
 {
     static struct host h;
@@ -159,8 +172,9 @@ int main(int argc, char **argv)
     code = tool_options_check(&program, &h.opt.node, &h.opt.tool);
     if (code != NODE_GO_ON)
         return code;
-    if (h.opt.node.queues > 1 && h.opt.in_memory)
-        return usage_error(&program, "--in-memory does not go with --queues: a wire has one");
+    code = h.opt.in_memory ? wire_check(&h.opt.node) : NODE_GO_ON;
+    if (code != NODE_GO_ON)
+        return code;
     if (h.opt.node.queues > 1)
         return load_run_team(&program, &h.opt.node, h.opt.connections, h.opt.bytes);
     far = h.opt.in_memory ? &h.far : NULL;

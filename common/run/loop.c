@@ -316,7 +316,7 @@ static void loop_rest(struct loop *l)
 
     if (!awake || l->step || l->now >= l->look_at) {
         l->look_at = l->now + (loop_wait(l, awake) ? 0 : LOOP_LOOK * USEC);
-        if (awake && !l->busy)
+        if (awake && !l->busy && l->now >= l->last + LOOP_LOOK * USEC)
             sched_yield(); /* the one we wait for may have no other processor than ours */
     }
     l->until = l->now;

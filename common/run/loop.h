@@ -21,8 +21,8 @@
  * (people, signals, whoever asks). That look is a system call, and so is made from time to time
  * only, while there is something to do or the loop spins; but again at once when it has found
  * something. Spinning costs a processor, and where the other node has to share it, waiting for its
- * packet would keep it from being sent: so behind each such look the processor is offered to
- * others.
+ * packet would keep it from being sent: so behind such a look the processor is offered to others,
+ * if nothing has come since the one before.
  *
  * A run that is to be repeated has a clock that moves in steps (`step`): all nodes of the machine
  * see the same instants, the multiples of a step, and within one each does what is due and then
@@ -48,7 +48,7 @@ enum {
     LOOP_READ_BATCH = 8,    /* packets read before anything is answered */
     LOOP_WRITE_BATCH = 256, /* packets written before the device is read again */
     LOOP_ALONE = 8,         /* in so many batches of one packet, one read looks for a second */
-    LOOP_LOOK = 50,         /* us between two looks at all that is no device, while it is awake */
+    LOOP_LOOK = 100,        /* us between two looks at all that is no device, while it is awake */
 };
 
 struct loop_node {

@@ -93,6 +93,9 @@ no_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$@"' sh)
 wrong "host: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/host tun0 10.0.0.1/24 10.0.1.5
 wrong "netsetup up: no /dev/net/tun" 4 "/dev/net/tun" "${no_tun[@]}" $BIN/netsetup up
 
+wrong "host: a wire that work is to be left to" 2 "--in-memory does not go with --offload tso4" \
+    $BIN/host --in-memory --offload tso4 tun0 10.0.0.1/24 10.0.1.5
+
 # /dev/net/tun that this user may not open: no matter what it is, as long as it is shut.
 shut_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && install -m 000 /dev/null /dev/net/tun &&
     exec setpriv --bounding-set -all --inh-caps -all "$@"' sh)
