@@ -35,12 +35,18 @@ struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
 
 /* ---- In ---- */
 
-/* Read some packets, and input each. How many, or an error that ends the loop. */
+/*
+ * Read some packets, and input each. How many, or an error that ends the loop. One that came while
+ * those before it were input has its own time, or it would be there before it was sent.
+ */
 static int loop_batch(struct loop *l, struct loop_node *n, int most)
 {
     for (int i = 0; i < most; i++) {
-        int r = device_read(n->dev, l->now, &n->in);
+        int r;
 
+        if (i > 0 && l->step == 0)
+            l->now = clock_now();
+        r = device_read(n->dev, l->now, &n->in);
         if (r <= 0)
             return r < 0 ? r : i;
         if (r != DEVICE_LOST)

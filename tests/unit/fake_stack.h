@@ -50,8 +50,9 @@ struct stack {
     unsigned listed; /* connections that stack_next_conn tells, all alike */
     /* doors */
     unsigned inputs, ticks, out_n, out_at;
-    int64_t input_at;     /* of the latest */
-    struct slice payload; /* of each packet that leaves, if there is one */
+    int64_t first_input_at; /* ns */
+    int64_t input_at;       /* of the latest */
+    struct slice payload;   /* of each packet that leaves, if there is one */
     int64_t deadline;
 };
 
@@ -295,8 +296,9 @@ uint64_t stack_copied(const struct stack *st)
 enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)
 {
     (void)p;
-    st->inputs++;
     st->input_at = now;
+    if (st->inputs++ == 0)
+        st->first_input_at = now;
     return REASON_NONE;
 }
 

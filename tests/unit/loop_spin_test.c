@@ -103,7 +103,8 @@ static void it_reads_on_until_a_packet_comes(void **state)
     assert_int_equal(looks + sleeps, 0);
 }
 
-static void what_is_read_is_of_the_instant_of_its_turn(void **state)
+/* The first packet is not older than its turn, and those behind it not as old as the first. */
+static void what_is_read_is_of_its_own_instant(void **state)
 {
     int64_t began = loop.now;
 
@@ -112,11 +113,11 @@ static void what_is_read_is_of_the_instant_of_its_turn(void **state)
     loop.decide = leave_after_turns_without_looks;
     last_turn = 2;
     dev.empty_reads = 1000;
-    dev.to_read = 1;
+    dev.to_read = 2;
     assert_int_equal(loop_run(&loop), 0);
-    assert_true(loop.now > began);
-    assert_int_equal(loop.last, loop.now);
-    assert_int_equal(fake.input_at, loop.now);
+    assert_int_equal(fake.inputs, 2);
+    assert_true(began < fake.first_input_at && fake.first_input_at < fake.input_at);
+    assert_true(fake.input_at <= loop.last && loop.last == loop.now);
 }
 
 static void after_its_time_it_sleeps(void **state)
@@ -285,7 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_it_a_loop_sleeps_after_a_turn),
         TEST(it_reads_on_until_a_packet_comes),
-        TEST(what_is_read_is_of_the_instant_of_its_turn),
+        TEST(what_is_read_is_of_its_own_instant),
         TEST(after_its_time_it_sleeps),
         TEST(its_time_begins_anew_with_what_is_written),
         TEST(a_deadline_ends_it),

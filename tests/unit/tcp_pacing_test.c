@@ -107,8 +107,8 @@ static const struct cc_ops slow = {.name = "slow",
                                    .on_rto = slow_heed};
 
 /*
- * What has left is 23 s ahead of its pace: silence, which ends a flight after 10 s, does not make that
- * be forgotten. Else three would leave again.
+ * What has left is 23 s ahead of its pace: silence, which ends a flight after 10 s, does not make
+ * that be forgotten. Else three would leave again.
  */
 static void silence_does_not_end_a_slow_pace(void **state)
 {
