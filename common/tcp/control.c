@@ -113,29 +113,44 @@ static int64_t quantum(const struct tcb *c)
     return time_max(MSEC, time_for(c, 2u * c->snd_mss));
 }
 
+/*
+ * When all that has left would have left evenly. A slower pace than that of now may have put
+ * pace_at far ahead, in which time this one would send a great deal: two quanta behind the last
+ * segment are enough.
+ */
+static int64_t paced_until(const struct tcb *c)
+{
+    const struct flight *f = c->flight;
+
+    return time_min(f->pace_at, f->paced_at + 2 * quantum(c));
+}
+
 bool control_must_wait(const struct tcp *t, struct tcb *c, int64_t now)
 {
     struct flight *f = c->flight;
+    int64_t until;
 
     if (!f || !paces(t, c))
         return false;
-    if (f->timer[FLIGHT_PACE] != TIME_NEVER)
+    until = paced_until(c);
+    if (f->timer[FLIGHT_PACE] != TIME_NEVER) {
+        f->timer[FLIGHT_PACE] = time_min(f->timer[FLIGHT_PACE], until);
         return true;
-    if (f->pace_at < now + quantum(c))
+    }
+    if (until < now + quantum(c))
         return false;
-    f->timer[FLIGHT_PACE] = f->pace_at;
+    f->timer[FLIGHT_PACE] = until;
     return true;
 }
 
 uint32_t control_burst(const struct tcp *t, const struct tcb *c, int64_t now, uint32_t one)
 {
-    const struct flight *f = c->flight;
     int64_t each, ahead;
 
     if (!paces(t, c))
         return UINT32_MAX;
     each = time_max(1, time_for(c, one));
-    ahead = now + quantum(c) - time_max(f->pace_at, now - quantum(c));
+    ahead = now + quantum(c) - time_max(paced_until(c), now - quantum(c));
     return (uint32_t)time_min(UINT32_MAX, time_max(1, (ahead + each - 1) / each) * one);
 }
 
@@ -144,6 +159,8 @@ void control_sent(const struct tcp *t, struct tcb *c, int64_t now, uint32_t len)
 {
     struct flight *f = c->flight;
 
-    if (paces(t, c))
-        f->pace_at = time_max(f->pace_at, now - quantum(c)) + time_for(c, len);
+    if (!paces(t, c))
+        return;
+    f->pace_at = time_max(paced_until(c), now - quantum(c)) + time_for(c, len);
+    f->paced_at = now;
 }

@@ -52,6 +52,7 @@ struct flight {
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
     uint32_t size;                /* FlightSize when all was sent that might be, bytes */
     int64_t pace_at;              /* ns: when what has left so far would have left evenly */
+    int64_t paced_at;             /* ns: when the last of it left */
     struct rate rate;
     struct cwv cwv;
     bool hystart; /* tcp_config's switch */

@@ -139,6 +139,7 @@ struct flow {
 
     /* the books of pacing: what may leave at once, and the rate that was set, bytes and bytes/s */
     int64_t pace_due; /* ns: when all that was sent should have left */
+    int64_t paced_at; /* ns: when the last of it did */
     uint64_t pace_rate;
 
     /* repetitions by a timer, with nothing heard in between */

@@ -17,9 +17,10 @@
 /*
  * A paced connection sends no more than its rate gives, but for a burst: `pace_due` is when all
  * that was sent should have left. It may run ahead of the clock by a quantum, a millisecond or two
- * segments (tcp/control.h), and two segments more; and a quantum behind it is not made good. The
- * rate may have just changed, so what is better for the sender counts, before or after. Probes
- * leave when they must, and what the retransmission timer sends.
+ * segments (tcp/control.h), and two segments more; and a quantum behind it is not made good, nor
+ * does a segment wait longer than two behind the one before. The rate may have just changed, so
+ * what is better for the sender counts, before or after. Probes leave when they must, and what the
+ * retransmission timer sends.
  */
 static void check_pace(struct check *c, struct flow *f, const struct conn *conn, uint32_t len,
                        enum reason why)
@@ -27,14 +28,17 @@ static void check_pace(struct check *c, struct flow *f, const struct conn *conn,
     const struct tcb *t = &conn->tcb;
     uint64_t rate = t->cc.pacing_rate, high = rate > f->pace_rate ? rate : f->pace_rate;
     uint64_t low = f->pace_rate && f->pace_rate < rate ? f->pace_rate : rate;
-    int64_t segments, quantum, late;
+    int64_t segments, quantum, least, late;
 
     f->pace_rate = rate;
     if (rate == 0)
         return;
     segments = (int64_t)(2 * (uint64_t)max32(t->snd_mss, len) * SEC / low);
+    least = time_max(MSEC, (int64_t)(2 * (uint64_t)t->snd_mss * SEC / high));
     quantum = time_max(MSEC, segments);
+    f->pace_due = time_min(f->pace_due, f->paced_at + 2 * least);
     f->pace_due = time_max(f->pace_due, c->now - quantum) + (int64_t)(len * SEC / high);
+    f->paced_at = c->now;
     late = f->pace_due - (c->now + quantum + segments);
     if (late > 0 && why != REASON_SEND_PROBE && why != REASON_SEND_RTO)
         check_fail(c, "port %u: %lld ns ahead of its pace of %llu bytes a second", t->local_port,

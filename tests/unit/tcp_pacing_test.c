@@ -122,6 +122,30 @@ static void silence_does_not_end_a_slow_pace(void **state)
     end();
 }
 
+/* As slow until the first acknowledgment, then as fast as anything. */
+static void quicken(struct cc *cc, const struct cc_sample *s)
+{
+    (void)s;
+    cc->pacing_rate = 1000 * 1000;
+}
+
+/* What went ahead of a slow pace, 24 s here, is no reason to wait when the pace is a quick one. */
+static void a_slow_pace_does_not_outlast_itself(void **state)
+{
+    struct cc_ops quickening = slow;
+
+    (void)state;
+    quickening.on_ack = quicken;
+    begin_with_segments(&quickening, true, 20);
+    assert_int_equal(leave(0), 3);
+    advance(50 * MSEC);
+    inject(ACK, 1, 1 + MSS, FULL_WND, 0);
+    assert_int_equal(leave(3), 0);
+    advance(10 * MSEC);
+    assert_true(leave(3) >= 3);
+    end();
+}
+
 /*
  * RFC 6298 5.4, 5.6: what the timer sends leaves at that instant, from which the next wait is
  * counted, and does not queue behind what is paced.
@@ -173,6 +197,7 @@ int main(void)
         cmocka_unit_test(without_pacing_a_window_leaves_at_once),
         cmocka_unit_test(an_acknowledgment_does_not_hasten),
         cmocka_unit_test(silence_does_not_end_a_slow_pace),
+        cmocka_unit_test(a_slow_pace_does_not_outlast_itself),
         cmocka_unit_test(a_timeout_does_not_wait_for_its_turn),
         cmocka_unit_test(the_initial_window_may_be_given),
     };
