@@ -260,11 +260,13 @@ static void test_packets_both_ways(void **state)
     assert_int_equal(pool.in_use, 0);
 }
 
-/* Small packets leave in one piece, larger ones as they lie; both leave whole. */
+/* Small packets leave in one piece, for which their data is copied and that is counted; larger ones
+ * as they lie; both leave whole. */
 static void test_small_packets_are_put_together(void **state)
 {
     static const uint32_t len[] = {1, 256 - 28, 257 - 28, 1400};
     uint8_t data[1400], got[1500];
+    uint64_t copied = 0;
     struct kit_packet p;
     struct pkt out;
     struct tun t;
@@ -283,6 +285,8 @@ static void test_small_packets_are_put_together(void **state)
         pieces = 0;
         assert_int_equal(device_write(&t.dev, 0, &out), 0);
         assert_int_equal(pieces, out.len <= 256 ? 0 : 2);
+        copied += out.len <= 256 ? out.len - out.part[0].len : 0;
+        assert_int_equal(pool.copied, copied);
         assert_int_equal(recv(sock, got, sizeof(got), 0), len[i]);
         assert_memory_equal(got, data, len[i]);
     }
