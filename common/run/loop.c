@@ -13,6 +13,8 @@ enum {
     FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
     FLUSH_WAIT = 20,  /* ms each */
     LATE_MAX = 1,     /* s of absence after which steps are left out */
+    SHY_MIN = 1,      /* ms without spinning after others have had the processor ... */
+    SHY_MAX = 128,    /* ... and the most, if that happens again and again */
     FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 3,
 };
 
@@ -185,6 +187,20 @@ static int64_t loop_clock(const struct loop *l)
 }
 
 /*
+ * Others had the processor from `before` until `now`, if it took that long: while it was offered to
+ * them, or taken away. Then we sleep for some time, and for twice as long if the last time has not
+ * lasted.
+ */
+static bool loop_was_away(struct loop *l, int64_t before, int64_t now)
+{
+    if (now - before < LOOP_AWAY * USEC)
+        return false;
+    l->shy = before < l->shy_until + l->shy ? time_min(2 * l->shy, SHY_MAX * MSEC) : SHY_MIN * MSEC;
+    l->shy_until = now + l->shy;
+    return true;
+}
+
+/*
  * A batch of each node, at the instant at which it is read. If nothing is there, read again until
  * something is, or until l->until. 0, or an error that ends the loop.
  */
@@ -193,6 +209,8 @@ static int loop_listen(struct loop *l)
     int got = 0;
 
     for (;;) {
+        int64_t before = l->now;
+
         for (unsigned i = 0; i < l->nodes; i++) {
             int r = loop_input(l, &l->node[i]);
 
@@ -203,6 +221,8 @@ static int loop_listen(struct loop *l)
         if (got || l->now >= l->until)
             return 0;
         l->now = loop_clock(l);
+        if (loop_was_away(l, before, l->now))
+            return 0;
     }
 }
 
@@ -243,7 +263,7 @@ static bool loop_is_awake(const struct loop *l)
     for (unsigned i = 0; i < l->nodes; i++)
         if (l->node[i].held)
             return false;
-    return l->spin && l->now < l->last + l->spin;
+    return l->spin && l->now < l->last + l->spin && l->now >= l->shy_until;
 }
 
 /*
@@ -315,6 +335,15 @@ static bool loop_wait(struct loop *l, bool awake)
     return ready;
 }
 
+/* The one we wait for may have no other processor than ours. */
+static void loop_offer(struct loop *l)
+{
+    int64_t before = clock_now();
+
+    sched_yield();
+    loop_was_away(l, before, clock_now());
+}
+
 /* After a turn: sleep until there is something to do, or say until when the next one spins. */
 static void loop_rest(struct loop *l)
 {
@@ -323,7 +352,7 @@ static void loop_rest(struct loop *l)
     if (!awake || l->step || l->now >= l->look_at) {
         l->look_at = l->now + (loop_wait(l, awake) ? 0 : LOOP_LOOK * USEC);
         if (awake && !l->busy && l->now >= l->last + LOOP_LOOK * USEC)
-            sched_yield(); /* the one we wait for may have no other processor than ours */
+            loop_offer(l);
     }
     l->until = l->now;
     if (awake && !l->busy)
