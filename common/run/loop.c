@@ -10,11 +10,14 @@
 #include "run/clock.h"
 
 enum {
-    FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
-    FLUSH_WAIT = 20,  /* ms each */
-    LATE_MAX = 1,     /* s of absence after which steps are left out */
-    SHY_MIN = 1,      /* ms without spinning after others have had the processor ... */
-    SHY_MAX = 128,    /* ... and the most, if that happens again and again */
+    FLUSH_TRIES = 10,    /* waits for a device that takes nothing, before leaving anyway */
+    FLUSH_WAIT = 20,     /* ms each */
+    FLUSH_BATCH = 128,   /* packets that leave at once then ... */
+    FLUSH_PAUSE = 1,     /* ms between two batches, ... */
+    FLUSH_PAUSES = 1000, /* ... so often; who has that much left to say goes on without */
+    LATE_MAX = 1,        /* s of absence after which steps are left out */
+    SHY_MIN = 1,         /* ms without spinning after others have had the processor ... */
+    SHY_MAX = 128,       /* ... and the most, if that happens again and again */
     FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 3,
 };
 
@@ -119,14 +122,14 @@ static bool loop_write(struct loop *l, struct loop_node *n)
     return true;
 }
 
-static void loop_drain(struct loop *l, struct loop_node *n)
+static void loop_drain(struct loop *l, struct loop_node *n, unsigned most)
 {
     if (n->held) {
         if (!loop_write(l, n))
             return;
         loop_let_go(n);
     }
-    for (unsigned i = 0; i < LOOP_WRITE_BATCH; i++) {
+    for (unsigned i = 0; i < most; i++) {
         if (!stack_output(n->st, l->now, &n->out))
             return;
         if (!loop_write(l, n)) {
@@ -137,20 +140,29 @@ static void loop_drain(struct loop *l, struct loop_node *n)
     l->busy = true;
 }
 
-/* Before leaving: everything that the stacks have to say, as far as the devices take it. */
+/*
+ * Before leaving: everything that the stacks have to say, as far as the devices take it. The resets
+ * of a thousand connections are more than the queue of a TUN holds, and nobody sends them again: so
+ * whoever reads it is given time.
+ */
 static void loop_flush(struct loop *l)
 {
+    unsigned pauses = 0;
+
     for (unsigned tries = 0; tries < FLUSH_TRIES;) {
         struct pollfd fd = {.fd = -1, .events = POLLOUT};
 
         l->busy = false;
         for (unsigned i = 0; i < l->nodes; i++) {
-            loop_drain(l, &l->node[i]);
+            loop_drain(l, &l->node[i], FLUSH_BATCH);
             if (l->node[i].held)
                 fd.fd = device_fd(l->node[i].dev);
         }
-        if (l->busy)
+        if (l->busy) {
+            if (pauses++ < FLUSH_PAUSES)
+                poll(NULL, 0, FLUSH_PAUSE);
             continue;
+        }
         if (fd.fd < 0)
             break;
         poll(&fd, 1, FLUSH_WAIT);
@@ -400,8 +412,8 @@ static int loop_turn(struct loop *l, bool *ret_leave)
     *ret_leave = l->decide(l->arg, l);
     if (l->teller)
         teller_act(l->teller, l->now);
-    for (unsigned i = 0; i < l->nodes; i++)
-        loop_drain(l, &l->node[i]);
+    for (unsigned i = 0; i < l->nodes && !*ret_leave; i++)
+        loop_drain(l, &l->node[i], LOOP_WRITE_BATCH);
     if (!l->busy)
         l->settled = l->now;
     return 0;
