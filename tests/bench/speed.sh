@@ -306,7 +306,7 @@ for key in bulk.raw_gbps bulk.kernel_gbps bulk.lwip_gbps bulk.twintun_gbps bulk.
     rr.raw_spin_us rr.raw_sleep_us rr.kernel_us rr.twintun_spin_us rr.twintun_sleep_us \
     conn.kernel_per_s conn.twintun_per_s mss.raw_mpps mss.twintun_mpps idle.bytes_per_connection \
     core.ns_per_segment core.ns_per_segment_1m; do
-    grep -qE "^$key ([0-9.]*[1-9][0-9.]*|null)\$" "$told" || echo "$key: no figure and no null"
+    grep -qE "^$key ([0-9.]*[1-9][0-9.e-]*|null)\$" "$told" || echo "$key: no figure and no null"
 done >"$WORK/missing"
 is "every figure is there and is more than nothing, or null" "$(cat "$WORK/missing")" ""
 is "what is null has a reason" "$(awk '$2 == "null" { null[$1] = 1 } /^why\./ { reason[substr($1, 5)] = 1 }
