@@ -51,12 +51,28 @@ static struct conn *input_stranger(struct stack *st, const struct ip_hdr *ip,
     return who.conn;
 }
 
+/*
+ * Whose segment it is, in *ret_conn; NULL: no connection's. The reason is that it is another
+ * stack's.
+ */
+static enum reason find_conn(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
+                             struct slice segment, struct slice packet, const struct pkt *p,
+                             struct conn **ret_conn)
+{
+    *ret_conn = flow_find(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
+    if (!*ret_conn)
+        return share_flow(st, &ip->dst, hdr->dport, &ip->src, hdr->sport, packet, p);
+    flow_remember(st, ip, segment.base, *ret_conn);
+    return REASON_NONE;
+}
+
+/* A segment for the connection `c`; with NULL, whose it is has still to be found out. */
 static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct slice packet,
-                             struct slice segment, const struct pkt *p)
+                             struct slice segment, const struct pkt *p, struct conn *c)
 {
     struct tcp_hdr hdr, rst;
     struct slice data;
-    struct conn *c, *old = NULL;
+    struct conn *old = NULL;
     bool reply = false;
     enum reason why = tcp_parse(ip, segment.base, segment.len, p->marks, &hdr);
 
@@ -64,10 +80,7 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
         return why;
     hdr.seg_size = p->gso_size;
     data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
-    c = flow_find(st, &ip->dst, hdr.dport, &ip->src, hdr.sport);
-    if (!c)
-        why = share_flow(st, &ip->dst, hdr.dport, &ip->src, hdr.sport, packet, p);
-    if (why)
+    if (!c && (why = find_conn(st, ip, &hdr, segment, packet, p, &c)))
         return why;
     if (c && tcp_time_wait_reusable(&st->tcp, &c->tcb, &hdr) &&
         accept_possible(st, &ip->dst, hdr.dport)) {
@@ -200,7 +213,7 @@ static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct
 
     switch ((enum ip_proto)ip->proto) {
     case IP_PROTO_TCP:
-        return input_tcp(st, ip, packet, inner, p);
+        return input_tcp(st, ip, packet, inner, p, NULL);
     case IP_PROTO_UDP:
         return input_udp(st, ip, packet, inner, p->marks);
     case IP_PROTO_ICMP:
@@ -250,16 +263,32 @@ static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, str
     return why;
 }
 
+/*
+ * The connection that a whole packet without options is for, if that is easily found, or NULL. Its
+ * addresses need not be looked at any more: no connection has some that ip_accept would refuse.
+ */
+static struct conn *known_conn(const struct stack *st, const struct ip_hdr *ip, struct slice inner)
+{
+    if (ip->proto != IP_PROTO_TCP || ip_is_fragment(ip) || ip->options_len || inner.len < 4)
+        return NULL;
+    return flow_guess(st, ip, inner.base);
+}
+
 enum reason inet_input(struct stack *st, const struct pkt *p)
 {
-    struct slice packet = p->part[0];
+    struct slice packet = p->part[0], inner;
     struct ip_hdr ip;
+    struct conn *c;
     enum reason why = ip_parse(packet.base, packet.len, &ip);
 
     if (why) {
         answer_problem(st, packet);
         return why;
     }
+    inner = slice_sub(packet, ip.header_len, ip.total_len - ip.header_len);
+    c = known_conn(st, &ip, inner);
+    if (c)
+        return input_tcp(st, &ip, packet, inner, p, c);
     why = ip_accept(&st->ip, &ip);
     if (why == REASON_IP_SOURCE_ROUTE || why == REASON_IP_ROUTE_UNFINISHED)
         answer_route(st, &ip, packet);

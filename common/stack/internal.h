@@ -76,6 +76,14 @@ struct listener {
     struct tcp_settings settings; /* what its connections begin with */
 };
 
+/* Where connections were found last whose ends come to the same: the latest two. */
+struct flow_hint {
+    struct {
+        uint32_t ports; /* remote and local, as they stand in its segments */
+        uint32_t slot;  /* + 1; 0: nowhere */
+    } at[2];
+};
+
 struct stack {
     struct stack_config cfg;
     struct tcp tcp;
@@ -92,7 +100,9 @@ struct stack {
     struct ip_route *routes;       /* by slot, where source routes are accepted: see route.c */
     uint32_t *buckets;             /* slot + 1, or 0 */
     uint32_t bucket_mask;
-    uint32_t free_slot; /* slot + 1, or 0 */
+    struct flow_hint *hints; /* see flow_guess */
+    unsigned hint_shift;     /* 64 less the logarithm of their number */
+    uint32_t free_slot;      /* slot + 1, or 0 */
     uint32_t fresh_slots;
 
     struct list output, event, time_wait;
@@ -136,6 +146,14 @@ struct conn *flow_add(struct stack *st, const struct addr *local, uint16_t local
                       const struct addr *remote, uint16_t remote_port);
 struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_t local_port,
                        const struct addr *remote, uint16_t remote_port);
+/*
+ * The connection of a segment that begins with these ports, if it is where the last one like it was
+ * found, or NULL: flow_find tells. It costs a fifth of that.
+ */
+struct conn *flow_guess(const struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4]);
+/* A segment that begins with these ports was for this connection. */
+void flow_remember(struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4],
+                   const struct conn *c);
 /*
  * Take it out of the lookup, so that its addresses and ports are free; the slot stays. If one in
  * TIME-WAIT rests behind it, that is found again.

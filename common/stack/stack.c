@@ -11,7 +11,8 @@
 #include "stack/internal.h"
 
 enum {
-    MEM_ALIGN = 64, /* bytes */
+    MEM_ALIGN = 64,     /* bytes */
+    HINTS_LOG_MAX = 15, /* more would be in no cache, where a hash is as fast */
 };
 
 void stack_config_default(struct stack_config *cfg)
@@ -67,6 +68,21 @@ static size_t buckets_bytes(const struct stack_config *cfg)
     return align(bucket_count(cfg) * sizeof(uint32_t));
 }
 
+/* The logarithm of the number of hints: two for each connection, up to there. */
+static unsigned hints_log(const struct stack_config *cfg)
+{
+    unsigned log = 6;
+
+    while (log < HINTS_LOG_MAX && UINT32_C(1) << log < 2 * (uint64_t)cfg->max_conns)
+        log++;
+    return log;
+}
+
+static size_t hints_bytes(const struct stack_config *cfg)
+{
+    return align(sizeof(struct flow_hint) << hints_log(cfg));
+}
+
 /* Touched only for connections that send. */
 static size_t flights_bytes(const struct stack_config *cfg)
 {
@@ -81,8 +97,9 @@ static size_t ranges_bytes(const struct stack_config *cfg)
 size_t stack_bytes(const struct stack_config *cfg)
 {
     return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
-           routes_bytes(cfg) + buckets_bytes(cfg) + align(pool_bytes(cfg->max_chunks, REASM_CELL)) +
-           flights_bytes(cfg) + ranges_bytes(cfg) + fragment_bytes(cfg->max_fragmented);
+           routes_bytes(cfg) + buckets_bytes(cfg) + hints_bytes(cfg) +
+           align(pool_bytes(cfg->max_chunks, REASM_CELL)) + flights_bytes(cfg) + ranges_bytes(cfg) +
+           fragment_bytes(cfg->max_fragmented);
 }
 
 /* RFC 8200 section 5: every link that carries IPv6 takes packets of 1,280 bytes. */
@@ -168,6 +185,9 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     st->buckets = (void *)at;
     st->bucket_mask = bucket_count(cfg) - 1;
     at += buckets_bytes(cfg);
+    st->hints = (void *)at;
+    st->hint_shift = 64 - hints_log(cfg);
+    at += hints_bytes(cfg);
     pool_init(&st->cells, at, pool_bytes(cfg->max_chunks, REASM_CELL), REASM_CELL);
     at += align(pool_bytes(cfg->max_chunks, REASM_CELL));
     pool_init(&st->flights, at, pool_bytes(cfg->max_conns, sizeof(struct flight)),

@@ -161,18 +161,22 @@ static int64_t echo_at(const struct seg *s)
     return age ? s->now / MSEC * MSEC - age / MSEC * MSEC : -1;
 }
 
-struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now)
+/* Field by field: where there are no blocks, nothing looks at their places. */
+void tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now, struct ack_sample *ret)
 {
-    return (struct ack_sample){
-        .now = now,
-        .una = c->snd_una,
-        .nxt = c->snd_nxt,
-        .mss = c->snd_mss,
-        .sack = c->sack_ok,
-        .rack = c->sack_ok && t->cfg.rack,
-        .path = {(int64_t)c->min_rtt_us * USEC, c->rtt.srtt},
-        .echo_at = -1,
-    };
+    ret->now = now;
+    ret->una = c->snd_una;
+    ret->nxt = c->snd_nxt;
+    ret->acked = 0;
+    ret->mss = c->snd_mss;
+    ret->duplicate = ret->dsack = false;
+    ret->twice = (struct tcp_sack_block){0};
+    ret->sack = c->sack_ok;
+    ret->rack = c->sack_ok && t->cfg.rack;
+    ret->path.min_rtt = (int64_t)c->min_rtt_us * USEC;
+    ret->path.srtt = c->rtt.srtt;
+    ret->echo_at = -1;
+    ret->blocks = 0;
 }
 
 /* A router marked what it might have dropped: as after a loss, but nothing is sent again (SHLD-8).
@@ -229,8 +233,9 @@ static void complete(struct tcb *c, struct cc_sample *cs, const struct recovery_
 
 void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct recovery_verdict *v)
 {
-    struct cc_sample cs = tcp_cc_sample(c, now);
+    struct cc_sample cs;
 
+    tcp_cc_sample(c, now, &cs);
     complete(c, &cs, v);
     plpmtud_on_ack(t, c, now, v->mtu_probe_lost);
     if (v->entered)
@@ -240,72 +245,113 @@ void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct rec
         control_on_ack(t, c, &cs);
 }
 
-/* Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly). */
-static void feed_recovery(struct seg *s, struct ack_sample *as, struct cc_sample *cs)
+/* What the acknowledgment means beyond that something has arrived. */
+static void heed_verdict(struct seg *s, const struct ack_sample *as, struct cc_sample *cs,
+                         const struct recovery_verdict *v, bool demanded)
 {
     struct tcb *c = s->c;
-    struct recovery_verdict v;
-    bool demanded = ecn_demands(c, s->hdr), undone;
+    bool undone;
 
-    recovery_on_ack(c->flight, as, &v);
-    path_on_ack(s->t, c, s->now, as->acked);
-    plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
-    as->mss = cs->mss = c->snd_mss; /* it may have become larger: windows are counted in those */
-    note_min_rtt(c, v.rtt);
-    complete(c, cs, &v);
-    cs->ecn = ecn_echoed(c, s->hdr);
-    if (as->acked == 0 && !s->t->cfg.rack)
-        cs->cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
-    if (v.reneged)
+    if (v->reneged)
         tcp_note(s->t, c, s->now, REASON_SACK_RENEGED, 0);
-    undone = !v.entered && response_on_ack(s->t, c, as, &v, cs, s->hdr);
+    undone = !v->entered && response_on_ack(s->t, c, as, v, cs, s->hdr);
     if (undone)
         cs->cwnd_limited = false; /* it has back what it had, and no more */
-    else if (v.finished) {
+    else if (v->finished) {
         cs->in_flight = c->snd_nxt - c->snd_una;
         control_on_recovered(s->t, c, cs);
     }
-    if (v.finished && v.entered)
+    if (v->finished && v->entered)
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0);
-    if (v.entered)
-        loss_detected(s->t, c, cs, as, &v);
-    else if (v.probe_repaired)
+    if (v->entered)
+        loss_detected(s->t, c, cs, as, v);
+    else if (v->probe_repaired)
         probe_repaired(s, cs);
-    else if (demanded && !v.finished)
+    else if (demanded && !v->finished)
         mark_seen(s, cs);
-    cs->in_recovery |= v.entered;
+    cs->in_recovery |= v->entered;
     if (cs->acked || cs->lost)
         control_on_ack(s->t, c, cs);
-    response_release(c, as, &v);
-    if (v.finished && !v.entered && !undone)
+    response_release(c, as, v);
+    if (v->finished && !v->entered && !undone)
         tcp_note(s->t, c, s->now, REASON_LOSS_REPAIRED, 0); /* who looks finds cwnd as it is now */
+}
+
+/*
+ * Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly).
+ * `rtt` is the round trip that it ended, ns, 0: none. Of a plain one that shows nothing to be late
+ * congestion control alone has to hear.
+ */
+static void feed_recovery(struct seg *s, struct ack_sample *as, int64_t rtt, bool plain)
+{
+    struct tcb *c = s->c;
+    struct recovery_verdict v;
+    struct cc_sample cs;
+    bool demanded = !plain && ecn_demands(c, s->hdr);
+
+    tcp_cc_sample(c, s->now, &cs);
+    cs.in_flight = max32(c->snd_nxt - c->snd_una + as->acked, c->flight->size);
+    cs.rtt = rtt;
+    if (plain)
+        recovery_on_arrival(c->flight, as, &v);
+    else
+        recovery_on_ack(c->flight, as, &v);
+    path_on_ack(s->t, c, s->now, as->acked);
+    plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
+    as->mss = cs.mss = c->snd_mss; /* it may have become larger: windows are counted in those */
+    note_min_rtt(c, v.rtt);
+    complete(c, &cs, &v);
+    cs.ecn = ecn_echoed(c, s->hdr);
+    if (as->acked == 0 && !s->t->cfg.rack)
+        cs.cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
+    if (plain && !v.lost && cs.acked)
+        control_on_ack(s->t, c, &cs);
+    else
+        heed_verdict(s, as, &cs, &v, demanded);
+}
+
+/*
+ * A plain acknowledgment is one of something new, and of nothing else, while nothing is missing and
+ * nobody waits for an answer. Nearly all are; what a block, a mark or a duplicate could say need
+ * not be asked then.
+ */
+static bool is_plain(const struct seg *s, uint32_t acked)
+{
+    const struct tcb *c = s->c;
+
+    return acked && c->flight && flight_is_calm(c->flight) && s->hdr->opt.sack_n == 0 &&
+           !c->ecn_limited && !ecn_echoed(c, s->hdr);
 }
 
 void ack_process(struct seg *s)
 {
     struct tcb *c = s->c;
-    struct ack_sample as = tcp_ack_sample(s->t, c, s->now);
-    uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0;
-    struct cc_sample cs = tcp_cc_sample(c, s->now);
-    bool probed = false;
+    struct ack_sample as;
+    uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0, in_flight;
+    bool plain = is_plain(s, acked), probed = false;
+    int64_t rtt = 0;
 
-    sack_arrived(s->t, c, s->now, s->hdr, &as);
-    as.duplicate = is_duplicate(s) && !as.dsack; /* what arrived twice is no loss */
+    tcp_ack_sample(s->t, c, s->now, &as);
     as.acked = acked;
+    if (!plain) {
+        sack_arrived(s->t, c, s->now, s->hdr, &as);
+        as.duplicate = is_duplicate(s) && !as.dsack; /* what arrived twice is no loss */
+        as.echo_at = echo_at(s);
+    }
     c->acked_ms = tcb_ms(s->now);
     keepalive_heard(c, s->now);
     if (acked) {
+        in_flight = max32(c->snd_nxt - c->snd_una, c->flight ? c->flight->size : 0);
         advance_una(s);
-        cs.rtt = round_trip(s, cs.in_flight, as.dsack);
-        if (cs.rtt)
-            note_rtt(s, cs.rtt);
+        rtt = round_trip(s, in_flight, as.dsack);
+        if (rtt)
+            note_rtt(s, rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
     as.una = c->snd_una;
-    as.echo_at = echo_at(s);
     if (c->flight)
-        feed_recovery(s, &as, &cs);
+        feed_recovery(s, &as, rtt, plain);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
     if (probed)

@@ -14,12 +14,12 @@ static bool validates(const struct tcp *t)
  * FlightSize is what flew before the batch of which this acknowledgment is one: what those before
  * it have acknowledged could not be replaced yet.
  */
-struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now)
+void tcp_cc_sample(const struct tcb *c, int64_t now, struct cc_sample *ret)
 {
     const struct flight *f = c->flight;
     uint32_t outstanding = c->snd_nxt - c->snd_una;
 
-    return (struct cc_sample){
+    *ret = (struct cc_sample){
         .now = now,
         .srtt = c->rtt.srtt,
         .min_rtt = (int64_t)c->min_rtt_us * USEC,
@@ -82,7 +82,7 @@ void control_restart(struct tcp *t, struct tcb *c, int64_t now)
 
     if (!t->cfg.cc->on_restart)
         return;
-    s = tcp_cc_sample(c, now);
+    tcp_cc_sample(c, now, &s);
     t->cfg.cc->on_restart(&c->cc, &s);
 }
 

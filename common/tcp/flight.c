@@ -26,6 +26,7 @@ void flight_begin(struct tcp *t, struct tcb *c)
     f->hystart = t->cfg.hystart;
     board_init(&f->board, t->ranges, c->snd_nxt);
     f->board.rate = &f->rate;
+    f->rate.unasked = !t->cfg.cc->paced;
     recovery_init(&f->recovery, c->snd_nxt - 1); /* a loss at once is one */
     rack_init(&f->rack);
     for (unsigned i = 0; i < FLIGHT_TIMERS; i++)
@@ -56,8 +57,8 @@ static bool may_probe(const struct tcp *t, const struct tcb *c)
     const struct flight *f = c->flight;
     const struct board *b = &f->board;
 
-    if (!t->cfg.tlp || !f->sack || c->snd_una == c->snd_nxt || c->snd_wnd == 0 ||
-        c->rtt.backoff > 0 || f->tlp.probing || b->lost > 0)
+    if (!t->cfg.tlp || !f->sack || c->snd_wnd == 0 || c->rtt.backoff > 0 || f->tlp.probing ||
+        b->lost > 0)
         return false;
     if (f->recovery.phase == RECOVERY_FAST)
         return t->cfg.rack;
@@ -67,25 +68,27 @@ static bool may_probe(const struct tcp *t, const struct tcb *c)
 void flight_settle(const struct tcp *t, struct tcb *c, int64_t now)
 {
     struct flight *f = c->flight;
-    bool lone = c->snd_nxt - c->snd_una <= c->snd_mss && flight_phase(f) == RECOVERY_OPEN;
+    bool lone;
 
     if (!f)
         return;
-    f->timer[FLIGHT_PTO] = may_probe(t, c) ? now + tlp_timeout(c->rtt.srtt, lone) : TIME_NEVER;
-    if (c->timer[TIMER_RTX] < f->timer[FLIGHT_PTO] && f->timer[FLIGHT_PTO] != TIME_NEVER)
-        f->timer[FLIGHT_PTO] = c->timer[TIMER_RTX];
-    if (c->snd_una != c->snd_nxt)
-        return;
-    f->timer[FLIGHT_REO] = TIME_NEVER;
-    f->timer[FLIGHT_IDLE] = time_max(now + time_max(idle_ns, c->rtt.rto), f->pace_at);
+    f->timer[FLIGHT_PTO] = TIME_NEVER;
+    if (c->snd_una == c->snd_nxt) {
+        f->timer[FLIGHT_REO] = TIME_NEVER;
+        f->timer[FLIGHT_IDLE] = time_max(now + time_max(idle_ns, c->rtt.rto), f->pace_at);
+    } else if (may_probe(t, c)) {
+        lone = c->snd_nxt - c->snd_una <= c->snd_mss && f->recovery.phase == RECOVERY_OPEN;
+        f->timer[FLIGHT_PTO] = time_min(now + tlp_timeout(c->rtt.srtt, lone), c->timer[TIMER_RTX]);
+    }
 }
 
 /* What was late is lost, unless its acknowledgment came meanwhile (RFC 8985 section 6.2). */
 static void reordering_expired(struct tcp *t, struct tcb *c, int64_t now)
 {
-    struct ack_sample s = tcp_ack_sample(t, c, now);
+    struct ack_sample s;
     struct recovery_verdict v;
 
+    tcp_ack_sample(t, c, now, &s);
     tcp_note(t, c, now, REASON_REO_EXPIRED, 0);
     recovery_on_reordering(c->flight, &s, &v);
     tcp_heed_losses(t, c, now, &v);

@@ -98,6 +98,20 @@ static inline enum recovery_phase flight_phase(const struct flight *f)
     return f ? (enum recovery_phase)f->recovery.phase : RECOVERY_OPEN;
 }
 
+/*
+ * Is nothing missing, was nothing sent again, and does nobody wait for an answer to anything but
+ * what was sent? Then an acknowledgment of something new can mean nothing else than that.
+ */
+static inline bool flight_is_calm(const struct flight *f)
+{
+    const struct board *b = &f->board;
+    const struct response *r = &f->response;
+
+    return !(b->resent | b->lost | b->sacked | f->recovery.phase | f->tlp.probing |
+             f->rack.in_dsack_round | r->frto.step | r->undo.active | r->adapt_due |
+             r->prr.recover_fs);
+}
+
 /* Sequence space believed to be in flight; without selective acknowledgments recovery counts. */
 static inline uint32_t flight_pipe(const struct flight *f, uint32_t mss)
 {

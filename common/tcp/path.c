@@ -129,9 +129,11 @@ void path_on_ack(struct tcp *t, struct tcb *c, int64_t now, uint32_t acked)
 
     if (v->larger && seq_geq(c->snd_una, v->larger_to))
         v->larger = false;
-    if (acked >= c->snd_mss && !v->larger)
-        v->proven = max32(v->proven, mss_packet(c, c->snd_mss));
-    v->passed = min32(v->passed + acked / c->snd_mss, UINT16_MAX);
+    if (acked >= c->snd_mss) { /* else not even the division is worth it */
+        if (!v->larger)
+            v->proven = max32(v->proven, mss_packet(c, c->snd_mss));
+        v->passed = min32(v->passed + acked / c->snd_mss, UINT16_MAX);
+    }
     if (!v->claimed || seq_leq(c->snd_una, v->claim_seq))
         return;
     drop_claim(c->flight);

@@ -53,9 +53,10 @@ void rtt_cancel(struct rtt *r)
 
 /*
  * RFC 6298 2.2 and 2.3, with alpha = 1/8 and beta = 1/4. They are meant for one sample per round
- * trip; each of `samples` gets that part of the weight (RFC 7323 appendix G).
+ * trip; each of `samples` gets that part of the weight (RFC 7323 appendix G). Inline, because for
+ * one sample, which is what there mostly is, it divides by constants.
  */
-static void measure(struct rtt *r, int64_t sample, uint32_t samples)
+static inline void measure(struct rtt *r, int64_t sample, uint32_t samples)
 {
     if (!r->srtt) {
         r->srtt = sample;

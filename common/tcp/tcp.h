@@ -199,9 +199,9 @@ bool tcp_has_new(const struct tcb *c);
 /* icmp.c: RTX expired: is there no hope, because silence confirms a hard error? */
 bool tcp_icmp_hopeless(const struct tcb *c);
 /* control.c: congestion control's view of the connection. */
-struct cc_sample tcp_cc_sample(const struct tcb *c, int64_t now);
+void tcp_cc_sample(const struct tcb *c, int64_t now, struct cc_sample *ret);
 /* ack.c: recovery's view of it, with an acknowledgment that says nothing. */
-struct ack_sample tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now);
+void tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now, struct ack_sample *ret);
 /* ack.c: losses were found, and not by an acknowledgment: tell congestion control. */
 void tcp_heed_losses(struct tcp *t, struct tcb *c, int64_t now, const struct recovery_verdict *v);
 

@@ -53,9 +53,11 @@ static void count_retransmission(struct tcp *t, struct tcb *c, int64_t now)
  */
 static void retransmit_all(struct tcp *t, struct tcb *c, int64_t now)
 {
-    struct cc_sample s = tcp_cc_sample(c, now);
-    struct ack_sample as = tcp_ack_sample(t, c, now);
+    struct cc_sample s;
+    struct ack_sample as;
 
+    tcp_cc_sample(c, now, &s);
+    tcp_ack_sample(t, c, now, &as);
     /* ssthresh is halved once, not for each time-out of the same segment */
     s.in_recovery = flight_phase(c->flight) == RECOVERY_RTO && c->rtt.backoff > 0;
     response_timeout(t, c);

@@ -43,17 +43,18 @@ static inline uint64_t add_carry(uint64_t a, uint64_t b)
     return a + (a < b);
 }
 
+/*
+ * To fold is to add the upper half to the lower one with carry. Added to itself with its halves
+ * exchanged, a sum has that in its upper half: what is carried out of the lower one is the carry.
+ */
 static inline uint32_t fold32(uint32_t sum)
 {
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
+    return (sum + (sum << 16 | sum >> 16)) >> 16;
 }
 
 static inline uint32_t fold64(uint64_t sum)
 {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    return fold32((uint32_t)sum);
+    return fold32((uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32));
 }
 
 /* The 16-bit sum in network order, from one in the machine's. */
@@ -128,6 +129,12 @@ uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len)
     for (const uint8_t *end = b + len / 8 * 8; b < end; b += 8)
         s = add_carry(s, load64(b));
     return fold32(sum) + to_network(fold64(s));
+}
+
+/* All ones are all ones in any byte order. */
+bool checksum_plain_good(const uint8_t b[20])
+{
+    return fold64(add_carry(add_carry(load64(b), load64(b + 8)), load32(b + 16))) == 0xffff;
 }
 
 uint16_t checksum_finish(uint32_t sum)

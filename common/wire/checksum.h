@@ -6,6 +6,7 @@
 #ifndef WIRE_CHECKSUM_H
 #define WIRE_CHECKSUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ uint32_t checksum_add(uint32_t sum, const uint8_t *b, size_t len);
 
 /* The same of a header, whose length is a multiple of 4 and no more than 64 KiB; not folded. */
 uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len);
+
+/* Does an IPv4 header without options, checksum field included, sum up right? */
+bool checksum_plain_good(const uint8_t b[20]);
 
 /* Fold and invert: what goes into a checksum field. */
 uint16_t checksum_finish(uint32_t sum);

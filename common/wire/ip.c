@@ -24,13 +24,13 @@
 enum {
     FLAG_DF = 0x4000,
     FLAG_MF = 0x2000,
-    FRAG_MASK = 0x1fff, /* in units of 8 bytes */
+    FRAG_MASK = 0x1fff,                   /* in units of 8 bytes */
+    PLAIN = 4 << 4 | IPV4_HEADER_MIN / 4, /* what a header without options begins with */
 };
 
 /* Read the fields of the header at b, whose length the caller has checked. */
-static void read_fields(const uint8_t *b, struct ip_hdr *ret_ip)
+static inline void read_fields(const uint8_t *b, uint16_t header_len, struct ip_hdr *ret_ip)
 {
-    uint16_t header_len = (uint16_t)((b[0] & 0x0f) * 4);
     uint16_t frag = get16(b + 6);
 
     *ret_ip = (struct ip_hdr){
@@ -69,7 +69,8 @@ static enum reason check_lengths(const uint8_t *b, size_t len)
     return REASON_NONE;
 }
 
-static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+/* A header of any length. */
+static enum reason parse_any4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
     enum reason why = check_lengths(b, len);
     struct ip_option_places at;
@@ -80,15 +81,27 @@ static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     header_len = (size_t)(b[0] & 0x0f) * 4;
     if (checksum_finish(checksum_header(0, b, header_len)) != 0)
         return REASON_IP_CHECKSUM;
-    if (header_len == IPV4_HEADER_MIN) {
-        read_fields(b, ret_ip);
-        return REASON_NONE;
-    }
     why = ip_options_walk(b + IPV4_HEADER_MIN, header_len - IPV4_HEADER_MIN, &at);
     if (why != REASON_NONE)
         return why;
-    read_fields(b, ret_ip);
+    read_fields(b, (uint16_t)header_len, ret_ip);
     ret_ip->at = at;
+    return REASON_NONE;
+}
+
+/* Nearly all headers have no options: of those only the length and the sum can be wrong. */
+static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+{
+    size_t total_len;
+
+    if (len < IPV4_HEADER_MIN || b[0] != PLAIN)
+        return parse_any4(b, len, ret_ip);
+    total_len = get16(b + 2);
+    if (total_len < IPV4_HEADER_MIN || total_len > len)
+        return REASON_IP_TOTAL_LENGTH;
+    if (!checksum_plain_good(b))
+        return REASON_IP_CHECKSUM;
+    read_fields(b, IPV4_HEADER_MIN, ret_ip);
     return REASON_NONE;
 }
 
@@ -116,7 +129,7 @@ static struct ip_problem problem4(const uint8_t *b, size_t len, struct ip_hdr *r
 
     if (check_lengths(b, len))
         return problem;
-    read_fields(b, &ip);
+    read_fields(b, (uint16_t)((b[0] & 0x0f) * 4), &ip);
     if (ip.frag_off || checksum_residue(0, b, ip.header_len) != 0 ||
         ip_options_walk(ip.options, ip.options_len, &at) == REASON_NONE)
         return problem;
@@ -151,7 +164,7 @@ bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     header_len = (size_t)(b[0] & 0x0f) * 4;
     if (header_len < IPV4_HEADER_MIN || header_len > len)
         return false;
-    read_fields(b, ret_ip);
+    read_fields(b, (uint16_t)header_len, ret_ip);
     (void)ip_options_walk(ret_ip->options, ret_ip->options_len, &ret_ip->at);
     return true;
 }

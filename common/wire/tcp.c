@@ -94,17 +94,19 @@ static void read_option(const uint8_t *b, size_t len, struct tcp_options *opt)
 }
 
 /* Timestamps alone, laid out as RFC 7323 appendix A recommends: nearly every segment has these. */
-static bool read_usual(const uint8_t *b, size_t len, struct tcp_options *opt)
+static inline bool are_usual(const uint8_t *b, size_t len)
 {
     const uint32_t usual =
         TCP_OPT_NOP << 24 | TCP_OPT_NOP << 16 | TCP_OPT_TIMESTAMP << 8 | TIMESTAMP_LEN;
 
-    if (len != 2 + TIMESTAMP_LEN || get32(b) != usual)
-        return false;
-    opt->has_timestamp = true;
-    opt->ts_val = get32(b + 4);
-    opt->ts_ecr = get32(b + 8);
-    return true;
+    return len == 2 + TIMESTAMP_LEN && get32(b) == usual;
+}
+
+/* Read those. */
+static inline void read_usual(const uint8_t *b, struct tcp_options *opt)
+{
+    *opt =
+        (struct tcp_options){.has_timestamp = true, .ts_val = get32(b + 4), .ts_ecr = get32(b + 8)};
 }
 
 /* Read the options b[0..len) in one pass; false if the length of one is illegal (MUST-4, MUST-7,
@@ -113,8 +115,6 @@ static bool read_options(const uint8_t *b, size_t len, struct tcp_options *opt)
 {
     size_t i = 0;
 
-    if (read_usual(b, len, opt))
-        return true;
     while (i < len && b[i] != TCP_OPT_EOL) {
         if (b[i] == TCP_OPT_NOP) {
             i++;
@@ -145,8 +145,12 @@ static bool checksum_is_good(const struct ip_hdr *ip, const uint8_t *b, size_t l
 }
 
 /* Read the fields that stand in every header. */
-static void read_fixed(const uint8_t *b, struct tcp_hdr *tcp)
+static inline void read_fixed(const uint8_t *b, uint8_t header_len, uint8_t ecn,
+                              struct tcp_hdr *tcp)
 {
+    tcp->header_len = header_len;
+    tcp->ecn = ecn;
+    tcp->seg_size = 0;
     tcp->sport = get16(b);
     tcp->dport = get16(b + 2);
     tcp->seq = get32(b + 4);
@@ -156,11 +160,23 @@ static void read_fixed(const uint8_t *b, struct tcp_hdr *tcp)
     tcp->urg = get16(b + 18);
 }
 
+/* Options of any kind, and then the rest of the header. */
+static enum reason parse_options(const struct ip_hdr *ip, const uint8_t *b, uint8_t header_len,
+                                 struct tcp_hdr *ret_tcp)
+{
+    struct tcp_options opt = {0};
+
+    if (!read_options(b + TCP_HEADER_MIN, (size_t)header_len - TCP_HEADER_MIN, &opt))
+        return REASON_TCP_OPTION;
+    ret_tcp->opt = opt;
+    read_fixed(b, header_len, ip->tos & 3, ret_tcp);
+    return REASON_NONE;
+}
+
 /* Options are read whatever the flags are (MUST-3, MUST-5). */
 enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct tcp_hdr *ret_tcp)
 {
-    struct tcp_options opt = {0};
     uint8_t header_len;
 
     if (len < TCP_HEADER_MIN)
@@ -174,10 +190,10 @@ enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
         return REASON_TCP_PORT_ZERO;
     if (!flags_are_legal(b[13]))
         return REASON_TCP_FLAGS;
-    if (!read_options(b + TCP_HEADER_MIN, (size_t)header_len - TCP_HEADER_MIN, &opt))
-        return REASON_TCP_OPTION;
-    *ret_tcp = (struct tcp_hdr){.header_len = header_len, .ecn = ip->tos & 3, .opt = opt};
-    read_fixed(b, ret_tcp);
+    if (!are_usual(b + TCP_HEADER_MIN, (size_t)header_len - TCP_HEADER_MIN))
+        return parse_options(ip, b, header_len, ret_tcp);
+    read_usual(b + TCP_HEADER_MIN, &ret_tcp->opt);
+    read_fixed(b, header_len, ip->tos & 3, ret_tcp);
     return REASON_NONE;
 }
 

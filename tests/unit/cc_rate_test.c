@@ -174,6 +174,27 @@ static void draft_5_5_10_losses(void **state)
     expect_number("told once", s.losses, 0);
 }
 
+/* Who does not ask for the rate gets all but that, and no division is made for it. */
+static void test_a_rate_that_nobody_asks_for(void **state)
+{
+    struct rate_sample asked, s;
+
+    (void)state;
+    for (unsigned quiet = 0; quiet < 2; quiet++) {
+        r = (struct rate){.unasked = quiet};
+        for (unsigned i = 0; i < 10; i++)
+            send(i, i, i * LEN);
+        for (unsigned i = 0; i < 10; i++)
+            arrive(i, 20 + i);
+        s = finish(10);
+        if (!quiet)
+            asked = s;
+    }
+    assert_true(asked.bandwidth > 0 && s.bandwidth == 0);
+    s.bandwidth = asked.bandwidth;
+    assert_memory_equal(&s, &asked, sizeof(s));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +205,7 @@ int main(void)
         cmocka_unit_test(draft_4_1_application_limited),
         cmocka_unit_test(draft_5_5_1_rounds),
         cmocka_unit_test(draft_5_5_10_losses),
+        cmocka_unit_test(test_a_rate_that_nobody_asks_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

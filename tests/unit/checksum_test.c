@@ -133,6 +133,30 @@ static void test_what_was_summed_has_no_residue(void **state)
     }
 }
 
+/* The same question in one look for a header of 20 bytes, at any alignment. */
+static void test_a_plain_header_is_good_or_not(void **state)
+{
+    uint8_t room[28];
+    uint64_t rng = 5;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        uint8_t *b = room + round % 8;
+        uint32_t bit = random_below(&rng, 160);
+
+        random_fill(&rng, b, 20);
+        if (round % 3 == 0)
+            memset(b, round % 2 ? 0xff : 0, 10 + random_below(&rng, 10));
+        b[0] = 0x45;
+        assert_int_equal(checksum_plain_good(b), checksum_residue(0, b, 20) == 0);
+        put16(b + 10, 0);
+        put16(b + 10, checksum_residue(0, b, 20));
+        assert_true(checksum_plain_good(b));
+        b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_false(checksum_plain_good(b));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_finish_folds_every_carry),
         cmocka_unit_test(test_parts_count_as_one_piece),
         cmocka_unit_test(test_what_was_summed_has_no_residue),
+        cmocka_unit_test(test_a_plain_header_is_good_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

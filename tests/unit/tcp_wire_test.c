@@ -387,6 +387,59 @@ static void test_random_changes_never_crash(void **state)
     }
 }
 
+/* A timestamp's option behind two NOPs, which is read in one look, or in front of them, which is
+ * not. */
+static void put_stamp(uint8_t *b, bool usual)
+{
+    static const uint8_t front[12] = {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t back[12] = {8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1};
+
+    memcpy(b, usual ? front : back, 12);
+}
+
+/* Whatever else stands in the header, both are refused for the same reason, or say the same. */
+static void test_both_readers_agree(void **state)
+{
+    uint64_t rng = 13;
+    unsigned taken = 0;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        uint8_t b[40];
+        struct tcp_hdr one, other;
+        uint16_t marks = (uint16_t)random_below(&rng, 4);
+        size_t len = round % 4 ? 40 : random_below(&rng, 41);
+        enum reason why;
+
+        random_fill(&rng, b, sizeof(b));
+        b[12] = round % 8 ? 0x80 : (uint8_t)random64(&rng);
+        if (round % 16 == 1)
+            put16(b + random_below(&rng, 2) * 2, 0);
+        put_stamp(b + 20, true);
+        if (round % 3 && len >= 20)
+            fix_checksum(b, len);
+        why = parse("usual", b, len, marks, &one);
+        put_stamp(b + 20, false); /* whose words have the same sum */
+        if (len >= 20 && len < 32)
+            continue; /* the options are cut, and so not the same */
+        expect_reason("unusual", parse("unusual", b, len, marks, &other), why);
+        if (why || b[12] >> 4 != 8)
+            continue;
+        taken++;
+        assert_true(one.opt.has_timestamp && one.opt.ts_val == 0x01020304 &&
+                    one.opt.ts_ecr == 0x05060708);
+        assert_true(other.opt.has_timestamp && other.opt.ts_val == one.opt.ts_val &&
+                    other.opt.ts_ecr == one.opt.ts_ecr);
+        assert_true(one.sport == other.sport && one.dport == other.dport && one.seq == other.seq &&
+                    one.ack == other.ack && one.wnd == other.wnd && one.urg == other.urg);
+        assert_true(one.flags == other.flags && one.header_len == 32 && other.header_len == 32 &&
+                    one.ecn == other.ecn && one.seg_size == other.seg_size);
+        assert_false(one.opt.has_mss || one.opt.has_wscale || one.opt.sack_ok || one.opt.sack_n ||
+                     one.opt.mss || one.opt.wscale);
+    }
+    assert_true(taken > 3000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_ipv6_addresses_are_summed_whole),
         cmocka_unit_test(test_a_device_completes_a_partial_checksum),
         cmocka_unit_test(test_random_changes_never_crash),
+        cmocka_unit_test(test_both_readers_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

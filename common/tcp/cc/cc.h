@@ -61,7 +61,7 @@ struct cc_model {
 struct cc_ops {
     const char *name;
     const char *help; /* a sentence */
-    bool paced;       /* sets pacing_rate */
+    bool paced;       /* sets pacing_rate, by the delivery rate: else nobody computes that */
     bool own_window;  /* cwnd is its own while a loss is repaired, too: no PRR */
     void (*init)(struct cc *cc, uint32_t mss);
     void (*on_ack)(struct cc *cc, const struct cc_sample *s);

@@ -90,7 +90,7 @@ static void complete(struct rate *r, struct rate_sample *s, int64_t min_rtt)
     s->interval = time_max(s->sent_at - s->first_sent_at, r->delivered_at - s->prior_at);
     if (s->interval < min_rtt || s->interval <= 0)
         s->interval = 0;
-    else
+    else if (!r->unasked) /* a division that takes as long as all the rest */
         s->bandwidth = per_second(s->delivered, s->interval);
 }
 

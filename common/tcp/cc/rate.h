@@ -63,6 +63,7 @@ struct rate {
     uint64_t round_delivered; /* the round ends when what was sent beyond this is delivered */
     int64_t delivered_at;     /* C.delivered_time: ns, when `delivered` last grew */
     int64_t first_sent_at;    /* C.first_sent_time: ns, when the newest delivered was sent */
+    bool unasked;             /* nobody wants to know the rate itself: `bandwidth` stays 0 */
     struct rate_sample next;  /* what rate_finish will complete */
 };
 

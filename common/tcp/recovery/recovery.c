@@ -356,6 +356,19 @@ static void heed_reports(struct arrival *a)
                                                .finished = ends});
 }
 
+/* What all acknowledgments end with. */
+static void end(struct arrival *a)
+{
+    struct recovery *r = &a->f->recovery;
+    const struct ack_sample *s = a->s;
+
+    if (s->acked && r->phase == RECOVERY_OPEN && seq_lt(r->recover, s->una))
+        r->recover = s->una - 1; /* what is behind is all the same; ahead it would be wrong, once
+                                  * the numbers have wrapped */
+    if (a->v->entered)
+        tlp_overtaken(&a->f->tlp);
+}
+
 void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recovery_verdict *ret)
 {
     struct arrival a = begin(f, s, ret);
@@ -367,11 +380,22 @@ void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recove
         selective(&a);
     else
         newreno(&a);
-    if (s->acked && f->recovery.phase == RECOVERY_OPEN && seq_lt(f->recovery.recover, s->una))
-        f->recovery.recover = s->una - 1; /* what is behind is all the same; ahead it would be
-                                           * wrong, once the numbers have wrapped */
-    if (ret->entered)
-        tlp_overtaken(&f->tlp);
+    end(&a);
+}
+
+void recovery_on_arrival(struct flight *f, const struct ack_sample *s, struct recovery_verdict *ret)
+{
+    struct arrival a = begin(f, s, ret);
+    const struct board_ear ear = {delivered, &a};
+
+    f->recovery.resorted = false;
+    f->recovery.dupacks = 0;
+    board_ack(&f->board, s->una, &ear);
+    if (s->rack)
+        lose_late(&a);
+    if (ret->lost)
+        enter(&a);
+    end(&a);
 }
 
 void recovery_on_reordering(struct flight *f, const struct ack_sample *s,

@@ -86,6 +86,14 @@ void recovery_init(struct recovery *r, uint32_t una);
 void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recovery_verdict *ret);
 
 /*
+ * The same where the flight is calm (flight_is_calm) and the acknowledgment only says that
+ * something new has arrived: no blocks, no report of a duplicate. s->echo_at is not looked at. What
+ * it may show is that something is late.
+ */
+void recovery_on_arrival(struct flight *f, const struct ack_sample *s,
+                         struct recovery_verdict *ret);
+
+/*
  * FLIGHT_REO expired: what was only late is lost now, if nothing has come meanwhile. `s` is the
  * sample of an acknowledgment that says nothing.
  */
