@@ -57,21 +57,16 @@ static void answered(struct tcb *c, int64_t since)
     c->soft_error = REASON_NONE;
 }
 
-/* The shortest round trip, of all samples there are, 0: none. */
+/*
+ * The shortest round trip, of all samples that are exact; 0: none. The echo of a timestamp is not:
+ * it counts whole milliseconds, and so says of any shorter time that it was none.
+ */
 static void note_min_rtt(struct tcb *c, int64_t sample)
 {
     uint32_t us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
 
     if (sample)
         c->min_rtt_us = c->min_rtt_us ? min32(c->min_rtt_us, us) : us;
-}
-
-static void note_rtt(struct seg *s, int64_t sample)
-{
-    struct tcb *c = s->c;
-
-    note_min_rtt(c, sample);
-    tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, sample);
 }
 
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
@@ -147,6 +142,7 @@ static int64_t round_trip(struct seg *s, uint32_t flight, bool dsack)
     bool was_timed = c->rtt.timing, syn_lost = !tcb_synchronized(c) && c->rtt.backoff > 0;
     int64_t sample = rtt_ack(&c->rtt, cfg, s->now, c->snd_una);
 
+    note_min_rtt(c, sample);
     if (was_timed || syn_lost || dsack || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
         return sample;
     rtt_echo(&c->rtt, cfg, sample, max32(1, flight / (2u * c->snd_mss)));
@@ -345,7 +341,7 @@ void ack_process(struct seg *s)
         advance_una(s);
         rtt = round_trip(s, in_flight, as.dsack);
         if (rtt)
-            note_rtt(s, rtt);
+            tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
