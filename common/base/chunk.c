@@ -5,13 +5,28 @@
 
 #include "base/bytes.h"
 
+/* Do these bytes stand right behind the queue's last one, in the same memory? */
+static bool continues(const struct chunkq *q, struct slice s)
+{
+    const struct chunk *c = q->tail;
+
+    return c && c->s.buf == s.buf && c->s.base + c->s.len == s.base;
+}
+
 bool chunkq_push(struct chunkq *q, struct pool *cells, struct slice s)
 {
-    struct chunk *c = pool_get(cells);
+    struct chunk *c;
 
+    assert(s.len > 0);
+    if (continues(q, s)) {
+        q->tail->s.len += s.len;
+        q->bytes += s.len;
+        buf_unref(s.buf); /* one reference holds all of it */
+        return true;
+    }
+    c = pool_get(cells);
     if (!c)
         return false;
-    assert(s.len > 0);
     *c = (struct chunk){.s = s};
     if (q->tail)
         q->tail->next = c;
