@@ -94,10 +94,14 @@ static size_t ranges_bytes(const struct stack_config *cfg)
     return align(pool_bytes(cfg->max_ranges, sizeof(struct range)));
 }
 
+size_t stack_table_bytes(const struct stack_config *cfg)
+{
+    return align(sizeof(struct stack)) + buckets_bytes(cfg) + conns_bytes(cfg);
+}
+
 size_t stack_bytes(const struct stack_config *cfg)
 {
-    return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
-           routes_bytes(cfg) + buckets_bytes(cfg) + hints_bytes(cfg) +
+    return stack_table_bytes(cfg) + settings_bytes(cfg) + routes_bytes(cfg) + hints_bytes(cfg) +
            align(pool_bytes(cfg->max_chunks, REASM_CELL)) + flights_bytes(cfg) + ranges_bytes(cfg) +
            fragment_bytes(cfg->max_fragmented);
 }
@@ -176,15 +180,16 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
         return NULL;
     st->cfg = *cfg;
     at += align(sizeof(struct stack));
+    st->buckets = (void *)at;
+    st->bucket_mask = bucket_count(cfg) - 1;
+    st->link_mask = 2 * bucket_count(cfg) - 1; /* room for max_conns */
+    at += buckets_bytes(cfg);
     st->conns = (void *)at;
     at += conns_bytes(cfg);
     st->settings = (void *)at;
     at += settings_bytes(cfg);
     st->routes = (void *)at;
     at += routes_bytes(cfg);
-    st->buckets = (void *)at;
-    st->bucket_mask = bucket_count(cfg) - 1;
-    at += buckets_bytes(cfg);
     st->hints = (void *)at;
     st->hint_shift = 64 - hints_log(cfg);
     at += hints_bytes(cfg);
