@@ -43,7 +43,8 @@ struct buf_pool {
     uint32_t yielding;  /* of those: how many are given up as soon as others need them */
     uint32_t peak;      /* the most that were in use */
     uint64_t exhausted; /* how often buf_get found none */
-    uint64_t copied;    /* bytes of packets and of applications that were copied into its bufs */
+    uint64_t copied;    /* bytes of packets and of applications that were copied into its bufs, or
+                         * on their way out by a device that reads into them */
 };
 
 struct slice {

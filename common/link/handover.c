@@ -118,6 +118,7 @@ static bool take(struct handover_ring *r, struct intake *in, struct pkt *ret_pkt
     to = intake_room(in, label.len, &room);
     assert(label.len <= room);
     copy_out(r, at + sizeof(label), to, label.len);
+    in->pool->copied += label.len;
     atomic_store_explicit(&r->taken, at + sizeof(label) + label.len, memory_order_release);
     intake_take(in, label.len, ret_pkt);
     ret_pkt->marks = label.marks;

@@ -236,6 +236,7 @@ static int arrive(struct impair *m, int64_t now, struct path_packet *k, struct p
     uint32_t room;
 
     memcpy(intake_room(&m->intake, k->len, &room), k->bytes, k->len);
+    m->intake.pool->copied += k->len;
     intake_take(&m->intake, k->len, ret_pkt);
     ret_pkt->marks = k->marks;
     m->verdict = (struct verdict){.bit = k->bit};
@@ -293,6 +294,7 @@ static int impair_write(struct device *d, int64_t now, const struct pkt *p)
     if (p->len > IMPAIR_PACKET_MAX || p->len > m->inner->mtu)
         return -EMSGSIZE;
     pkt_flatten(p, m->flat, sizeof(m->flat));
+    m->intake.pool->copied += p->len;
     if (carry(m, IMPAIR_OUT, now, p, m->flat))
         impair_flush(m, now);
     return 0;

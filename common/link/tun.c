@@ -234,13 +234,14 @@ static int write_error(int error)
  * The system takes longer over a list of pieces than we over a few bytes, so a small packet is put
  * together here, and leaves by a plain write.
  */
-static ssize_t write_whole(int fd, const struct virtio_net_hdr *hdr, size_t hdr_len,
+static ssize_t write_whole(const struct tun *t, const struct virtio_net_hdr *hdr, size_t hdr_len,
                            const struct pkt *p)
 {
     uint8_t whole[sizeof(*hdr) + WHOLE_MAX];
 
     memcpy(whole, hdr, hdr_len);
-    return write(fd, whole, hdr_len + pkt_flatten(p, whole + hdr_len, WHOLE_MAX));
+    t->intake.pool->copied += p->len - p->part[0].len;
+    return write(t->fd, whole, hdr_len + pkt_flatten(p, whole + hdr_len, WHOLE_MAX));
 }
 
 /* As the pieces lie. */
@@ -270,8 +271,7 @@ static int tun_write(struct device *d, int64_t now, const struct pkt *p)
     assert(!(p->marks & PKT_CSUM_PARTIAL) || d->offload & DEVICE_CSUM);
     if (t->headers)
         vnet_fill(&hdr, p);
-    n = p->len <= WHOLE_MAX ? write_whole(t->fd, &hdr, front, p)
-                            : write_parts(t->fd, &hdr, front, p);
+    n = p->len <= WHOLE_MAX ? write_whole(t, &hdr, front, p) : write_parts(t->fd, &hdr, front, p);
     if (n < 0)
         return write_error(errno);
     return (size_t)n == p->len + front ? 0 : -EIO;

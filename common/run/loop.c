@@ -10,9 +10,14 @@
 #include "run/clock.h"
 
 enum {
-    FLUSH_TRIES = 10, /* waits for a device that takes nothing, before leaving anyway */
-    FLUSH_WAIT = 20,  /* ms each */
-    LATE_MAX = 1,     /* s of absence after which steps are left out */
+    FLUSH_TRIES = 10,    /* waits for a device that takes nothing, before leaving anyway */
+    FLUSH_WAIT = 20,     /* ms each */
+    FLUSH_BATCH = 128,   /* packets that leave at once then ... */
+    FLUSH_PAUSE = 1,     /* ms between two batches, ... */
+    FLUSH_PAUSES = 1000, /* ... so often; who has that much left to say goes on without */
+    LATE_MAX = 1,        /* s of absence after which steps are left out */
+    SHY_MIN = 1,         /* ms without spinning after others have had the processor ... */
+    SHY_MAX = 128,       /* ... and the most, if that happens again and again */
     FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 3,
 };
 
@@ -117,14 +122,14 @@ static bool loop_write(struct loop *l, struct loop_node *n)
     return true;
 }
 
-static void loop_drain(struct loop *l, struct loop_node *n)
+static void loop_drain(struct loop *l, struct loop_node *n, unsigned most)
 {
     if (n->held) {
         if (!loop_write(l, n))
             return;
         loop_let_go(n);
     }
-    for (unsigned i = 0; i < LOOP_WRITE_BATCH; i++) {
+    for (unsigned i = 0; i < most; i++) {
         if (!stack_output(n->st, l->now, &n->out))
             return;
         if (!loop_write(l, n)) {
@@ -135,20 +140,29 @@ static void loop_drain(struct loop *l, struct loop_node *n)
     l->busy = true;
 }
 
-/* Before leaving: everything that the stacks have to say, as far as the devices take it. */
+/*
+ * Before leaving: everything that the stacks have to say, as far as the devices take it. The resets
+ * of a thousand connections are more than the queue of a TUN holds, and nobody sends them again: so
+ * whoever reads it is given time.
+ */
 static void loop_flush(struct loop *l)
 {
+    unsigned pauses = 0;
+
     for (unsigned tries = 0; tries < FLUSH_TRIES;) {
         struct pollfd fd = {.fd = -1, .events = POLLOUT};
 
         l->busy = false;
         for (unsigned i = 0; i < l->nodes; i++) {
-            loop_drain(l, &l->node[i]);
+            loop_drain(l, &l->node[i], FLUSH_BATCH);
             if (l->node[i].held)
                 fd.fd = device_fd(l->node[i].dev);
         }
-        if (l->busy)
+        if (l->busy) {
+            if (pauses++ < FLUSH_PAUSES)
+                poll(NULL, 0, FLUSH_PAUSE);
             continue;
+        }
         if (fd.fd < 0)
             break;
         poll(&fd, 1, FLUSH_WAIT);
@@ -185,6 +199,20 @@ static int64_t loop_clock(const struct loop *l)
 }
 
 /*
+ * Others had the processor from `before` until `now`, if it took that long: while it was offered to
+ * them, or taken away. Then we sleep for some time, and for twice as long if the last time has not
+ * lasted.
+ */
+static bool loop_was_away(struct loop *l, int64_t before, int64_t now)
+{
+    if (now - before < LOOP_AWAY * USEC)
+        return false;
+    l->shy = before < l->shy_until + l->shy ? time_min(2 * l->shy, SHY_MAX * MSEC) : SHY_MIN * MSEC;
+    l->shy_until = now + l->shy;
+    return true;
+}
+
+/*
  * A batch of each node, at the instant at which it is read. If nothing is there, read again until
  * something is, or until l->until. 0, or an error that ends the loop.
  */
@@ -193,6 +221,8 @@ static int loop_listen(struct loop *l)
     int got = 0;
 
     for (;;) {
+        int64_t before = l->now;
+
         for (unsigned i = 0; i < l->nodes; i++) {
             int r = loop_input(l, &l->node[i]);
 
@@ -203,6 +233,8 @@ static int loop_listen(struct loop *l)
         if (got || l->now >= l->until)
             return 0;
         l->now = loop_clock(l);
+        if (loop_was_away(l, before, l->now))
+            return 0;
     }
 }
 
@@ -243,7 +275,7 @@ static bool loop_is_awake(const struct loop *l)
     for (unsigned i = 0; i < l->nodes; i++)
         if (l->node[i].held)
             return false;
-    return l->spin && l->now < l->last + l->spin;
+    return l->spin && l->now < l->last + l->spin && l->now >= l->shy_until;
 }
 
 /*
@@ -315,6 +347,15 @@ static bool loop_wait(struct loop *l, bool awake)
     return ready;
 }
 
+/* The one we wait for may have no other processor than ours. */
+static void loop_offer(struct loop *l)
+{
+    int64_t before = clock_now();
+
+    sched_yield();
+    loop_was_away(l, before, clock_now());
+}
+
 /* After a turn: sleep until there is something to do, or say until when the next one spins. */
 static void loop_rest(struct loop *l)
 {
@@ -323,7 +364,7 @@ static void loop_rest(struct loop *l)
     if (!awake || l->step || l->now >= l->look_at) {
         l->look_at = l->now + (loop_wait(l, awake) ? 0 : LOOP_LOOK * USEC);
         if (awake && !l->busy && l->now >= l->last + LOOP_LOOK * USEC)
-            sched_yield(); /* the one we wait for may have no other processor than ours */
+            loop_offer(l);
     }
     l->until = l->now;
     if (awake && !l->busy)
@@ -371,8 +412,8 @@ static int loop_turn(struct loop *l, bool *ret_leave)
     *ret_leave = l->decide(l->arg, l);
     if (l->teller)
         teller_act(l->teller, l->now);
-    for (unsigned i = 0; i < l->nodes; i++)
-        loop_drain(l, &l->node[i]);
+    for (unsigned i = 0; i < l->nodes && !*ret_leave; i++)
+        loop_drain(l, &l->node[i], LOOP_WRITE_BATCH);
     if (!l->busy)
         l->settled = l->now;
     return 0;

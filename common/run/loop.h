@@ -20,9 +20,16 @@
  * leaves that only for what is due: a deadline, or a look at what else there is to wait for
  * (people, signals, whoever asks). That look is a system call, and so is made from time to time
  * only, while there is something to do or the loop spins; but again at once when it has found
- * something. Spinning costs a processor, and where the other node has to share it, waiting for its
- * packet would keep it from being sent: so behind such a look the processor is offered to others,
- * if nothing has come since the one before.
+ * something.
+ *
+ * Spinning costs a processor. Where the other node has to share it, waiting for its packet would
+ * keep it from being sent: so behind such a look the processor is offered to others, if nothing has
+ * come since the one before. Whoever takes it has it for some milliseconds, and so has whoever is
+ * given it by the system itself, because ours was used up by spinning; one that sleeps has its turn
+ * saved for the moment when its packet comes. So a loop that was away for longer than LOOP_AWAY,
+ * while it had nothing to do but spin, is not alone: it sleeps as if it had not been told to spin,
+ * for a millisecond, and if it is not alone then either, for twice as long each time. Only a loop
+ * that is let alone for as long as it has slept so begins with a millisecond again.
  *
  * A run that is to be repeated has a clock that moves in steps (`step`): all nodes of the machine
  * see the same instants, the multiples of a step, and within one each does what is due and then
@@ -49,6 +56,7 @@ enum {
     LOOP_WRITE_BATCH = 256, /* packets written before the device is read again */
     LOOP_ALONE = 8,         /* in so many batches of one packet, one read looks for a second */
     LOOP_LOOK = 100,        /* us between two looks at all that is no device, while it is awake */
+    LOOP_AWAY = 50,         /* us without the processor that tell a spinning loop of others */
 };
 
 struct loop_node {
@@ -74,14 +82,16 @@ struct loop {
     /* Once per turn, behind the applications: true to leave. It may set `wake`. */
     bool (*decide)(void *arg, struct loop *l);
     void *arg;
-    int64_t spin;    /* ns to go on reading behind the last packet before it sleeps; 0: none */
-    int64_t last;    /* when the last packet was read or written */
-    int64_t look_at; /* while it is awake: when to look at what is no device */
-    int64_t until;   /* the next turn goes on reading until then, if nothing comes */
-    int64_t step;    /* ns by which the clock moves; 0: it runs on */
-    int64_t settled; /* with steps: the instant at which there is nothing left to do */
-    int64_t now;     /* of this turn */
-    int64_t wake;    /* when `decide` wants its next turn at the latest, or TIME_NEVER */
+    int64_t spin;      /* ns to go on reading behind the last packet before it sleeps; 0: none */
+    int64_t last;      /* when the last packet was read or written */
+    int64_t look_at;   /* while it is awake: when to look at what is no device */
+    int64_t until;     /* the next turn goes on reading until then, if nothing comes */
+    int64_t shy;       /* ns: others want the processor, so it does not spin for so long ... */
+    int64_t shy_until; /* ... that is, until then */
+    int64_t step;      /* ns by which the clock moves; 0: it runs on */
+    int64_t settled;   /* with steps: the instant at which there is nothing left to do */
+    int64_t now;       /* of this turn */
+    int64_t wake;      /* when `decide` wants its next turn at the latest, or TIME_NEVER */
     struct alarm_clock alarm; /* for deadlines, while it runs */
     unsigned asked;           /* how often signals asked us to stop */
     int output_error;         /* of the operator's output, negative errno; 0: none */

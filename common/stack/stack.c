@@ -391,5 +391,6 @@ const struct stack_totals *stack_totals(const struct stack *st)
 
 uint64_t stack_copied(const struct stack *st)
 {
-    return st->cfg.small->copied + st->fragments.bufs.copied;
+    return st->cfg.small->copied + st->fragments.bufs.copied +
+           (st->cfg.large ? st->cfg.large->copied : 0);
 }

@@ -68,7 +68,8 @@ struct stack_config {
                      * repeated, and no protection (MUST-8 is what this gives up) */
     struct buf_pool *small;       /* bufs for copies: of at least 512 bytes each */
     const struct buf_pool *large; /* that the device reads into, so that a connection's share of it
-                                   * can be told (tcp/budget.c); NULL: no limit by share */
+                                   * can be told (tcp/budget.c), and what the device copies; NULL:
+                                   * no limit by share */
     bool accept_source_routes; /* from the network, and answer by their way back (RFC 9293 MUST-53)
                                 */
     struct tcp_config tcp;
@@ -362,7 +363,9 @@ const struct stack_totals *stack_totals(const struct stack *st);
 /*
  * Bytes of data that the stack has copied since it began: small pieces, what stack_send_copy was
  * given, answers to echo requests, fragments, and what came when the device's buffers were all in
- * use. All other data went out of the application's bytes, and in where the device has put it.
+ * use; and its device: what was put together to leave in one piece, and whole packets that one
+ * thread has handed to another, or that an impaired path took. All other data went out of the
+ * application's bytes, and in where the device has put it.
  */
 uint64_t stack_copied(const struct stack *st);
 

@@ -15,6 +15,18 @@
 # quick is for a minute; smoke, which `make test` runs, is much too short for figures, and checks that
 # all of them come, and that those do who are not skipped with a reason.
 
+trap 'exit 130' INT # Ctrl-C ends all of it, also where the program of the moment ends in order by it
+
+# Two at once would share the processors, and the folder of what they find: one waits for the other.
+if [ -z "${TWINTUN_INSIDE-}" ]; then
+    mkdir -p "$(dirname "$0")/../../build/test"
+    exec 9>"$(dirname "$0")/../../build/test/bench.lock" || exit 1
+    if ! flock -n 9; then
+        echo "bench: another one runs here; waiting for its end" >&2
+        flock 9
+    fi
+fi
+
 . "$(dirname "$0")/../e2e/lib.sh"
 need_tun
 need taskset
@@ -58,7 +70,8 @@ take()
     local keys=$1 pair status
     shift
 
-    timeout 60 "$@" >"$WORK/out" 2>"$WORK/err"
+    # In our process group, where Ctrl-C reaches it.
+    timeout --foreground 60 "$@" >"$WORK/out" 2>"$WORK/err"
     status=$?
     if [ $status -ne 0 ]; then
         for pair in $keys; do
@@ -287,12 +300,19 @@ report()
         tests/bench/ratios.txt "$why" "$samples"
 }
 echo "# for awk, which needs a line" | tee -a "$why" >>"$samples"
-report json >$OUT.json
-report svg >$OUT.svg
+save()
+{
+    report "$1" >"$OUT.$1.new" && mv "$OUT.$1.new" "$OUT.$1" && return
+    rm -f "$OUT.$1.new"
+    not_ok "$OUT.$1 is written" "what is there now, if anything, is of an earlier run"
+}
+save json
+save svg
 if [ "$HOW" != smoke ]; then
     report table
     echo
     compare_instructions
+    [ "$failed" -eq 0 ] || echo "bench: $failed of the measurements failed; see above"
     echo "took $((SECONDS - began)) s; all figures are in $OUT.json, a picture in $OUT.svg"
     [ "$failed" -eq 0 ]
     exit
@@ -306,7 +326,7 @@ for key in bulk.raw_gbps bulk.kernel_gbps bulk.lwip_gbps bulk.twintun_gbps bulk.
     rr.raw_spin_us rr.raw_sleep_us rr.kernel_us rr.twintun_spin_us rr.twintun_sleep_us \
     conn.kernel_per_s conn.twintun_per_s mss.raw_mpps mss.twintun_mpps idle.bytes_per_connection \
     core.ns_per_segment core.ns_per_segment_1m; do
-    grep -qE "^$key ([0-9.]*[1-9][0-9.]*|null)\$" "$told" || echo "$key: no figure and no null"
+    grep -qE "^$key ([0-9.]*[1-9][0-9.e-]*|null)\$" "$told" || echo "$key: no figure and no null"
 done >"$WORK/missing"
 is "every figure is there and is more than nothing, or null" "$(cat "$WORK/missing")" ""
 is "what is null has a reason" "$(awk '$2 == "null" { null[$1] = 1 } /^why\./ { reason[substr($1, 5)] = 1 }

@@ -162,7 +162,7 @@ before=$(date +%s%3N)
 wrong "nobody runs peer" 1 "did not answer.*netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 10.0.0.1/24 10.0.1.5
 took=$(($(date +%s%3N) - before))
-check "--connect-timeout 2 took $took ms" [ $((took >= 2000 && took < 2500)) -eq 1 ]
+check "--connect-timeout 2 took $took ms" [ $((took >= 2000 && took < 10000)) -eq 1 ]
 $BIN/netsetup down >/dev/null 2>&1
 $BIN/netsetup status >"$WORK/out" 2>"$WORK/err"
 is "netsetup status when nothing is up: 3" $? 3

@@ -79,7 +79,7 @@ for moment in "netsetup up:" "peer serves"; do
     is "Ctrl-C at '$moment' ends it with 130" "$(grep '^status' "$WORK/out")" "status 130"
     says "it says that it is stopped" "^twintun demo: stopped; nothing is left|told to stop meanwhile|^\^C.?$"
     is "and nothing of the shell's" "$(grep -E 'wait_for|unbound|demo.sh: line|Killed' "$WORK/out")" ""
-    check "no node runs" wait_for 1 eval '! pgrep -x "host|peer"'
+    check "no node runs" wait_for 5 eval '! pgrep -x "host|peer"'
 done
 
 # A folder that root has made, and a user who builds there.

@@ -55,7 +55,7 @@ one_case()
     peer=$!
     node host tun0 10.0.0.1/24 10.0.1.5
     host=$!
-    wait_for 3 doctor || { not_ok "$1: healthy before" "$(broken)" "$(cat "$dir/err")"; return; }
+    wait_for 10 doctor || { not_ok "$1: healthy before" "$(broken)" "$(cat "$dir/err")"; return; }
     eval "$3" >"$dir/out" 2>&1 || { skip "$1" "cannot be done here: $(tail -n 1 "$dir/out")"; return; }
     nft list tables | sort >"$dir/tables"
     doctor

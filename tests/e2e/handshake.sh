@@ -35,9 +35,7 @@ run()
 
     stop $peer
     is "$ip: peer exits 0 when it is told to stop" $? 0
-    sleep 0.2
-    stop $dump0 INT
-    stop $dump1 INT
+    capture_end $dump0 $dump1
     for place in tun0.pcap tun1.pcap host.pcapng peer.pcapng; do
         segments "$seen.$place" >"$seen.${place%.*}.txt"
     done

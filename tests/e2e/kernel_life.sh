@@ -195,7 +195,7 @@ exec 8<>"$WORK/typed"
 both active "$WORK/typed" "" "hold=60"
 kill -STOP $kernel
 printf 'unread\n' >&8
-sleep 0.3
+wait_for 5 eval 'ss -Htn sport = :9000 | awk "\$2 > 0 { n = 1 } END { exit !n }"'
 stop $kernel KILL
 ended $node "the kernel's process is killed, unread data before it: exit code" 1
 check "it is said" grep -q "10.0.0.1:9000 reset the connection; what was under way is lost" "$WORK/node.err"

@@ -131,8 +131,7 @@ if can_capture; then
         tun=tun1 && [ $role = active ] && tun=tun0
         capture $tun "$WORK/$role.pcap"
         $role "" "$WORK/ours.part" "$WORK/ours.part" --dscp 46 --ttl 9
-        sleep 0.2
-        stop $captured INT
+        capture_end $captured
         tcpdump -nn -v -r "$WORK/$role.pcap" tcp 2>/dev/null >"$WORK/$role.txt"
         is "we are $role: both SYNs offer MSS, timestamps and window scaling" \
             "$(grep 'Flags \[S' "$WORK/$role.txt" | grep mss | grep TS | grep -c wscale)" 2
@@ -181,8 +180,7 @@ if iptables -w -A "${lossy[@]}" 2>"$WORK/iptables.err"; then
             judge "a hundredth is lost, SACK is $sack, we are $role: 8 MiB each way" \
                 "$(sum "$WORK/ours.part")" "$(sum "$WORK/theirs.part")"
             can_capture || continue
-            sleep 0.2
-            stop $captured INT
+            capture_end $captured
             from_us=$(blocks $us) from_kernel=$(blocks 10.9.0.2)
             check "with SACK $sack: $from_us segments of ours have blocks, $from_kernel of the kernel's" \
                 test $((from_us > 0)) -eq $sack -a $((from_kernel > 0)) -eq $sack

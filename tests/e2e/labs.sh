@@ -140,7 +140,8 @@ stop $peer
 "${user[@]}" "$WORK/any/peer" --once tun1 10.0.1.1/24 10.0.0.7 </dev/null >/dev/null 2>"$WORK/peer.err"
 is "who is not in the group may not" $? 4
 is "who is, may" "$(setpriv --reuid 65533 --regid 65532 --clear-groups sh -c '
-    "$0/peer" tun1 10.0.1.1/24 10.0.0.7 </dev/null >/dev/null 2>&1 & sleep 0.5
-    echo hello | "$0/host" tun0 10.0.0.1/24 10.0.1.5 2>/dev/null; kill $!' "$WORK/any")" hello
+    "$0/any/peer" tun1 10.0.1.1/24 10.0.0.7 </dev/null >/dev/null 2>&3 &
+    for i in $(seq 500); do grep -q " ready on " "$0/group.err" && break; sleep 0.02; done
+    echo hello | "$0/any/host" tun0 10.0.0.1/24 10.0.1.5 2>/dev/null; kill $!' "$WORK" 3>"$WORK/group.err")" hello
 "$NETSETUP" -q down
 finish

@@ -137,7 +137,8 @@ need_tun()
     ip link del probe0
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds; false if it never does.
+# wait_for SECONDS COMMAND...: until it succeeds; false if it never does. On a busy machine, where each
+# try takes longer, the seconds do, too.
 wait_for()
 {
     local tries=$(($1 * 50))
@@ -285,6 +286,23 @@ capture()
     tcpdump --immediate-mode -i "$1" -nn -U -Z root -w "$2" 2>"$2.err" &
     captured=$!
     wait_for 5 grep -q 'listening on' "$2.err"
+}
+
+# rests PID: it waits for something; so it has read all that was there.
+rests()
+{
+    [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]
+}
+
+# capture_end PID...: stop these captures, when they have written what passed until now.
+capture_end()
+{
+    local pid
+
+    for pid in "$@"; do
+        wait_for 5 rests "$pid"
+        stop "$pid" INT
+    done
 }
 
 # segments FILE: each TCP segment of a capture as "TTL SRC DST FLAGS SEQ NEXT ACK LABEL", numbers

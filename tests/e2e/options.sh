@@ -43,8 +43,7 @@ far timeout 60 nc -w 20 -N 10.0.1.5 7 <"$WORK/file" >"$WORK/back"
 is "4 MB there and back, some of it lost on the way" "$(sum "$WORK/back")" "$(sum "$WORK/file")"
 peer_tells "$WORK/after.json"
 far nstat -asz >"$WORK/nstat" 2>/dev/null
-sleep 0.2
-stop "$captured" INT
+capture_end "$captured"
 tcpdump -nn -r "$WORK/tun1.pcap" tcp and host 10.9.0.2 >"$WORK/lines" 2>/dev/null
 
 # line N: that line without its time, addresses and the numbers that differ each time

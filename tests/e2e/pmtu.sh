@@ -51,18 +51,30 @@ moves()
     check "$1" wait_for 5 more_than "$before"
 }
 
+# How many timeouts were none that a slow machine brings about: what came late all the same undoes those.
+timeouts()
+{
+    local late=$(($(ask recovery.undo.frto) + $(ask recovery.undo.echo) + $(ask recovery.undo.dsack)))
+    local all
+
+    all=$(ask timer.rto)
+    echo $((all > late ? all - late : 0))
+}
+
 more_than()
 {
     [ "$(ask bytes_acked)" -gt $(($1 + 65536)) ]
 }
 
-# Chunks, until the file `stop` is there; $WORK/sent has them all.
+# Chunks, until the file `stop` is there; $WORK/sent has them all. They are less than the path carries:
+# else its queue would overflow on a machine that takes long to come to the end.
 feed()
 {
     : >"$WORK/sent"
     while [ ! -e "$WORK/stop" ]; do
         cat "$WORK/chunk" >>"$WORK/sent"
         cat "$WORK/chunk"
+        sleep 0.1
     done
 }
 
@@ -86,7 +98,7 @@ narrow()
     ip link set "$device" mtu 1280
     waits "$to: by ICMP, packets become smaller" 5 1280 1280
     moves "$to: and data flows on"
-    is "$to: no timeout" "$(ask timer.rto)" 0
+    is "$to: no timeout, but for what was only late" "$(timeouts)" 0
     is "$to: no loss" "$(ask recovery.enter)" 0
     ip link set "$device" mtu 1500
     waits "$to: a rise is found by a probe" 10 1500 1500

@@ -27,8 +27,7 @@ capture tun1 "$WORK/tun1.pcap"
 head -c 200000 /dev/urandom >"$WORK/file"
 host --via 10.0.0.1 <"$WORK/file" >"$WORK/back" 2>>"$WORK/host.err"
 is "a file there and back by a source route" "$(sum "$WORK/back")" "$(sum "$WORK/file")"
-sleep 0.2
-stop "$captured" INT
+capture_end "$captured"
 tcpdump -nnv -r "$WORK/tun1.pcap" tcp 2>/dev/null | awk '
     /^[0-9]/ { route = /LSRR/; next }
     /Flags/ { n[route " " ($1 ~ /^10\.0\.1\.5\./ ? "back" : "there")]++ }

@@ -17,7 +17,7 @@ udp()
 is "tcp echo" "$(echo over and out | nc -N -w 5 10.0.1.5 7)" "over and out"
 is "tcp discard" "$(echo gone | nc -N -w 5 10.0.1.5 9)" ""
 is "tcp chargen: RFC 864's lines of 72" \
-    "$(timeout 2 nc -d 10.0.1.5 19 2>/dev/null | head -c 7400 | awk 'length($0) != 73 { bad = 1 }
+    "$(timeout 20 nc -d 10.0.1.5 19 2>/dev/null | head -c 7400 | awk 'length($0) != 73 { bad = 1 }
         NR == 2 { first = substr($0, 1, 3) } END { print bad + 0, NR, first }')" '0 100 !"#'
 is "udp echo" "$(udp 7 'a datagram')" "a datagram"
 is "udp discard" "$(udp 9 'a datagram')" ""
@@ -54,10 +54,15 @@ wait_for 5 answers 10.0.1.5
 echo "is anybody there?" >&7
 check "an operator whom nobody hears is told so" \
     wait_for 5 grep -qx "peer: nobody is in the chat: what you typed went to no one" "$WORK/chat.err"
-(echo "hello from one"; sleep 2) | nc -N -w 4 10.0.1.5 8000 >"$WORK/one" &
+mkfifo "$WORK/one.in" "$WORK/two.in"
+nc -N -w 30 10.0.1.5 8000 <"$WORK/one.in" >"$WORK/one" &
 one=$!
-(echo "hello from two"; sleep 2) | host >"$WORK/two" 2>"$WORK/host.err" &
+exec 8>"$WORK/one.in"
+host <"$WORK/two.in" >"$WORK/two" 2>"$WORK/host.err" &
 two=$!
+exec 9>"$WORK/two.in"
+echo "hello from one" >&8
+echo "hello from two" >&9
 check "the operator sees what the kernel's client says, and whose it is" \
     wait_for 5 grep -q '10.0.1.1:[0-9]*.*hello from one' "$WORK/chat.out"
 check "the operator sees what host says" \
@@ -67,7 +72,7 @@ check "one client gets what the operator types" wait_for 5 grep -qx "welcome, al
 check "and the other, too" wait_for 5 grep -qx "welcome, all" "$WORK/two"
 check "the operator is told who is there" \
     wait_for 5 grep -q '^peer: 10.0.0.7:[0-9]* joined the chat; [12] clients\? now$' "$WORK/chat.err"
-exec 7>&-
+exec 7>&- 8>&- 9>&-
 wait $one $two
 check "and that the input has ended" \
     wait_for 5 grep -qx "peer: end of input; you can still read" "$WORK/chat.err"

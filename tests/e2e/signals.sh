@@ -35,7 +35,7 @@ exec 7>&-
 # A remote end that never closes: the first signal waits a while for it, the second does not.
 nc -l -p 9000 >/dev/null 2>&1 &
 server=$!
-sleep 0.2
+wait_for 5 sh -c "ss -ltn | grep -q :9000"
 rm -f "$WORK/in"
 mkfifo "$WORK/in"
 "$BIN/host" -v --port 9000 tun0 10.0.0.1/24 10.0.0.1 <"$WORK/in" >"$WORK/host.out" \
@@ -77,7 +77,7 @@ is "its last word but for the totals" "$(grep -vE ' IP |packets in|: drop\.' "$W
 # Nobody is there: there is nothing to close, and nobody to wait for.
 "$BIN/host" tun0 10.0.0.1/24 10.0.1.5 </dev/null 2>"$WORK/host.err" &
 host=$!
-sleep 0.5
+wait_for 5 sh -c "'$BIN/host' --status | grep -q SYN-SENT"
 kill -INT $host
 wait $host
 is "host, SIGINT before anybody answered: exit 1" $? 1

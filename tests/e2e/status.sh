@@ -41,7 +41,7 @@ host=$!
 exec 9>"$WORK/typed"
 printf 'hello' >&9
 wait_for 5 grep -q hello "$WORK/host.out"
-sleep 0.3
+wait_for 5 sh -c "$BIN/host --status | grep -qw bytes_acked:5"
 status "a connection, as ss shows it" 0 "^ESTABLISHED +0 +0 +10.0.0.7:[0-9]+ +10.0.1.5:7$" $BIN/host --status
 is "no line is wider than 79 columns" "$(awk 'length($0) > 79' "$WORK/status.out")" ""
 check "its counts are right" sh -c "tr ' ' '\n' <$WORK/status.out >$WORK/words &&

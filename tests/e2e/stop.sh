@@ -69,7 +69,7 @@ stops()
     is "$what: it carries on with nothing" "$(grep 'not ok' "$WORK/out")" ""
     check "$what: it says so in one line" grep -q '^twintun: stopped; nothing is left' "$WORK/out"
     is "$what: a test could tidy up" "$(ls "$house" | grep litter)" ""
-    check "$what: nothing is left running" wait_for 1 eval '! running'
+    check "$what: nothing is left running" wait_for 5 eval '! running'
 }
 
 cp "$house/tests/lint.sh" "$WORK/stub"

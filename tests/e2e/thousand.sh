@@ -32,7 +32,7 @@ check "peer received all bytes" test "$(told "$WORK/status.json" bytes_in)" -ge 
 host --connections 1000 >"$WORK/host.out" 2>"$WORK/host.err"
 for what in "connected" "closed in order"; do
     check "a crowd $what: peer counts it" \
-        wait_for 3 grep -qE "^peer: \.\.\. and 9[0-9][0-9] more $what$" "$WORK/peer.err"
+        wait_for 10 grep -qE "^peer: \.\.\. and 9[0-9][0-9] more $what$" "$WORK/peer.err"
 done
 is "and says few lines" "$(($(wc -l <"$WORK/peer.err") < 60))" 1
 
@@ -42,8 +42,8 @@ is "and says few lines" "$(($(wc -l <"$WORK/peer.err") < 60))" 1
 is "no echo: exit 1" $? 1
 check "no echo: what is missing is said while it waits" grep -qF \
     "host: no progress for 3 s: 0 of 5120 bytes back (does port 9 echo?); still waiting" "$WORK/host.err"
-check "no echo: and when it gives up" grep -qF \
-    "host: gave up after 4.00 s without progress: 0 of 5120 bytes back" "$WORK/host.err"
+check "no echo: and when it gives up" grep -qE \
+    "host: gave up after [45]\.[0-9]+ s without progress: 0 of 5120 bytes back" "$WORK/host.err"
 "$BIN/host" --port 9 --connections 5 tun0 10.0.0.1/24 10.0.1.5 2>"$WORK/stopped.err" &
 host=$!
 wait_for 5 grep -q "5 connections open" "$WORK/stopped.err"

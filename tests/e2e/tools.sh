@@ -144,7 +144,7 @@ if far_up far 1; then
     tool --ping -c 2 -i 0.05 10.9.1.2
     is "and ping" "$code $(replies)" "0 2"
     ip netns exec far timeout 5 nc -u -l -p 5000 >"$WORK/heard" </dev/null &
-    sleep 0.3
+    wait_for 5 sh -c "ip netns exec far ss -lun | grep -q :5000"
     echo "over there" | "$BIN/host" --udp --port 5000 tun0 10.0.0.1/24 10.9.1.2 2>"$WORK/err"
     is "a datagram to nc there" "$(cat "$WORK/heard")" "over there"
 else

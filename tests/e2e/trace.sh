@@ -108,7 +108,7 @@ look "$WORK/term.json" &&
 # SIGKILL leaves what was seen until then.
 peer_start --trace "$WORK/kill.json"
 echo hello | host >"$WORK/back" 2>"$WORK/host.err"
-sleep 0.2
+wait_for 5 eval '[ "$("$CHECK" "$WORK/kill.json" | tr " " "\n" | sed -n "s/^received=//p")" -ge 4 ]'
 stop $peer KILL
 ip link show tun1 >/dev/null 2>&1 || net_up
 look "$WORK/kill.json" && check "SIGKILL: what was seen until then ($seen)" test "$(of received)" -ge 4

@@ -59,14 +59,27 @@ static inline void rig_expect_segments(uint32_t first, uint32_t last)
     inject_opt(ACK, 1, 1 + (n)*MSS, FULL_WND, .sack_n = 1,                                         \
                .sack = {{flow.iss + 1 + (a)*MSS, flow.iss + 1 + (b)*MSS}})
 
+static inline void ten_of(uint32_t segments)
+{
+    begin_with(&with_sack);
+    app_send(segments * MSS);
+    expect_segments(0, 10);
+    expect_nothing();
+}
+
 /* Ten segments fly, and `more` wait for cwnd. */
 static inline void ten_in_flight(uint32_t more)
 {
     configure();
-    begin_with(&with_sack);
-    app_send((10 + more) * MSS);
-    expect_segments(0, 10);
-    expect_nothing();
+    ten_of(10 + more);
+}
+
+/* Ten fly, and RACK watches them. */
+static inline void ten_with_rack(void)
+{
+    configure();
+    rig.cfg.tcp.rack = true;
+    ten_of(10);
 }
 
 /* This segment leaves once more, for this reason. */

@@ -255,11 +255,7 @@ static void rfc6675_4_next_seg_4_each_recovery(void **state)
 static void rfc6675_4_next_seg_not_with_rack(void **state)
 {
     (void)state;
-    configure();
-    rig.cfg.tcp.rack = true;
-    begin_with(&with_sack);
-    app_send(10 * MSS);
-    expect_segments(0, 10);
+    ten_with_rack();
     advance(10 * MSEC);
     heard(0, SEGS(8, 9), SEGS(1, 7));
     advance(100 * MSEC);

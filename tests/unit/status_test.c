@@ -125,11 +125,7 @@ static void a_repair_is_told(void **state)
 static void reordering_is_told(void **state)
 {
     (void)state;
-    configure();
-    rig.cfg.tcp.rack = true;
-    begin_with(&with_sack);
-    app_send(10 * MSS);
-    expect_segments(0, 10);
+    ten_with_rack();
     advance(50 * MSEC);
     heard(1, SEGS(5, 7));
     is(reord_seen, 0);

@@ -25,6 +25,7 @@
 
 #include "base/bytes.h"
 #include "link/tun.h"
+#include "tests/unit/tun_kit.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
 
@@ -41,7 +42,6 @@ enum {
 };
 
 static struct buf_pool pool;
-static const char *no_tun;       /* why there can be no TUN here, or NULL */
 static unsigned long refused;    /* of TUNSETOFFLOAD, by the kernel of a test */
 static uint8_t text[64 * 1024];  /* what is sent */
 static uint8_t heard[64 * 1024]; /* and what of it has arrived */
@@ -70,24 +70,19 @@ static bool write_setting(const char *path, const char *value)
     return good;
 }
 
-static void enter_namespace(void)
+static void enter_router(void)
 {
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-        no_tun = "no network namespace may be made here";
-    else if (access("/dev/net/tun", R_OK | W_OK) < 0)
-        no_tun = "there is no /dev/net/tun that can be opened";
-    else if (!write_setting("/proc/sys/net/ipv4/ip_forward", "1"))
+    enter_namespace();
+    if (!no_tun && !write_setting("/proc/sys/net/ipv4/ip_forward", "1"))
         no_tun = "forwarding cannot be switched on here";
 }
 
-static void need_tun(void)
+/* The text is there and nothing of it has arrived; the kernel refuses nothing. */
+static void begin(void)
 {
     static _Alignas(16) uint8_t mem[BUFS * (BUF_SIZE + 64)];
 
-    if (no_tun) {
-        print_message("[  note  ] %s\n", no_tun);
-        skip();
-    }
+    need_tun();
     refused = 0;
     assert_in_range(buf_pool_init(&pool, mem, sizeof(mem), BUF_SIZE), 4, BUFS);
     for (uint32_t i = 0; i < sizeof(text); i++)
@@ -95,31 +90,11 @@ static void need_tun(void)
     memset(heard, 0, sizeof(heard));
 }
 
-static void set_ifreq(unsigned long what, struct ifreq *req, const char *name)
-{
-    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    assert_true(sock >= 0);
-    snprintf(req->ifr_name, sizeof(req->ifr_name), "%s", name);
-    assert_int_equal(ioctl(sock, what, req), 0);
-    close(sock);
-}
-
 /* A TUN whose kernel side has this address with a /24, and is up. */
 static void open_at(struct tun *t, const char *name, unsigned offload, uint32_t address)
 {
-    struct ifreq req = {0};
-    struct sockaddr_in *a = (struct sockaddr_in *)(void *)&req.ifr_addr;
-
     assert_int_equal(tun_open(t, name, offload, &pool), 0);
-    a->sin_family = AF_INET;
-    a->sin_addr.s_addr = htonl(address);
-    set_ifreq(SIOCSIFADDR, &req, name);
-    a->sin_addr.s_addr = htonl(0xffffff00);
-    set_ifreq(SIOCSIFNETMASK, &req, name);
-    memset(&req, 0, sizeof(req));
-    req.ifr_flags = IFF_UP;
-    set_ifreq(SIOCSIFFLAGS, &req, name);
+    configure(name, address);
 }
 
 /* A segment of `len` bytes of text to DST, to be cut into segments of MSS where it is longer. */
@@ -228,7 +203,7 @@ static void what_is_agreed(void **state)
     };
 
     (void)state;
-    need_tun();
+    begin();
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct tun t;
 
@@ -247,7 +222,7 @@ static void small_buffers(void **state)
     struct tun t;
 
     (void)state;
-    need_tun();
+    begin();
     buf_pool_init(&small, mem, sizeof(mem), 1500);
     assert_int_equal(tun_open(&t, "tun0", ALL, &small), -EMSGSIZE);
     assert_int_equal(tun_open(&t, "tun0", DEVICE_CSUM, &small), 0);
@@ -261,7 +236,7 @@ static void whole_to_a_reader_who_takes_it(void **state)
     struct tun a, b;
 
     (void)state;
-    need_tun();
+    begin();
     open_at(&a, "tun0", ALL, 0x0a000001);
     open_at(&b, "tun1", ALL, 0x0a000101);
     segment(&p, 60500, PKT_CSUM_PARTIAL);
@@ -277,7 +252,7 @@ static void in_segments_to_one_who_does_not(void **state)
     struct tun a, b;
 
     (void)state;
-    need_tun();
+    begin();
     open_at(&a, "tun0", ALL, 0x0a000001);
     open_at(&b, "tun1", 0, 0x0a000101);
     segment(&p, 20500, PKT_CSUM_PARTIAL);
@@ -293,7 +268,7 @@ static void in_segments_without_sums(void **state)
     struct tun a, b;
 
     (void)state;
-    need_tun();
+    begin();
     open_at(&a, "tun0", ALL, 0x0a000001);
     open_at(&b, "tun1", DEVICE_CSUM, 0x0a000101);
     segment(&p, 3000, PKT_CSUM_PARTIAL);
@@ -312,7 +287,7 @@ static void ordinary_packets_between_all_kinds(void **state)
     struct tun a, b;
 
     (void)state;
-    need_tun();
+    begin();
     for (unsigned i = 0; i < 9; i++) {
         open_at(&a, "tun0", kinds[i / 3], 0x0a000001);
         open_at(&b, "tun1", kinds[i % 3], 0x0a000101);
@@ -330,7 +305,7 @@ static void nothing_is_inherited(void **state)
     struct tun a, b;
 
     (void)state;
-    need_tun();
+    begin();
     for (unsigned killed = 0; killed < 2; killed++) {
         open_at(&a, "tun0", ALL, 0x0a000001);
         open_at(&b, "tun1", ALL, 0x0a000101);
@@ -360,7 +335,7 @@ static void a_close_takes_it_back(void **state)
     int fd;
 
     (void)state;
-    need_tun();
+    begin();
     open_at(&a, "tun0", ALL, 0x0a000001);
     open_at(&b, "tun1", ALL, 0x0a000101);
     assert_int_equal(ioctl(b.fd, TUNSETPERSIST, 1), 0);
@@ -397,6 +372,6 @@ int main(void)
         cmocka_unit_test(a_close_takes_it_back),
     };
 
-    enter_namespace();
+    enter_router();
     return cmocka_run_group_tests_name("tun_offload", tests, NULL, NULL);
 }

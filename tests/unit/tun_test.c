@@ -26,6 +26,7 @@
 #include "link/tun.h"
 #include "run/netlink.h"
 #include "tests/unit/packet_kit.h"
+#include "tests/unit/tun_kit.h"
 #include "wire/ip.h"
 
 enum {
@@ -34,7 +35,6 @@ enum {
 };
 
 static struct buf_pool pool;
-static const char *no_tun; /* why there can be no TUN here, or NULL */
 
 static int writev_error; /* what the next writev is told, or 0: the kernel decides */
 static unsigned pieces;  /* of the latest writev */
@@ -49,47 +49,12 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
     return -1;
 }
 
-/* Become root of a network namespace, through a user namespace if that is what it takes. */
-static void enter_namespace(void)
+/* An open TUN, and so many bufs of this size. */
+static void opened(struct tun *t, uint32_t bufs, uint32_t size)
 {
-    if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-        no_tun = "no network namespace may be made here";
-    else if (access("/dev/net/tun", R_OK | W_OK) < 0)
-        no_tun = "there is no /dev/net/tun that can be opened";
-}
-
-static void need_tun(void)
-{
-    if (no_tun) {
-        print_message("[  note  ] %s\n", no_tun);
-        skip();
-    }
-}
-
-static void set_ifreq(unsigned long what, struct ifreq *req, const char *name)
-{
-    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    assert_true(sock >= 0);
-    snprintf(req->ifr_name, sizeof(req->ifr_name), "%s", name);
-    assert_int_equal(ioctl(sock, what, req), 0);
-    close(sock);
-}
-
-/* The kernel's address on the interface is 10.0.0.1/24, and it is up. */
-static void configure(const char *name)
-{
-    struct ifreq req = {0};
-    struct sockaddr_in *a = (struct sockaddr_in *)(void *)&req.ifr_addr;
-
-    a->sin_family = AF_INET;
-    a->sin_addr.s_addr = htonl(0x0a000001);
-    set_ifreq(SIOCSIFADDR, &req, name);
-    a->sin_addr.s_addr = htonl(0xffffff00);
-    set_ifreq(SIOCSIFNETMASK, &req, name);
-    memset(&req, 0, sizeof(req));
-    req.ifr_flags = IFF_UP;
-    set_ifreq(SIOCSIFFLAGS, &req, name);
+    need_tun();
+    kit_pool(&pool, bufs, size);
+    assert_int_equal(tun_open(t, "tun0", 0, &pool), 0);
 }
 
 static void set_mtu(const char *name, int mtu)
@@ -109,6 +74,14 @@ static int udp_socket(uint16_t port)
     assert_int_equal(bind(sock, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(setsockopt(sock, IPPROTO_IP, IP_MTU_DISCOVER, &pmtu, sizeof(pmtu)), 0);
     return sock;
+}
+
+/* The same, with 10.0.0.1/24 of the kernel's, and a socket there. */
+static int begin(struct tun *t, uint32_t bufs, uint32_t size)
+{
+    opened(t, bufs, size);
+    configure("tun0", 0x0a000001);
+    return udp_socket(9000);
 }
 
 /* The kernel sends `len` bytes to the node's port 7000. */
@@ -263,11 +236,7 @@ static void test_packets_both_ways(void **state)
     int sock;
 
     (void)state;
-    need_tun();
-    kit_pool(&pool, 4, BUF_SIZE);
-    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
-    configure("tun0");
-    sock = udp_socket(9000);
+    sock = begin(&t, 4, BUF_SIZE);
     kernel_sends(sock, 100);
     kernel_sends(sock, 200);
     assert_int_equal(read_udp(&t, &in), 1);
@@ -291,22 +260,20 @@ static void test_packets_both_ways(void **state)
     assert_int_equal(pool.in_use, 0);
 }
 
-/* Small packets leave in one piece, larger ones as they lie; both leave whole. */
+/* Small packets leave in one piece, for which their data is copied and that is counted; larger ones
+ * as they lie; both leave whole. */
 static void test_small_packets_are_put_together(void **state)
 {
     static const uint32_t len[] = {1, 256 - 28, 257 - 28, 1400};
     uint8_t data[1400], got[1500];
+    uint64_t copied = 0;
     struct kit_packet p;
     struct pkt out;
     struct tun t;
     int sock;
 
     (void)state;
-    need_tun();
-    kit_pool(&pool, 4, BUF_SIZE);
-    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
-    configure("tun0");
-    sock = udp_socket(9000);
+    sock = begin(&t, 4, BUF_SIZE);
     for (unsigned i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)(i * 7);
     for (unsigned i = 0; i < sizeof(len) / sizeof(len[0]); i++) {
@@ -318,6 +285,8 @@ static void test_small_packets_are_put_together(void **state)
         pieces = 0;
         assert_int_equal(device_write(&t.dev, 0, &out), 0);
         assert_int_equal(pieces, out.len <= 256 ? 0 : 2);
+        copied += out.len <= 256 ? out.len - out.part[0].len : 0;
+        assert_int_equal(pool.copied, copied);
         assert_int_equal(recv(sock, got, sizeof(got), 0), len[i]);
         assert_memory_equal(got, data, len[i]);
     }
@@ -332,12 +301,10 @@ static void test_write_errors(void **state)
     struct tun t;
 
     (void)state;
-    need_tun();
-    kit_pool(&pool, 4, BUF_SIZE);
-    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
+    opened(&t, 4, BUF_SIZE);
     kit_pkt(&p, &out);
     assert_int_equal(device_write(&t.dev, 0, &out), -ENETDOWN);
-    configure("tun0");
+    configure("tun0", 0x0a000001);
     assert_int_equal(device_write(&t.dev, 0, &out), 0);
     out.room[0] = 0x75;
     assert_int_equal(device_write(&t.dev, 0, &out), -EINVAL);
@@ -356,9 +323,7 @@ static void test_a_kernel_short_of_memory(void **state)
     struct tun t;
 
     (void)state;
-    need_tun();
-    kit_pool(&pool, 4, BUF_SIZE);
-    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
+    opened(&t, 4, BUF_SIZE);
     kit_pkt(&p, &out);
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         writev_error = words[i].error;
@@ -377,10 +342,8 @@ static void test_deleted_while_open(void **state)
     struct tun t;
 
     (void)state;
-    need_tun();
-    kit_pool(&pool, 4, BUF_SIZE);
-    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
-    configure("tun0");
+    opened(&t, 4, BUF_SIZE);
+    configure("tun0", 0x0a000001);
     assert_int_equal(netlink_open(&nl), 0);
     assert_int_equal(netlink_link_delete(nl, (int)if_nametoindex("tun0")), 0);
     netlink_close(nl);
@@ -399,11 +362,7 @@ static void test_no_buffers(void **state)
     int sock;
 
     (void)state;
-    need_tun();
-    kit_pool(&pool, 2, BUF_SIZE);
-    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
-    configure("tun0");
-    sock = udp_socket(9000);
+    sock = begin(&t, 2, BUF_SIZE);
     rest = buf_get(&pool); /* the other one is the device's spare */
     assert_non_null(rest);
     kernel_sends(sock, 10);
@@ -429,11 +388,7 @@ static void test_mtu_raised(void **state)
     int sock;
 
     (void)state;
-    need_tun();
-    kit_pool(&pool, 8, 4096);
-    assert_int_equal(tun_open(&t, "tun0", 0, &pool), 0);
-    configure("tun0");
-    sock = udp_socket(9000);
+    sock = begin(&t, 8, 4096);
     set_mtu("tun0", 3000);
     kernel_sends(sock, 2900);
     assert_int_equal(read_udp(&t, &in), 1);
