@@ -44,6 +44,7 @@ static const struct option_spec options[] = {
     {.letter = 't',
      .name = "connect-timeout",
      .arg = "SECONDS",
+     .group = "sessions",
      .kind = OPTION_SECONDS,
      .offset = NODE_OPTION(connect_timeout),
      .min = SEC / 10,

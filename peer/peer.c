@@ -20,6 +20,7 @@ static const struct option_spec options[] = {
     {.letter = 's',
      .name = "session",
      .arg = "KIND",
+     .group = "sessions",
      .kind = OPTION_STRING,
      .offset = offsetof(struct peer_options, session),
      .help = "What the session port does: echo (without this option), discard, chargen, chat: "

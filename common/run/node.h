@@ -82,6 +82,7 @@ struct node_options {
      .arg = "ADDR[/LEN]",                                                                          \
      .kind = OPTION_CIDRS,                                                                         \
      .offset = NODE_OPTION(locals),                                                                \
+     .group = "the node",                                                                          \
      .help =                                                                                       \
          "The node's own address; more of them with more of these, also of the other version of "  \
          "IP. Without one of ADDRESS' version: the TUN's subnet with the host number " host_number \
@@ -103,19 +104,12 @@ struct node_options {
          .help = "How many connections there can be at once; 16384 without it. Each that is open " \
                  "costs about 512 bytes, and 1.4 KB more while it sends; those that are not, "     \
                  "nothing."},                                                                      \
-        {.name = "queues",                                                                         \
-         .arg = "N",                                                                               \
-         .kind = OPTION_U32,                                                                       \
-         .offset = NODE_OPTION(queues),                                                            \
-         .min = 1,                                                                                 \
-         .max = HANDOVER_MEMBERS_MAX,                                                              \
-         .help = "Be N threads, each with a queue of the TUN and connections of its own; one "     \
-                 "without it. A TUN that exists was made by netsetup up --queues."},               \
         {.letter = 'w',                                                                            \
          .name = "pcap",                                                                           \
          .arg = "FILE",                                                                            \
          .kind = OPTION_STRING,                                                                    \
          .offset = NODE_OPTION(pcap),                                                              \
+         .group = "what is seen of it",                                                            \
          .help = "Write every packet into a pcapng file; '-' is standard output, for a live "      \
                  "reader, and then no data is printed there."},                                    \
         {.name = "trace",                                                                          \
@@ -153,12 +147,37 @@ struct node_options {
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(quiet),                                                             \
          .help = "Errors only."},                                                                  \
+        {.name = "offload",                                                                        \
+         .arg = "WHAT",                                                                            \
+         .kind = OPTION_LIST,                                                                      \
+         .offset = NODE_OPTION(offload),                                                           \
+         .group = "speed",                                                                         \
+         .help = "What is left to the TUN: some of csum (checksums), tso4 and tso6 (segments of "  \
+                 "up to 64 KiB, over IPv4 and IPv6) with commas between them, auto or off. "       \
+                 "Without it auto: all that the kernel has, but off with --impair or --seed."},    \
+        {.name = "busy-poll",                                                                      \
+         .arg = "SECONDS",                                                                         \
+         .kind = OPTION_SECONDS,                                                                   \
+         .offset = NODE_OPTION(busy_poll),                                                         \
+         .max = NODE_BUSY_MAX * SEC,                                                               \
+         .help = "Read the TUN again and again for so long after the last packet, as in 200us, "   \
+                 "before sleeping: an answer comes much sooner, and a processor is busy with "     \
+                 "waiting. Without it there is no waiting awake."},                                \
+        {.name = "queues",                                                                         \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(queues),                                                            \
+         .min = 1,                                                                                 \
+         .max = HANDOVER_MEMBERS_MAX,                                                              \
+         .help = "Be N threads, each with a queue of the TUN and connections of its own; one "     \
+                 "without it. A TUN that exists was made by netsetup up --queues."},               \
         {.name = "mss",                                                                            \
          .arg = "BYTES",                                                                           \
          .kind = OPTION_U32,                                                                       \
          .offset = NODE_OPTION(mss),                                                               \
          .min = 64,                                                                                \
          .max = 65495,                                                                             \
+         .group = "TCP",                                                                           \
          .help = "The largest segment to offer; without it what the MTU gives."},                  \
         {.name = "cc",                                                                             \
          .arg = "NAME",                                                                            \
@@ -207,18 +226,6 @@ struct node_options {
          .kind = OPTION_FLAG,                                                                      \
          .offset = NODE_OPTION(no_ecn),                                                            \
          .help = "Without congestion notification (RFC 3168)."},                                   \
-        {.name = "via",                                                                            \
-         .arg = "ADDR",                                                                            \
-         .kind = OPTION_ADDR4,                                                                     \
-         .offset = NODE_OPTION(via),                                                               \
-         .help = "Send everything by way of this router (loose source route, RFC 791 3.1), and "   \
-                 "take answers that come so. Few routers and nodes take such packets unless they " \
-                 "are told to."},                                                                  \
-        {.name = "accept-source-routes",                                                           \
-         .kind = OPTION_FLAG,                                                                      \
-         .offset = NODE_OPTION(accept_source_routes),                                              \
-         .help = "Take packets that come by a source route, and answer by the same way back; "     \
-                 "without it they are dropped, because their senders can be forged."},             \
         {.name = "keepalive",                                                                      \
          .arg = "SECONDS",                                                                         \
          .kind = OPTION_SECONDS,                                                                   \
@@ -235,6 +242,19 @@ struct node_options {
          .min = SEC / 10,                                                                          \
          .max = NODE_SECONDS_MAX * SEC,                                                            \
          .help = "Give up if what was sent is not answered for so long; 300 without it."},         \
+        {.name = "via",                                                                            \
+         .arg = "ADDR",                                                                            \
+         .kind = OPTION_ADDR4,                                                                     \
+         .offset = NODE_OPTION(via),                                                               \
+         .group = "IP",                                                                            \
+         .help = "Send everything by way of this router (loose source route, RFC 791 3.1), and "   \
+                 "take answers that come so. Few routers and nodes take such packets unless they " \
+                 "are told to."},                                                                  \
+        {.name = "accept-source-routes",                                                           \
+         .kind = OPTION_FLAG,                                                                      \
+         .offset = NODE_OPTION(accept_source_routes),                                              \
+         .help = "Take packets that come by a source route, and answer by the same way back; "     \
+                 "without it they are dropped, because their senders can be forged."},             \
         {.name = "path-mtu-age",                                                                   \
          .arg = "SECONDS",                                                                         \
          .kind = OPTION_SECONDS,                                                                   \
@@ -249,25 +269,18 @@ struct node_options {
          .offset = NODE_OPTION(dscp),                                                              \
          .max = 63,                                                                                \
          .help = "The Diffserv codepoint of what is sent; 0 without it."},                         \
-        {.name = "offload",                                                                        \
-         .arg = "WHAT",                                                                            \
-         .kind = OPTION_LIST,                                                                      \
-         .offset = NODE_OPTION(offload),                                                           \
-         .help = "What is left to the TUN: some of csum (checksums), tso4 and tso6 (segments of "  \
-                 "up to 64 KiB, over IPv4 and IPv6) with commas between them, auto or off. "       \
-                 "Without it auto: all that the kernel has, but off with --impair or --seed."},    \
-        {.name = "busy-poll",                                                                      \
-         .arg = "SECONDS",                                                                         \
-         .kind = OPTION_SECONDS,                                                                   \
-         .offset = NODE_OPTION(busy_poll),                                                         \
-         .max = NODE_BUSY_MAX * SEC,                                                               \
-         .help = "Read the TUN again and again for so long after the last packet, as in 200us, "   \
-                 "before sleeping: an answer comes much sooner, and a processor is busy with "     \
-                 "waiting. Without it there is no waiting awake."},                                \
+        {.name = "ttl",                                                                            \
+         .arg = "N",                                                                               \
+         .kind = OPTION_U32,                                                                       \
+         .offset = NODE_OPTION(ttl),                                                               \
+         .min = 1,                                                                                 \
+         .max = 255,                                                                               \
+         .help = "How many hops what is sent may take; 64 without it."},                           \
         {.name = "impair",                                                                         \
          .arg = "RULES",                                                                           \
          .kind = OPTION_LIST,                                                                      \
          .offset = NODE_OPTION(impair),                                                            \
+         .group = "a bad network, and runs that repeat",                                           \
          .help = "Make the way to the TUN and from it worse, as in 'delay 20ms 5ms, loss 1%, "     \
                  "drop syn-ack 2'; 'out: RULES; in: RULES' for each direction. --impair help "     \
                  "lists all rules."},                                                              \
@@ -279,16 +292,11 @@ struct node_options {
          .help = "A run that can be repeated: the dice of --impair, ports and sequence numbers "   \
                  "come from N, so others can guess them, and the clock moves in steps. For the "   \
                  "lab only."},                                                                     \
-        {.name = "step",                                                                           \
-         .arg = "SECONDS",                                                                         \
-         .kind = OPTION_SECONDS,                                                                   \
-         .offset = NODE_OPTION(step),                                                              \
-         .max = SEC,                                                                               \
-         .help = "With --seed: how far the clock moves at once; 10ms without it, 0 lets it run "   \
-                 "on, and then two runs are alike but not the same."},                             \
     {                                                                                              \
-        .name = "ttl", .arg = "N", .kind = OPTION_U32, .offset = NODE_OPTION(ttl), .min = 1,       \
-        .max = 255, .help = "How many hops what is sent may take; 64 without it."                  \
+        .name = "step", .arg = "SECONDS", .kind = OPTION_SECONDS, .offset = NODE_OPTION(step),     \
+        .max = SEC,                                                                                \
+        .help = "With --seed: how far the clock moves at once; 10ms without it, 0 lets it run "    \
+                "on, and then two runs are alike but not the same."                                \
     }
 
 struct node {

@@ -152,7 +152,11 @@ static void print_options(const struct option_spec *o, size_t column)
     for (; o->name; o++) {
         size_t n = option_left(o, left, sizeof(left));
 
+        if (o->group)
+            printf("%s:\n", o->group);
         print_row(left, n, column, o->help ? o->help : "");
+        if (o[1].group)
+            putchar('\n');
     }
 }
 
@@ -176,6 +180,7 @@ static void print_calls(const char *text)
 static int print_help(const struct program *prog)
 {
     size_t column = widest(common_options, prog->options ? widest(prog->options, 0) : 0);
+    bool grouped = prog->options && prog->options[0].group;
 
     fputs("usage: ", stdout);
     print_calls(prog->synopsis ? prog->synopsis : prog->name);
@@ -184,9 +189,12 @@ static int print_help(const struct program *prog)
         print_wrapped(prog->summary, 0);
         putchar('\n');
     }
-    puts("options:");
+    if (!grouped)
+        puts("options:");
     if (prog->options)
         print_options(prog->options, column);
+    if (grouped)
+        putchar('\n');
     print_options(common_options, column);
     if (prog->chapters)
         prog->chapters();

@@ -30,6 +30,8 @@ struct option_spec {
     size_t offset;    /* of the field in the struct that options_parse fills */
     int64_t min, max; /* max 0: as much as the kind can hold */
     const char *help;
+    const char *group; /* in --help a heading above this one, "TCP"; NULL: it goes with the one
+                        * before. A table has headings from its first option on, or none. */
 };
 
 /* In synopsis and epilogue "{peer}" stands for how peer is called here, see run/self.h. */

@@ -40,6 +40,7 @@ enum {
 #define TOOL_OPTION(base, field) ((base) + offsetof(struct tool_options, field))
 #define TOOL_OPTIONS(base)                                                                         \
     {.name = "ping",                                                                               \
+     .group = "instead of a session",                                                              \
      .kind = OPTION_FLAG,                                                                          \
      .offset = TOOL_OPTION(base, ping),                                                            \
      .help = "Instead of a session: ask REMOTE for echoes, once per second, and say what came "    \

@@ -63,6 +63,7 @@ static const struct option_spec options[] = {
     NODE_OPTIONS("7"),
     {.name = "bulk",
      .arg = "SECONDS",
+     .group = "what is measured",
      .kind = OPTION_SECONDS,
      .offset = OPTION(bulk),
      .min = MSEC,

@@ -30,7 +30,9 @@ peer_start --max-connections $((N + N / 8))
 client=$!
 wait_for 100 all_open
 check "$N connections are open at once" grep -qx "conns $N" "$WORK/idle"
-sed 's/^/    /' "$WORK/idle" "$WORK/idle.err"
+sed -e 's/^conns \(.*\)/\1 connections/' -e 's/^open_s \(.*\)/opened in \1 s/' \
+    -e "s/^far_bytes \\(.*\\)/peer's memory grew by \\1 bytes for each/" \
+    -e "s/^bytes \\(.*\\)/host's memory grew by \\1 bytes for each/" -e 's/^/    /' "$WORK/idle" "$WORK/idle.err"
 check "each costs at most 512 bytes at either end" awk \
     '$1 ~ /bytes/ { n++; if ($2 > 512) bad = 1 } END { exit bad || n != 2 }' "$WORK/idle"
 

@@ -6,7 +6,15 @@
 # could not be measured, or not as one would wish. A figure is the median of its repetitions; the
 # quartiles say how much they differ.
 
-BEGIN { FS = " *[|] *" }
+BEGIN {
+    FS = " *[|] *"
+    title["bulk"] = "One transfer"
+    title["mss"] = "Packets without offload"
+    title["rr"] = "A byte there and back"
+    title["conn"] = "Connections opened and closed"
+    title["idle"] = "Memory of an idle connection"
+    title["core"] = "The core alone, a small segment out and in"
+}
 
 function trim(s) {
     gsub(/^ +| +$/, "", s)
@@ -67,6 +75,12 @@ function known(k) {
     return k ~ /^[0-9.]+$/ || (k in median)
 }
 
+# The first part of a key: keys that share it are an object in JSON, and stand under one title.
+function part_of(k) {
+    sub(/\..*/, "", k)
+    return k
+}
+
 END {
     for (i = 1; i <= keys; i++)
         if (count[key[i]])
@@ -92,25 +106,32 @@ END {
 
 # ---- On the terminal ----
 
-function table(   i, k, r) {
-    printf "%s\n\n%-58s %10s %s\n", head, "", "median", "quartiles"
+function table(   i, k, r, moved) {
+    printf "%s\n\n%-62s %8s %s\n", head, "", "median", "quartiles"
     for (i = 1; i <= keys; i++) {
         k = key[i]
+        if (part_of(k) != part_of(key[i - 1]))
+            print title[part_of(k)]
         if (k in median)
-            printf "%-50s %7s %10s %s\n", words[k], unit[k], number(median[k]),
+            printf "  %-52s %7s %8s %s\n", words[k], unit[k], number(median[k]),
                 (count[k] > 1 ? number(low[k]) " to " number(high[k]) : "")
         else
-            printf "%-50s %7s %10s %s\n", words[k], unit[k], "-", why[k]
+            printf "  %-52s %7s %8s %s\n", words[k], unit[k], "-", why[k]
         if ((k in median) && (k in why))
-            printf "%-50s %7s %10s   (%s)\n", "", "", "", why[k]
+            printf "  %-52s %7s %8s   (%s)\n", "", "", "", why[k]
+        if (count[k] > 1 && high[k] > 1.5 * low[k])
+            moved++
     }
-    printf "\n%-58s %10s %9s %6s\n", "ratios within this run", "is", "must be", "aim"
+    printf "\n%-62s %8s %9s %6s\n", "Ratios within this run", "is", "must be", "aim"
     for (i = 1; i <= ratios; i++) {
         r = ratio[i]
-        printf "%-58s %10s %3s %5s %6s  %s\n", says[r], r in have ? number(have[r]) : "-",
+        printf "  %-60s %8s %3s %5s %6s  %s\n", says[r], r in have ? number(have[r]) : "-",
             most[r] ? "<=" : ">=", limit[r], aim[r],
             r in have ? (met[r] ? "met" : "not met") : why[r]
     }
+    if (moved)
+        printf "\n%d figures moved by more than half from turn to turn: something else ran. " \
+            "Measure again before you judge by them.\n", moved
 }
 
 # The same for docs/performance.md.
@@ -118,6 +139,8 @@ function md(   i, k, r) {
     printf "%s.\n\n| what | unit | median | quartiles |\n|---|---|---|---|\n", head
     for (i = 1; i <= keys; i++) {
         k = key[i]
+        if (part_of(k) != part_of(key[i - 1]))
+            printf "| **%s** | | | |\n", title[part_of(k)]
         printf "| %s | %s | %s | %s |\n", words[k], unit[k], k in median ? number(median[k]) : "-",
             k in median ? (count[k] > 1 ? number(low[k]) " to " number(high[k]) : "") : why[k]
     }
@@ -138,10 +161,8 @@ function quoted(s) {
     return "\"" s "\""
 }
 
-# A key has two parts; those with the same first one are an object.
 function group_begin(k,   g) {
-    g = k
-    sub(/\..*/, "", g)
+    g = part_of(k)
     if (g == group)
         printf ",\n"
     else
@@ -159,8 +180,7 @@ function members(   i, j, g, seen, order, n, list, m) {
         if (under[ratio[i]] != 1)
             list[++m] = ratio[i]
     for (i = 1; i <= m; i++) {
-        g = list[i]
-        sub(/\..*/, "", g)
+        g = part_of(list[i])
         if (!(g in seen))
             order[++n] = g
         seen[g] = 1
@@ -209,13 +229,14 @@ function escaped(s) {
 }
 
 # One group of bars: the keys of `list`, of which the longest fills the width.
-function bars(title, list, better,   n, k, i, top, w, colour) {
+function bars(list, better,   n, k, i, top, w, colour) {
     n = split(list, k, " ")
     for (i = 1; i <= n; i++)
         if ((k[i] in median) && median[k[i]] > top)
             top = median[k[i]]
     y += 34
-    printf "<text x='20' y='%d' class='t'>%s</text>", y, escaped(title)
+    printf "<text x='20' y='%d' class='t'>%s</text>", y,
+        escaped(title[part_of(k[1])])
     printf "<text x='740' y='%d' class='n' text-anchor='end'>%s</text>\n", y, better
     for (i = 1; i <= n; i++) {
         y += 22
@@ -233,18 +254,17 @@ function bars(title, list, better,   n, k, i, top, w, colour) {
 }
 
 function svg(   height) {
-    height = 664
+    height = 752
     printf "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 760 %d' font-family='sans-serif' " \
         "font-size='13'>\n<style>.t{font-weight:bold}.n{fill:#777}</style>\n" \
         "<rect width='760' height='%d' fill='#fff'/>\n", height, height
-    bars("One transfer", "bulk.raw_gbps bulk.kernel_gbps bulk.lwip_gbps bulk.twintun_gbps " \
+    bars("bulk.raw_gbps bulk.raw_sleep_gbps bulk.kernel_gbps bulk.lwip_gbps bulk.twintun_gbps " \
         "bulk.twintun_sleep_gbps bulk.twintun_plain_gbps", "more is better")
-    bars("Packets without offload", "mss.raw_mpps mss.twintun_mpps", "more is better")
-    bars("A byte there and back", "rr.raw_spin_us rr.twintun_spin_us rr.raw_sleep_us rr.kernel_us " \
+    bars("mss.raw_mpps mss.twintun_mpps", "more is better")
+    bars("rr.raw_spin_us rr.twintun_spin_us rr.kernel_one_cpu_us rr.raw_sleep_us rr.kernel_us " \
         "rr.lwip_us rr.twintun_sleep_us", "less is better")
-    bars("Connections opened and closed", "conn.kernel_per_s conn.twintun_per_s " \
-        "conn.kernel_64_per_s conn.twintun_64_per_s", "more is better")
-    bars("The core alone, a small segment out and in", "core.ns_per_segment core.ns_per_segment_1m",
-        "less is better")
+    bars("conn.kernel_per_s conn.twintun_per_s conn.twintun_sleep_per_s conn.kernel_64_per_s " \
+        "conn.twintun_64_per_s conn.twintun_64_sleep_per_s", "more is better")
+    bars("core.ns_per_segment core.ns_per_segment_1m", "less is better")
     printf "<text x='20' y='%d' class='n' font-size='11'>%s</text>\n</svg>\n", y + 34, escaped(head)
 }

@@ -123,9 +123,11 @@ static bool take(uint32_t len, uint32_t number)
     return true;
 }
 
-/* Many times around the ring, small packets and the largest. */
+/* Many times around the ring, small packets and the largest; each is a copy, and counted as one. */
 static void packets_arrive_as_they_were(void **state)
 {
+    uint64_t before = pool.copied, bytes = 0;
+
     (void)state;
     for (uint32_t i = 0; i < 200; i++) {
         assert_true(put(0, 40 + i, i));
@@ -135,6 +137,8 @@ static void packets_arrive_as_they_were(void **state)
         assert_true(take(65535, i + 1));
         assert_true(take(1, i + 2));
         assert_false(take(0, 0));
+        bytes += 40 + i + 65535 + 1;
+        assert_int_equal(pool.copied - before, bytes);
     }
 }
 

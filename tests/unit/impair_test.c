@@ -406,6 +406,7 @@ static void test_a_device_that_takes_nothing_is_tried_again(void **state)
     refusal = -EAGAIN;
     kit_pkt(&a, &out);
     assert_int_equal(device_write(&impair.dev, 0, &out), 0);
+    assert_int_equal(pool.copied, out.len);
     assert_int_equal(device_deadline(&impair.dev), 1 * MSEC);
     assert_int_equal(impair_flush(&impair, 1 * MSEC), 2 * MSEC);
     refusal = 0;

@@ -29,16 +29,17 @@ struct opts {
 };
 
 static const struct option_spec specs[] = {
-    {'j', "json", NULL, OPTION_FLAG, offsetof(struct opts, json), 0, 0, "Print JSON."},
-    {'v', "verbose", NULL, OPTION_COUNT, offsetof(struct opts, verbose), 0, 0, "Say more."},
+    {'j', "json", NULL, OPTION_FLAG, offsetof(struct opts, json), 0, 0, "Print JSON.", NULL},
+    {'v', "verbose", NULL, OPTION_COUNT, offsetof(struct opts, verbose), 0, 0, "Say more.", NULL},
     {'w', "pcap", "FILE", OPTION_STRING, offsetof(struct opts, pcap), 0, 0,
-     "Write a capture that is explained at such a length that this text needs a second line."},
-    {'p', "port", "N", OPTION_U32, offsetof(struct opts, port), 1, 65535, "A port."},
-    {0, "rules", "LIST", OPTION_LIST, offsetof(struct opts, rules), 0, 0, "Some rules."},
-    {0, "any", "N", OPTION_U32, offsetof(struct opts, any), 0, 0, "Any number."},
-    {0, "wait", "TIME", OPTION_SECONDS, offsetof(struct opts, wait), MSEC, 60 * SEC, "Wait."},
-    {0, "local", "ADDRESS", OPTION_ADDR4, offsetof(struct opts, local), 0, 0, "Address."},
-    {0, NULL, NULL, OPTION_FLAG, 0, 0, 0, NULL},
+     "Write a capture that is explained at such a length that this text needs a second line.",
+     NULL},
+    {'p', "port", "N", OPTION_U32, offsetof(struct opts, port), 1, 65535, "A port.", NULL},
+    {0, "rules", "LIST", OPTION_LIST, offsetof(struct opts, rules), 0, 0, "Some rules.", NULL},
+    {0, "any", "N", OPTION_U32, offsetof(struct opts, any), 0, 0, "Any number.", NULL},
+    {0, "wait", "TIME", OPTION_SECONDS, offsetof(struct opts, wait), MSEC, 60 * SEC, "Wait.", NULL},
+    {0, "local", "ADDRESS", OPTION_ADDR4, offsetof(struct opts, local), 0, 0, "Address.", NULL},
+    {0, NULL, NULL, OPTION_FLAG, 0, 0, 0, NULL, NULL},
 };
 
 static const struct program prog = {.name = "prog",
@@ -47,6 +48,7 @@ static const struct program prog = {.name = "prog",
                                     .epilogue = "example: {prog} a {b} {host} {}",
                                     .options = specs};
 
+static const struct program *parsed = &prog;
 static char captured[8192]; /* what the last parse() printed on standard output or error */
 static char *words[16];
 static char typed[32] = "prog"; /* how the program is called */
@@ -70,7 +72,7 @@ static int parse(struct opts *o, ...)
     fflush(stdout);
     dup2(fileno(tmp), 1);
     dup2(fileno(tmp), 2);
-    r = options_parse(&prog, o, argc, words, &operands);
+    r = options_parse(parsed, o, argc, words, &operands);
     fflush(stdout);
     dup2(saved_out, 1);
     dup2(saved_err, 2);
@@ -300,6 +302,34 @@ static void help_and_version(void **state)
     assert_int_equal(parse(&o, "--help=x", NULL), EXIT_USAGE);
 }
 
+/* Headings stand above the first option of each group, and what is common is set off below. */
+static void help_has_headings(void **state)
+{
+    static const struct option_spec grouped[] = {
+        {.name = "port", .arg = "N", .kind = OPTION_U32, .help = "A port.", .group = "the node"},
+        {.name = "any", .arg = "N", .kind = OPTION_U32, .help = "Any number."},
+        {.letter = 'v', .name = "verbose", .kind = OPTION_COUNT, .help = "More.", .group = "TCP"},
+        {.name = NULL},
+    };
+    static const struct program of_groups = {.name = "prog", .options = grouped};
+    struct opts o;
+
+    (void)state;
+    parsed = &of_groups;
+    assert_int_equal(parse(&o, "--help", NULL), EXIT_DONE);
+    parsed = &prog;
+    assert_string_equal(captured, "usage: prog\n\n"
+                                  "the node:\n"
+                                  "      --port N   A port.\n"
+                                  "      --any N    Any number.\n"
+                                  "\n"
+                                  "TCP:\n"
+                                  "  -v, --verbose  More.\n"
+                                  "\n"
+                                  "  -h, --help     Print this and exit.\n"
+                                  "  -V, --version  Print the version and exit.\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +344,7 @@ int main(void)
         cmocka_unit_test(it_calls_itself_as_it_was_typed),
         cmocka_unit_test(help_is_at_most_79_columns_wide),
         cmocka_unit_test(help_and_version),
+        cmocka_unit_test(help_has_headings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
