@@ -30,4 +30,10 @@ void *pool_get(struct pool *p);
 
 void pool_put(struct pool *p, void *object);
 
+/* The object's number, from 0 on, for what goes with it elsewhere. */
+static inline uint32_t pool_number(const struct pool *p, const void *object)
+{
+    return (uint32_t)((size_t)((const uint8_t *)object - p->mem) / p->size);
+}
+
 #endif
