@@ -198,7 +198,7 @@ void tcp_restart_rtx(struct tcb *c, int64_t now);
 bool tcp_has_new(const struct tcb *c);
 /* icmp.c: RTX expired: is there no hope, because silence confirms a hard error? */
 bool tcp_icmp_hopeless(const struct tcb *c);
-/* control.c: congestion control's view of the connection. */
+/* control.c: congestion control's view of the connection, but for the delivery rate. */
 void tcp_cc_sample(const struct tcb *c, int64_t now, struct cc_sample *ret);
 /* ack.c: recovery's view of it, with an acknowledgment that says nothing. */
 void tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now, struct ack_sample *ret);

@@ -47,10 +47,11 @@ static void begin_round(const struct tcp *t, struct tcb *c, uint32_t read, uint3
 
 void tcp_window_grow(const struct tcp *t, struct tcb *c, int64_t now)
 {
-    uint32_t read = c->rcv_nxt - c->rcv_q.bytes, ms = tcb_ms(now), trip = ROUND_TRIP_GUESS;
+    uint32_t read = c->rcv_nxt - c->rcv_q.bytes, ms, trip = ROUND_TRIP_GUESS;
 
     if (seq_lt(read, c->rcv_round))
         return;
+    ms = tcb_ms(now);
     if (c->rtt.srtt)
         trip = max32(ROUND_TRIP_MIN, (uint32_t)time_min(c->rtt.srtt / MSEC, UINT16_MAX));
     if ((uint16_t)(ms - c->rcv_round_ms) <= FAST * trip &&

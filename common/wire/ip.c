@@ -90,13 +90,10 @@ static enum reason parse_any4(const uint8_t *b, size_t len, struct ip_hdr *ret_i
 }
 
 /* Nearly all headers have no options: of those only the length and the sum can be wrong. */
-static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+static enum reason parse_plain4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
-    size_t total_len;
+    size_t total_len = get16(b + 2);
 
-    if (len < IPV4_HEADER_MIN || b[0] != PLAIN)
-        return parse_any4(b, len, ret_ip);
-    total_len = get16(b + 2);
     if (total_len < IPV4_HEADER_MIN || total_len > len)
         return REASON_IP_TOTAL_LENGTH;
     if (!checksum_plain_good(b))
@@ -114,7 +111,9 @@ enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
     struct ip_problem problem;
 
-    return is_v6(b, len) ? ip6_parse(b, len, ret_ip, &problem) : parse4(b, len, ret_ip);
+    if (len >= IPV4_HEADER_MIN && b[0] == PLAIN)
+        return parse_plain4(b, len, ret_ip);
+    return is_v6(b, len) ? ip6_parse(b, len, ret_ip, &problem) : parse_any4(b, len, ret_ip);
 }
 
 /*

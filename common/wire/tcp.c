@@ -142,7 +142,7 @@ static bool checksum_is_good(const struct ip_hdr *ip, const uint8_t *b, size_t l
     if (marks & (PKT_CSUM_VALID | PKT_CSUM_PARTIAL))
         return true;
     sum = ip_pseudo_sum(&ip->src, &ip->dst, IP_PROTO_TCP, (uint32_t)len);
-    return checksum_residue(sum, b, len) == 0;
+    return checksum_good(sum, b, len);
 }
 
 /* Read the fields that stand in every header. */
