@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/pool.h"
+#include "base/prefetch.h"
 
 enum {
     CHUNK_COPY_BREAK = 256, /* bytes: received pieces up to this size are copied */
@@ -28,6 +29,13 @@ struct chunk_cursor {
     struct chunk *at; /* NULL: unknown */
     uint32_t off;     /* bytes of the queue before this chunk */
 };
+
+/* What is first in the queue will soon be dropped. */
+static inline void chunkq_prefetch(const struct chunkq *q)
+{
+    if (q->head)
+        prefetch(q->head, sizeof(*q->head));
+}
 
 /* Append s; its reference passes to the queue. False if no cell is left, s is still the caller's.
  */

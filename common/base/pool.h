@@ -52,4 +52,10 @@ static inline void pool_put(struct pool *p, void *object)
     p->in_use--;
 }
 
+/* The object's number, from 0 on, for what goes with it elsewhere. */
+static inline uint32_t pool_number(const struct pool *p, const void *object)
+{
+    return (uint32_t)((size_t)((const uint8_t *)object - p->mem) / p->size);
+}
+
 #endif

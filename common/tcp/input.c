@@ -271,6 +271,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
 
     assert(c->state != TCP_CLOSED && c->state != TCP_LISTEN);
     flight_prefetch(c->flight);
+    chunkq_prefetch(&c->snd_q);
     *ret_reply = false;
     c->segs_in += s.segments;
     c->data_segs_in += data.len > 0 ? s.segments : 0;

@@ -51,7 +51,8 @@ struct tcp {
     uint32_t super6;      /* ... and IPv6 */
     struct pool *cells;   /* of REASM_CELL bytes */
     struct pool *flights; /* of struct flight, one for each connection */
-    struct pool *ranges;  /* of struct range */
+    struct flight_more *more; /* for each of them, by its number */
+    struct pool *ranges;      /* of struct range */
     /* what is known of paths, which ip/ keeps: of one (where `make`, never NULL); and a number that
      * goes on when any of them changes, 0 before that */
     struct path_mtu *(*path)(void *arg, const struct addr *to, bool make);
