@@ -311,7 +311,7 @@ void stack_place(struct stack *st, struct conn *c, enum conn_place where);
 
 /* Is there something that the application can be told now? */
 bool event_tellable(const struct conn *c);
-/* The handle that the last event told of its end dies now. */
+/* The handle that the last event told of its end dies now; there is one (has_dying). */
 void event_bury(struct stack *st);
 /* The bridge from tcp's notes to the observer's. */
 void event_tcp_note(void *arg, const struct tcb *c, int64_t at, enum reason why,

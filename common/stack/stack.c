@@ -220,10 +220,13 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
 }
 
 /* Time only goes forward, and what the last packet referred to has been written by now. */
-static void enter(struct stack *st, int64_t now)
+static inline void enter(struct stack *st, int64_t now)
 {
     st->now = time_max(st->now, now);
-    event_bury(st);
+    if (st->has_dying)
+        event_bury(st);
+    if (!st->held)
+        return;
     buf_unref(st->held);
     st->held = NULL;
 }
@@ -254,6 +257,8 @@ static enum conn_place place_of(const struct conn *c)
 {
     if (c->tcb.events && event_tellable(c))
         return PLACE_EVENT;
+    if (c->tcb.state == TCP_ESTABLISHED)
+        return PLACE_NONE;
     if (c->tcb.state == TCP_SYN_RECEIVED && c->listener && !c->exempt)
         return PLACE_EMBRYO;
     if (c->tcb.state == TCP_TIME_WAIT && c->tcb.released)
@@ -284,19 +289,20 @@ void stack_settle_use(struct stack *st, struct conn *c)
     settle_lists(st, c);
 }
 
-void stack_settle(struct stack *st, struct conn *c)
+/*
+ * What happens once in a connection's life: its end, a word for IP, the end of a handshake. Returns
+ * whether it is still there.
+ */
+static bool settle_rare(struct stack *st, struct conn *c)
 {
     struct tcb *tcb = &c->tcb;
-    int64_t deadline = tcp_deadline(tcb);
 
-    if (st->look)
-        st->look(st->look_arg, conn_slot(st, c));
     if (tcb->state == TCP_CLOSED) {
         flow_unhash(st, c);
         if (tcp_finished(tcb)) {
             tcp_drop_queues(&st->tcp, tcb);
             flow_remove(st, c);
-            return;
+            return false;
         }
     }
     if (tcb->advice_due) {
@@ -305,7 +311,21 @@ void stack_settle(struct stack *st, struct conn *c)
     }
     if (c->listener && !c->complete)
         accept_count(st, c);
+    return true;
+}
+
+void stack_settle(struct stack *st, struct conn *c)
+{
+    const struct tcb *tcb = &c->tcb;
+    bool rare = tcb->state == TCP_CLOSED || tcb->advice_due || (c->listener && !c->complete);
+    int64_t deadline;
+
+    if (st->look)
+        st->look(st->look_arg, conn_slot(st, c));
+    if (rare && !settle_rare(st, c))
+        return;
     settle_lists(st, c);
+    deadline = tcp_deadline(tcb);
     /* A timer that was put off stays where it is, and is put right when it comes up. */
     if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
         wheel_set(&st->wheel, &c->timer, deadline);
