@@ -2,8 +2,9 @@
  * Bulk source and sink, for tests and measurements: a flow sends so many bytes of a known pattern,
  * checks that what it receives is the same pattern from its beginning, and counts both.
  *
- * The pattern has a prime period, so that no loss, repetition or exchange of packets of any usual
- * size goes unseen. It stands in memory once and is sent by reference.
+ * The pattern's period has a large prime factor, so that no loss, repetition or exchange of packets
+ * of any usual size goes unseen, and is a number of cache lines, which copies faster. It stands in
+ * memory once and is sent by reference.
  */
 #ifndef APP_BULK_H
 #define APP_BULK_H
@@ -12,7 +13,7 @@
 #include "base/pool.h"
 
 enum {
-    BULK_PERIOD = 65521, /* bytes */
+    BULK_PERIOD = 64 * 1021, /* bytes */
 };
 
 struct bulk {

@@ -47,57 +47,25 @@ uint32_t buf_pool_init(struct buf_pool *pool, void *mem, size_t mem_size, uint32
     return pool->count;
 }
 
-/* The next buf whose memory nobody has touched so far. */
-static struct buf *take_fresh(struct buf_pool *pool)
-{
-    void *at = pool->mem + pool->fresh++ * pool->stride;
-    struct buf *b = at;
-
-    b->pool = pool;
-    b->size = pool->size;
-    return b;
-}
-
-static struct buf *take_returned(struct buf_pool *pool)
-{
-    struct buf *b = pool->free;
-
-    assert(b->refs == 0 && b->pool == pool);
-    pool->free = b->next_free;
-    return b;
-}
-
-struct buf *buf_get(struct buf_pool *pool)
+/*
+ * The next buf whose memory nobody has touched so far. More than ever before are in use now: else
+ * one that came back would have been there.
+ */
+struct buf *buf_get_fresh(struct buf_pool *pool)
 {
     struct buf *b;
 
-    if (pool->free)
-        b = take_returned(pool);
-    else if (pool->fresh < pool->count)
-        b = take_fresh(pool);
-    else {
+    if (pool->fresh == pool->count) {
         pool->exhausted++;
         return NULL;
     }
-    b->next_free = NULL;
+    b = (void *)(pool->mem + pool->fresh++ * pool->stride);
+    b->pool = pool;
+    b->size = pool->size;
     b->refs = 1;
     b->used = 0;
-    pool->in_use++;
-    if (pool->in_use > pool->peak)
-        pool->peak = pool->in_use;
+    pool->peak = ++pool->in_use;
     return b;
-}
-
-void buf_return(struct buf *b)
-{
-    struct buf_pool *pool = b->pool;
-
-    assert(b->refs == 0);
-    assert((uintptr_t)b - (uintptr_t)pool->mem < pool->fresh * pool->stride);
-    assert(pool->in_use > 0);
-    pool->in_use--;
-    b->next_free = pool->free;
-    pool->free = b;
 }
 
 bool slice_keep(struct slice s, struct buf_pool *small, uint32_t copy_break,
@@ -139,16 +107,6 @@ void pkt_set_header_len(struct pkt *p, uint32_t header_len)
     assert(header_len <= PKT_ROOM && p->parts > 0);
     p->len += header_len - p->part[0].len;
     p->part[0].len = header_len;
-}
-
-void pkt_add(struct pkt *p, struct slice s)
-{
-    if (s.len == 0)
-        return;
-    assert(p->parts < PKT_PARTS_MAX);
-    assert(s.len <= UINT32_MAX - p->len);
-    p->part[p->parts++] = s;
-    p->len += s.len;
 }
 
 void pkt_cut(struct pkt *p, uint32_t len)

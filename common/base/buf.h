@@ -91,20 +91,39 @@ static inline uint64_t buf_pool_free(const struct buf_pool *pool)
     return (uint64_t)(pool->count - pool->in_use) * pool->size;
 }
 
-/* A buf with one reference and used = 0, or NULL, which is counted. */
-struct buf *buf_get(struct buf_pool *pool);
+/* The same where none has come back: it is buf_get that calls it. */
+struct buf *buf_get_fresh(struct buf_pool *pool);
 
-/* Nobody refers to it any more: back to its pool. It is buf_unref that calls it. */
-void buf_return(struct buf *b);
+/* A buf with one reference and used = 0, or NULL, which is counted. */
+static inline struct buf *buf_get(struct buf_pool *pool)
+{
+    struct buf *b = pool->free;
+
+    if (!b)
+        return buf_get_fresh(pool);
+    assert(b->refs == 0 && b->pool == pool);
+    pool->free = b->next_free;
+    b->refs = 1;
+    b->used = 0;
+    pool->in_use++;
+    return b;
+}
 
 /* One reference less; the last one returns it to its pool. NULL is allowed, as in struct slice. */
 static inline void buf_unref(struct buf *b)
 {
+    struct buf_pool *pool;
+
     if (!b)
         return;
     assert(b->refs > 0);
-    if (--b->refs == 0)
-        buf_return(b);
+    if (--b->refs > 0)
+        return;
+    pool = b->pool;
+    assert((uintptr_t)b - (uintptr_t)pool->mem < pool->fresh * pool->stride && pool->in_use > 0);
+    pool->in_use--;
+    b->next_free = pool->free;
+    pool->free = b;
 }
 
 static inline struct buf *buf_ref(struct buf *b)
@@ -137,7 +156,14 @@ void pkt_begin(struct pkt *p, uint32_t header_len);
 /* The headers in the packet's own room turned out to be this long. */
 void pkt_set_header_len(struct pkt *p, uint32_t header_len);
 /* Add payload by reference; the packet does not take a reference. */
-void pkt_add(struct pkt *p, struct slice s);
+static inline void pkt_add(struct pkt *p, struct slice s)
+{
+    if (s.len == 0)
+        return;
+    assert(p->parts < PKT_PARTS_MAX && s.len <= UINT32_MAX - p->len);
+    p->part[p->parts++] = s;
+    p->len += s.len;
+}
 /* Leave out the last `len` bytes of payload; there are as many. */
 void pkt_cut(struct pkt *p, uint32_t len);
 /* Copy the packet's bytes into out[size]; returns how many, at most size. */

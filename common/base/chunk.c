@@ -5,20 +5,44 @@
 
 #include "base/bytes.h"
 
-bool chunkq_push(struct chunkq *q, struct pool *cells, struct slice s)
+/* Append the slice (buf, base, len). */
+static inline bool push(struct chunkq *q, struct pool *cells, struct buf *buf, const uint8_t *base,
+                        uint32_t len)
 {
     struct chunk *c = pool_get(cells);
 
     if (!c)
         return false;
-    assert(s.len > 0);
-    *c = (struct chunk){.s = s};
+    assert(len > 0);
+    c->next = NULL;
+    c->s.buf = buf;
+    c->s.base = base;
+    c->s.len = len;
     if (q->tail)
         q->tail->next = c;
     else
         q->head = c;
     q->tail = c;
+    q->bytes += len;
+    return true;
+}
+
+/* Do these bytes stand right behind the queue's last one, in the same memory? */
+static bool continues(const struct chunkq *q, struct slice s)
+{
+    const struct chunk *c = q->tail;
+
+    return c && c->s.buf == s.buf && c->s.base + c->s.len == s.base;
+}
+
+bool chunkq_push(struct chunkq *q, struct pool *cells, struct slice s)
+{
+    if (!continues(q, s))
+        return push(q, cells, s.buf, s.base, s.len);
+    assert(s.len > 0);
+    q->tail->s.len += s.len;
     q->bytes += s.len;
+    buf_unref(s.buf); /* one reference holds all of it */
     return true;
 }
 
@@ -60,7 +84,7 @@ uint32_t chunkq_push_copy(struct chunkq *q, struct pool *cells, struct buf_pool 
         n = min32(len - done, b->size);
         memcpy(b->data, bytes + done, n);
         b->used = n;
-        if (!chunkq_push(q, cells, (struct slice){b, b->data, n})) {
+        if (!push(q, cells, b, b->data, n)) {
             buf_unref(b);
             break;
         }
@@ -74,30 +98,44 @@ uint32_t chunkq_keep(struct chunkq *q, struct pool *cells, struct buf_pool *smal
 {
     if (!s.buf || s.len <= CHUNK_COPY_BREAK)
         return chunkq_push_copy(q, cells, small, s.base, s.len);
-    if (!chunkq_push(q, cells, s))
+    if (!push(q, cells, s.buf, s.base, s.len))
         return 0;
     buf_ref(s.buf);
     return s.len;
 }
 
-struct slice chunkq_pop(struct chunkq *q, struct pool *cells, uint32_t max)
+/* The first chunk leaves the queue; its reference is the caller's. */
+static inline void pop_whole(struct chunkq *q, struct pool *cells)
 {
     struct chunk *c = q->head;
-    struct slice s = c->s;
+
+    q->bytes -= c->s.len;
+    q->head = c->next;
+    if (!q->head)
+        q->tail = NULL;
+    pool_put(cells, c);
+}
+
+/* The first bytes of the first chunk leave it; some stay. */
+static inline void pop_front(struct chunkq *q, uint32_t len)
+{
+    q->head->s.base += len;
+    q->head->s.len -= len;
+    q->bytes -= len;
+}
+
+struct slice chunkq_pop(struct chunkq *q, struct pool *cells, uint32_t max)
+{
+    struct slice s = q->head->s;
 
     assert(max > 0);
-    if (s.len > max) {
-        s.len = max;
-        buf_ref(s.buf);
-        c->s.base += max;
-        c->s.len -= max;
-    } else {
-        q->head = c->next;
-        if (!q->head)
-            q->tail = NULL;
-        pool_put(cells, c);
+    if (s.len <= max) {
+        pop_whole(q, cells);
+        return s;
     }
-    q->bytes -= s.len;
+    pop_front(q, max);
+    buf_ref(s.buf);
+    s.len = max;
     return s;
 }
 
@@ -106,14 +144,20 @@ void chunkq_drop(struct chunkq *q, struct pool *cells, uint32_t len, struct chun
     assert(len <= q->bytes);
     while (len > 0) {
         struct chunk *c = q->head;
+        struct buf *b = c->s.buf;
         uint32_t n = min32(len, c->s.len);
 
         if (cur && cur->at == c)
             *cur = (struct chunk_cursor){0};
         else if (cur && cur->at)
             cur->off -= n;
-        buf_unref(chunkq_pop(q, cells, n).buf);
         len -= n;
+        if (n < c->s.len) {
+            pop_front(q, n);
+        } else {
+            pop_whole(q, cells);
+            buf_unref(b);
+        }
     }
 }
 

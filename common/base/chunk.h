@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/pool.h"
+#include "base/prefetch.h"
 
 enum {
     CHUNK_COPY_BREAK = 256, /* bytes: received pieces up to this size are copied */
@@ -29,7 +30,17 @@ struct chunk_cursor {
     uint32_t off;     /* bytes of the queue before this chunk */
 };
 
-/* Append s; its reference passes to the queue. False if no cell is left, s is still the caller's.
+/* What is first in the queue will soon be dropped. */
+static inline void chunkq_prefetch(const struct chunkq *q)
+{
+    if (q->head)
+        prefetch(q->head, sizeof(*q->head));
+}
+
+/*
+ * Append s; its reference passes to the queue. What continues the last chunk in memory becomes a
+ * part of it: fewer pieces are less work for the system, which copies each by itself. False if no
+ * cell is left, s is still the caller's.
  */
 bool chunkq_push(struct chunkq *q, struct pool *cells, struct slice s);
 

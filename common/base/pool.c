@@ -1,7 +1,6 @@
 #include "base/pool.h"
 
 #include <assert.h>
-#include <string.h>
 
 static size_t object_bytes(size_t object_size)
 {
@@ -28,33 +27,13 @@ uint32_t pool_init(struct pool *p, void *mem, size_t mem_size, size_t object_siz
     return p->count;
 }
 
-void *pool_get(struct pool *p)
+/* More than ever before are in use now: else one that came back would have been there. */
+void *pool_get_fresh(struct pool *p)
 {
-    void *object;
-
-    if (p->free) {
-        object = p->free;
-        memcpy(&p->free, object, sizeof(p->free));
-    } else if (p->fresh < p->count) {
-        object = p->mem + p->size * p->fresh++;
-    } else {
+    if (p->fresh == p->count) {
         p->exhausted++;
         return NULL;
     }
-    p->in_use++;
-    if (p->in_use > p->peak)
-        p->peak = p->in_use;
-    return object;
-}
-
-void pool_put(struct pool *p, void *object)
-{
-    const uint8_t *at = object;
-
-    assert(p->in_use > 0);
-    assert(at >= p->mem && at < p->mem + p->size * p->fresh);
-    assert((size_t)(at - p->mem) % p->size == 0);
-    memcpy(object, &p->free, sizeof(p->free));
-    p->free = object;
-    p->in_use--;
+    p->peak = ++p->in_use;
+    return p->mem + p->size * p->fresh++;
 }

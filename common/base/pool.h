@@ -5,8 +5,10 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct pool {
     uint8_t *mem;
@@ -25,9 +27,35 @@ uint32_t pool_init(struct pool *p, void *mem, size_t mem_size, size_t object_siz
 /* Bytes of memory for `count` objects. */
 size_t pool_bytes(uint32_t count, size_t object_size);
 
-/* An object, its bytes undefined, or NULL, which is counted. */
-void *pool_get(struct pool *p);
+/* The same where none has come back: it is pool_get that calls it. */
+void *pool_get_fresh(struct pool *p);
 
-void pool_put(struct pool *p, void *object);
+/* An object, its bytes undefined, or NULL, which is counted. */
+static inline void *pool_get(struct pool *p)
+{
+    void *object = p->free;
+
+    if (!object)
+        return pool_get_fresh(p);
+    memcpy(&p->free, object, sizeof(p->free));
+    p->in_use++;
+    return object;
+}
+
+static inline void pool_put(struct pool *p, void *object)
+{
+    size_t off = (size_t)((uint8_t *)object - p->mem);
+
+    assert(off < p->size * p->fresh && off % p->size == 0 && p->in_use > 0);
+    memcpy(object, &p->free, sizeof(p->free));
+    p->free = object;
+    p->in_use--;
+}
+
+/* The object's number, from 0 on, for what goes with it elsewhere. */
+static inline uint32_t pool_number(const struct pool *p, const void *object)
+{
+    return (uint32_t)((size_t)((const uint8_t *)object - p->mem) / p->size);
+}
 
 #endif

@@ -17,6 +17,7 @@ static inline void prefetch(const void *start, size_t bytes)
 {
     const uint8_t *at = start;
 
+#pragma GCC unroll 16
     for (size_t i = 0; i < bytes; i += CACHE_LINE)
         __builtin_prefetch(at + i, 1);
     __builtin_prefetch(at + bytes - 1, 1);

@@ -1,7 +1,8 @@
 /*
  * The virtio-net header: what is still to be done to a packet, in the 10 bytes that stand in front
  * of it on a TUN that was asked for them. It says the same as a packet's marks (base/buf.h), so
- * these two functions translate and decide nothing. Fields are in the machine's byte order.
+ * these two functions translate and decide nothing, but for the hint how long a super-segment's
+ * headers are (vnet.c). Fields are in the machine's byte order.
  */
 #ifndef LINK_VNET_H
 #define LINK_VNET_H

@@ -346,6 +346,8 @@ static int node_stack(struct node *n, const struct program *prog)
     node_lab_secrets(n, &cfg);
     bytes = stack_bytes(&cfg);
     mem = memory_reserve(bytes);
+    if (mem)
+        memory_large(mem, stack_table_bytes(&cfg));
     n->st = mem ? stack_create(&cfg, mem, bytes) : NULL;
     sodium_memzero(cfg.secret, sizeof(cfg.secret));
     if (n->st) {

@@ -62,9 +62,10 @@ static bool udp_event(struct stack *st, uint64_t *pending, enum stack_event_kind
     return false;
 }
 
-static void tell(struct stack *st, struct conn *c, struct stack_event *ret_event)
+/* Tell the first of these events. */
+static void tell(struct stack *st, struct conn *c, uint8_t events, struct stack_event *ret_event)
 {
-    uint8_t events = tellable(&c->tcb), bit = (uint8_t)(events & -events);
+    uint8_t bit = (uint8_t)(events & -events);
 
     c->tcb.events &= (uint8_t)~bit;
     *ret_event = (struct stack_event){
@@ -85,7 +86,7 @@ static void tell(struct stack *st, struct conn *c, struct stack_event *ret_event
 
 void event_bury(struct stack *st)
 {
-    struct conn *c = st->has_dying ? flow_lookup(st, st->dying) : NULL;
+    struct conn *c = flow_lookup(st, st->dying);
 
     st->has_dying = false;
     if (!c)
@@ -97,19 +98,22 @@ void event_bury(struct stack *st)
 
 bool stack_event(struct stack *st, struct stack_event *ret_event)
 {
-    event_bury(st);
+    if (st->has_dying)
+        event_bury(st);
     while (!list_empty(&st->event)) {
         struct conn *c = container_of(st->event.next, struct conn, place);
-        bool any = event_tellable(c);
+        uint8_t events = tellable(&c->tcb);
 
         stack_place(st, c, PLACE_NONE);
-        if (any)
-            tell(st, c, ret_event);
+        if (events)
+            tell(st, c, events, ret_event);
         if (!st->has_dying)
             stack_settle_use(st, c);
-        if (any)
+        if (events)
             return true;
     }
+    if (!(st->udp_pending | st->udp_erred))
+        return false;
     return udp_event(st, &st->udp_pending, EV_DATAGRAM, ret_event) ||
            udp_event(st, &st->udp_erred, EV_DATAGRAM_ERROR, ret_event);
 }

@@ -50,8 +50,8 @@ uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr 
 /*
  * Asked for each segment, so of IPv4 addresses only what differs goes in: half as much to hash.
  */
-static uint32_t *bucket_of(const struct stack *st, const struct addr *local, uint16_t local_port,
-                           const struct addr *remote, uint16_t remote_port)
+static uint64_t hash_of(const struct stack *st, const struct addr *local, uint16_t local_port,
+                        const struct addr *remote, uint16_t remote_port)
 {
     uint8_t in[36], *end = in, out[crypto_shorthash_BYTES];
     unsigned n = addr_is_v4(local) ? 4 : 16;
@@ -63,7 +63,18 @@ static uint32_t *bucket_of(const struct stack *st, const struct addr *local, uin
     put16(end + 2, remote_port);
     crypto_shorthash(out, in, (unsigned)(end - in) + 4, st->cfg.secret + KEY_FLOW);
     memcpy(&h, out, sizeof(h));
+    return h;
+}
+
+static uint32_t *bucket_of(const struct stack *st, uint64_t h)
+{
     return &st->buckets[h & st->bucket_mask];
+}
+
+/* What stands in a link beside slot + 1: bits of the hash that the bucket does not show. */
+static uint32_t tag_of(const struct stack *st, uint64_t h)
+{
+    return (uint32_t)(h >> 32) & ~st->link_mask;
 }
 
 static bool is_flow(const struct tcb *c, const struct addr *local, uint16_t local_port,
@@ -76,14 +87,17 @@ static bool is_flow(const struct tcb *c, const struct addr *local, uint16_t loca
 struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_t local_port,
                        const struct addr *remote, uint16_t remote_port)
 {
-    uint32_t at = *bucket_of(st, local, local_port, remote, remote_port);
+    uint64_t h = hash_of(st, local, local_port, remote, remote_port);
+    uint32_t at = *bucket_of(st, h), tag = tag_of(st, h);
 
     while (at) {
-        struct conn *c = &st->conns[at - 1];
+        struct conn *c = flow_at(st, at);
 
-        prefetch(c, sizeof(*c));
-        if (is_flow(&c->tcb, local, local_port, remote, remote_port))
-            return c;
+        if ((at & ~st->link_mask) == tag) {
+            prefetch(c, sizeof(*c));
+            if (is_flow(&c->tcb, local, local_port, remote, remote_port))
+                return c;
+        }
         at = c->hash_next;
     }
     return NULL;
@@ -177,10 +191,11 @@ void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, 
 static void hash(struct stack *st, struct conn *c)
 {
     const struct tcb *t = &c->tcb;
-    uint32_t *bucket = bucket_of(st, &t->local, t->local_port, &t->remote, t->remote_port);
+    uint64_t h = hash_of(st, &t->local, t->local_port, &t->remote, t->remote_port);
+    uint32_t *bucket = bucket_of(st, h);
 
     c->hash_next = *bucket;
-    *bucket = conn_slot(st, c) + 1;
+    *bucket = (conn_slot(st, c) + 1) | tag_of(st, h);
     c->hashed = true;
 }
 
@@ -212,12 +227,13 @@ void flow_set(struct stack *st, struct conn *c, const struct tcp_settings *setti
 
 static void unhash(struct stack *st, struct conn *c)
 {
-    uint32_t *at =
-        bucket_of(st, &c->tcb.local, c->tcb.local_port, &c->tcb.remote, c->tcb.remote_port);
+    const struct tcb *t = &c->tcb;
+    uint64_t h = hash_of(st, &t->local, t->local_port, &t->remote, t->remote_port);
+    uint32_t *at = bucket_of(st, h), link = (conn_slot(st, c) + 1) | tag_of(st, h);
 
-    while (*at != conn_slot(st, c) + 1) {
+    while (*at != link) {
         assert(*at);
-        at = &st->conns[*at - 1].hash_next;
+        at = &flow_at(st, *at)->hash_next;
     }
     *at = c->hash_next;
     c->hashed = false;

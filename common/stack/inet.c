@@ -56,41 +56,61 @@ static struct conn *input_stranger(struct stack *st, const struct ip_hdr *ip,
  * stack's.
  */
 static enum reason find_conn(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
-                             struct slice segment, struct slice packet, const struct pkt *p,
+                             const struct slice *packet, const struct pkt *p,
                              struct conn **ret_conn)
 {
     *ret_conn = flow_find(st, &ip->dst, hdr->dport, &ip->src, hdr->sport);
     if (!*ret_conn)
-        return share_flow(st, &ip->dst, hdr->dport, &ip->src, hdr->sport, packet, p);
-    flow_remember(st, ip, segment.base, *ret_conn);
+        return share_flow(st, &ip->dst, hdr->dport, &ip->src, hdr->sport, *packet, p);
+    flow_remember(st, ip, packet->base + ip->header_len, *ret_conn);
     return REASON_NONE;
 }
 
-/* A segment for the connection `c`; with NULL, whose it is has still to be found out. */
-static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct slice packet,
-                             struct slice segment, const struct pkt *p, struct conn *c)
+/*
+ * A segment that may begin a connection, or complete its handshake: for no connection, for one in
+ * TIME-WAIT or for one of a listener. *c becomes the one that it is for.
+ */
+static enum reason admit(struct stack *st, const struct ip_hdr *ip, const struct tcp_hdr *hdr,
+                         uint32_t data_len, struct conn **c)
 {
-    struct tcp_hdr hdr, rst;
-    struct slice data;
     struct conn *old = NULL;
+    enum reason why = REASON_NONE;
+
+    if (*c && tcp_time_wait_reusable(&st->tcp, &(*c)->tcb, hdr) &&
+        accept_possible(st, &ip->dst, hdr->dport)) {
+        old = *c;
+        *c = NULL;
+    }
+    if (!*c)
+        *c = input_stranger(st, ip, hdr, data_len, old, &why);
+    else if ((*c)->listener && (*c)->tcb.state == TCP_SYN_RECEIVED)
+        why = accept_embryo(st, ip, hdr, c);
+    return why;
+}
+
+/* The bytes behind the IP header. */
+static struct slice behind(const struct ip_hdr *ip, const struct slice *packet)
+{
+    return slice_sub(*packet, ip->header_len, ip->total_len - ip->header_len);
+}
+
+/* A segment for the connection `c`; with NULL, whose it is has still to be found out. */
+static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, const struct slice *packet,
+                             const struct pkt *p, struct conn *c)
+{
+    struct slice data = behind(ip, packet);
+    struct tcp_hdr hdr, rst;
     bool reply = false;
-    enum reason why = tcp_parse(ip, segment.base, segment.len, p->marks, &hdr);
+    enum reason why = tcp_parse(ip, data.base, data.len, p->marks, &hdr);
 
     if (why)
         return why;
     hdr.seg_size = p->gso_size;
-    data = slice_sub(segment, hdr.header_len, segment.len - hdr.header_len);
-    if (!c && (why = find_conn(st, ip, &hdr, segment, packet, p, &c)))
+    data = slice_sub(data, hdr.header_len, data.len - hdr.header_len);
+    if (!c && (why = find_conn(st, ip, &hdr, packet, p, &c)))
         return why;
-    if (c && tcp_time_wait_reusable(&st->tcp, &c->tcb, &hdr) &&
-        accept_possible(st, &ip->dst, hdr.dport)) {
-        old = c;
-        c = NULL;
-    }
-    if (!c)
-        c = input_stranger(st, ip, &hdr, data.len, old, &why);
-    else if (c->listener && c->tcb.state == TCP_SYN_RECEIVED)
-        why = accept_embryo(st, ip, &hdr, &c);
+    if (!c || c->listener || c->tcb.state == TCP_TIME_WAIT)
+        why = admit(st, ip, &hdr, data.len, &c);
     if (!c || why)
         return why;
     why = tcp_input(&st->tcp, &c->tcb, st->now, &hdr, data, &reply, &rst);
@@ -98,7 +118,8 @@ static enum reason input_tcp(struct stack *st, const struct ip_hdr *ip, struct s
         push_reset(st, ip, &rst, c);
     if (why == REASON_NONE) { /* of segments that were taken, not of forged ones */
         c->rcv_tos = ip->tos; /* MAY-9 */
-        route_take(st, c, ip);
+        if (ip->at.route)
+            route_take(st, c, ip);
     }
     stack_settle(st, c);
     return why;
@@ -209,11 +230,11 @@ static enum reason why_not_ours(const struct ip_hdr *ip, struct slice packet, en
 static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct slice packet,
                                const struct pkt *p)
 {
-    struct slice inner = slice_sub(packet, ip->header_len, ip->total_len - ip->header_len);
+    struct slice inner = behind(ip, &packet);
 
     switch ((enum ip_proto)ip->proto) {
     case IP_PROTO_TCP:
-        return input_tcp(st, ip, packet, inner, p, NULL);
+        return input_tcp(st, ip, &packet, p, NULL);
     case IP_PROTO_UDP:
         return input_udp(st, ip, packet, inner, p->marks);
     case IP_PROTO_ICMP:
@@ -267,16 +288,18 @@ static enum reason input_fragment(struct stack *st, const struct ip_hdr *ip, str
  * The connection that a whole packet without options is for, if that is easily found, or NULL. Its
  * addresses need not be looked at any more: no connection has some that ip_accept would refuse.
  */
-static struct conn *known_conn(const struct stack *st, const struct ip_hdr *ip, struct slice inner)
+static struct conn *known_conn(const struct stack *st, const struct ip_hdr *ip,
+                               const struct slice *packet)
 {
-    if (ip->proto != IP_PROTO_TCP || ip_is_fragment(ip) || ip->options_len || inner.len < 4)
+    if (ip->proto != IP_PROTO_TCP || ip_is_fragment(ip) || ip->options_len ||
+        ip->total_len - ip->header_len < 4)
         return NULL;
-    return flow_guess(st, ip, inner.base);
+    return flow_guess(st, ip, packet->base + ip->header_len);
 }
 
 enum reason inet_input(struct stack *st, const struct pkt *p)
 {
-    struct slice packet = p->part[0], inner;
+    struct slice packet = p->part[0];
     struct ip_hdr ip;
     struct conn *c;
     enum reason why = ip_parse(packet.base, packet.len, &ip);
@@ -285,10 +308,9 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
         answer_problem(st, packet);
         return why;
     }
-    inner = slice_sub(packet, ip.header_len, ip.total_len - ip.header_len);
-    c = known_conn(st, &ip, inner);
+    c = known_conn(st, &ip, &packet);
     if (c)
-        return input_tcp(st, &ip, packet, inner, p, c);
+        return input_tcp(st, &ip, &packet, p, c);
     why = ip_accept(&st->ip, &ip);
     if (why == REASON_IP_SOURCE_ROUTE || why == REASON_IP_ROUTE_UNFINISHED)
         answer_route(st, &ip, packet);

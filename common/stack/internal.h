@@ -51,7 +51,7 @@ struct conn {
     struct list output;       /* on stack.output while there may be something to send */
     struct list place;        /* on the list that `placed` says */
     void *user;
-    uint32_t hash_next; /* slot + 1 of the next in its bucket, or of the next free slot */
+    uint32_t hash_next; /* the next in its bucket, a link; or slot + 1 of the next free slot */
     uint32_t resting;   /* slot + 1 of the one in TIME-WAIT whose place in the lookup this half-open
                          * one has, and there of the half-open one; or 0 */
     uint32_t generation; /* one more for each use of the slot, and when a handle dies */
@@ -98,8 +98,8 @@ struct stack {
     struct conn *conns;
     struct tcp_settings *settings; /* by slot: of the connections that have their own */
     struct ip_route *routes;       /* by slot, where source routes are accepted: see route.c */
-    uint32_t *buckets;             /* slot + 1, or 0 */
-    uint32_t bucket_mask;
+    uint32_t *buckets;             /* links: slot + 1 and, above that, bits of the hash; or 0 */
+    uint32_t bucket_mask, link_mask;
     struct flow_hint *hints; /* see flow_guess */
     unsigned hint_shift;     /* 64 less the logarithm of their number */
     uint32_t free_slot;      /* slot + 1, or 0 */
@@ -135,6 +135,12 @@ static inline uint32_t conn_slot(const struct stack *st, const struct conn *c)
 }
 
 /* ---- flow.c ---- */
+
+/* Where a link of the hash table leads, which is not 0. */
+static inline struct conn *flow_at(const struct stack *st, uint32_t link)
+{
+    return &st->conns[(link & st->link_mask) - 1];
+}
 
 static inline bool flow_full(const struct stack *st)
 {
@@ -305,7 +311,7 @@ void stack_place(struct stack *st, struct conn *c, enum conn_place where);
 
 /* Is there something that the application can be told now? */
 bool event_tellable(const struct conn *c);
-/* The handle that the last event told of its end dies now. */
+/* The handle that the last event told of its end dies now; there is one (has_dying). */
 void event_bury(struct stack *st);
 /* The bridge from tcp's notes to the observer's. */
 void event_tcp_note(void *arg, const struct tcb *c, int64_t at, enum reason why,

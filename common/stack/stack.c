@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "stack/internal.h"
+#include "tcp/flight.h"
 
 enum {
     MEM_ALIGN = 64,     /* bytes */
@@ -89,17 +90,27 @@ static size_t flights_bytes(const struct stack_config *cfg)
     return align(pool_bytes(cfg->max_conns, sizeof(struct flight)));
 }
 
+/* Only for those of them that have more than one piece in flight, or a module that keeps much. */
+static size_t more_bytes(const struct stack_config *cfg)
+{
+    return align(cfg->max_conns * sizeof(struct flight_more));
+}
+
 static size_t ranges_bytes(const struct stack_config *cfg)
 {
     return align(pool_bytes(cfg->max_ranges, sizeof(struct range)));
 }
 
+size_t stack_table_bytes(const struct stack_config *cfg)
+{
+    return align(sizeof(struct stack)) + buckets_bytes(cfg) + conns_bytes(cfg);
+}
+
 size_t stack_bytes(const struct stack_config *cfg)
 {
-    return align(sizeof(struct stack)) + conns_bytes(cfg) + settings_bytes(cfg) +
-           routes_bytes(cfg) + buckets_bytes(cfg) + hints_bytes(cfg) +
-           align(pool_bytes(cfg->max_chunks, REASM_CELL)) + flights_bytes(cfg) + ranges_bytes(cfg) +
-           fragment_bytes(cfg->max_fragmented);
+    return stack_table_bytes(cfg) + settings_bytes(cfg) + routes_bytes(cfg) + hints_bytes(cfg) +
+           align(pool_bytes(cfg->max_chunks, REASM_CELL)) + flights_bytes(cfg) + more_bytes(cfg) +
+           ranges_bytes(cfg) + fragment_bytes(cfg->max_fragmented);
 }
 
 /* RFC 8200 section 5: every link that carries IPv6 takes packets of 1,280 bytes. */
@@ -176,15 +187,16 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
         return NULL;
     st->cfg = *cfg;
     at += align(sizeof(struct stack));
+    st->buckets = (void *)at;
+    st->bucket_mask = bucket_count(cfg) - 1;
+    st->link_mask = 2 * bucket_count(cfg) - 1; /* room for max_conns */
+    at += buckets_bytes(cfg);
     st->conns = (void *)at;
     at += conns_bytes(cfg);
     st->settings = (void *)at;
     at += settings_bytes(cfg);
     st->routes = (void *)at;
     at += routes_bytes(cfg);
-    st->buckets = (void *)at;
-    st->bucket_mask = bucket_count(cfg) - 1;
-    at += buckets_bytes(cfg);
     st->hints = (void *)at;
     st->hint_shift = 64 - hints_log(cfg);
     at += hints_bytes(cfg);
@@ -193,6 +205,8 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     pool_init(&st->flights, at, pool_bytes(cfg->max_conns, sizeof(struct flight)),
               sizeof(struct flight));
     at += flights_bytes(cfg);
+    st->tcp.more = (void *)at;
+    at += more_bytes(cfg);
     pool_init(&st->ranges, at, pool_bytes(cfg->max_ranges, sizeof(struct range)),
               sizeof(struct range));
     at += ranges_bytes(cfg);
@@ -206,10 +220,13 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
 }
 
 /* Time only goes forward, and what the last packet referred to has been written by now. */
-static void enter(struct stack *st, int64_t now)
+static inline void enter(struct stack *st, int64_t now)
 {
     st->now = time_max(st->now, now);
-    event_bury(st);
+    if (st->has_dying)
+        event_bury(st);
+    if (!st->held)
+        return;
     buf_unref(st->held);
     st->held = NULL;
 }
@@ -240,6 +257,8 @@ static enum conn_place place_of(const struct conn *c)
 {
     if (c->tcb.events && event_tellable(c))
         return PLACE_EVENT;
+    if (c->tcb.state == TCP_ESTABLISHED)
+        return PLACE_NONE;
     if (c->tcb.state == TCP_SYN_RECEIVED && c->listener && !c->exempt)
         return PLACE_EMBRYO;
     if (c->tcb.state == TCP_TIME_WAIT && c->tcb.released)
@@ -270,19 +289,20 @@ void stack_settle_use(struct stack *st, struct conn *c)
     settle_lists(st, c);
 }
 
-void stack_settle(struct stack *st, struct conn *c)
+/*
+ * What happens once in a connection's life: its end, a word for IP, the end of a handshake. Returns
+ * whether it is still there.
+ */
+static bool settle_rare(struct stack *st, struct conn *c)
 {
     struct tcb *tcb = &c->tcb;
-    int64_t deadline = tcp_deadline(tcb);
 
-    if (st->look)
-        st->look(st->look_arg, conn_slot(st, c));
     if (tcb->state == TCP_CLOSED) {
         flow_unhash(st, c);
         if (tcp_finished(tcb)) {
             tcp_drop_queues(&st->tcp, tcb);
             flow_remove(st, c);
-            return;
+            return false;
         }
     }
     if (tcb->advice_due) {
@@ -291,7 +311,21 @@ void stack_settle(struct stack *st, struct conn *c)
     }
     if (c->listener && !c->complete)
         accept_count(st, c);
+    return true;
+}
+
+void stack_settle(struct stack *st, struct conn *c)
+{
+    const struct tcb *tcb = &c->tcb;
+    bool rare = tcb->state == TCP_CLOSED || tcb->advice_due || (c->listener && !c->complete);
+    int64_t deadline;
+
+    if (st->look)
+        st->look(st->look_arg, conn_slot(st, c));
+    if (rare && !settle_rare(st, c))
+        return;
     settle_lists(st, c);
+    deadline = tcp_deadline(tcb);
     /* A timer that was put off stays where it is, and is put right when it comes up. */
     if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
         wheel_set(&st->wheel, &c->timer, deadline);

@@ -82,6 +82,12 @@ void stack_config_default(struct stack_config *cfg);
 size_t stack_bytes(const struct stack_config *cfg);
 
 /*
+ * How many of them, from the first on, are the table of connections: used from its beginning as far
+ * as there are connections, and with each packet somewhere else.
+ */
+size_t stack_table_bytes(const struct stack_config *cfg);
+
+/*
  * Make a stack in mem[mem_size], which must be aligned to 64 bytes and filled with zeros, as mmap
  * gives it; pages that are never needed are never touched. Returns NULL if mem_size is too small or
  * the configuration impossible (no address, MTU under 68 or over 65,535, or under 1,280 with an

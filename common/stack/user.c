@@ -148,8 +148,9 @@ int stack_receive(struct stack *st, struct conn_id conn, uint32_t max, struct sl
     if (!c)
         return -EBADF;
     r = tcp_receive(&st->tcp, &c->tcb, max, ret_slice);
-    if (r > 0)
-        tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_RECEIVE, r);
+    if (r <= 0)
+        return r; /* which has changed nothing */
+    tcp_note(&st->tcp, &c->tcb, st->now, REASON_USER_RECEIVE, r);
     stack_settle_use(st, c);
     return r;
 }

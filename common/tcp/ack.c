@@ -63,10 +63,9 @@ static void answered(struct tcb *c, int64_t since)
  */
 static void note_min_rtt(struct tcb *c, int64_t sample)
 {
-    uint32_t us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
-
-    if (sample)
-        c->min_rtt_us = c->min_rtt_us ? min32(c->min_rtt_us, us) : us;
+    if (!sample || (c->min_rtt_us && sample >= (int64_t)c->min_rtt_us * USEC))
+        return;
+    c->min_rtt_us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
 }
 
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
@@ -293,11 +292,12 @@ static void feed_recovery(struct seg *s, struct ack_sample *as, int64_t rtt, boo
     else
         recovery_on_ack(c->flight, as, &v);
     path_on_ack(s->t, c, s->now, as->acked);
-    plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
+    if (c->flight->probe.active)
+        plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
     as->mss = cs.mss = c->snd_mss; /* it may have become larger: windows are counted in those */
     note_min_rtt(c, v.rtt);
     complete(c, &cs, &v);
-    cs.ecn = ecn_echoed(c, s->hdr);
+    cs.ecn = !plain && ecn_echoed(c, s->hdr);
     if (as->acked == 0 && !s->t->cfg.rack)
         cs.cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
     if (plain && !v.lost && cs.acked)

@@ -12,26 +12,27 @@ static bool validates(const struct tcp *t)
 
 /*
  * FlightSize is what flew before the batch of which this acknowledgment is one: what those before
- * it have acknowledged could not be replaced yet.
+ * it have acknowledged could not be replaced yet. Field by field: rate_finish fills the rest, which
+ * is the larger half.
  */
 void tcp_cc_sample(const struct tcb *c, int64_t now, struct cc_sample *ret)
 {
     const struct flight *f = c->flight;
     uint32_t outstanding = c->snd_nxt - c->snd_una;
 
-    *ret = (struct cc_sample){
-        .now = now,
-        .srtt = c->rtt.srtt,
-        .min_rtt = (int64_t)c->min_rtt_us * USEC,
-        .in_flight = f ? max32(outstanding, f->size) : outstanding,
-        .pipe = flight_pipe(f, c->snd_mss),
-        .mss = c->snd_mss,
-        .cwnd_limited = c->cwnd_limited,
-        .in_recovery = flight_phase(f) == RECOVERY_FAST,
-        .sack = c->sack_ok,
-        .hystart = f && f->hystart,
-        .rate.total_delivered = f ? f->rate.delivered : 0,
-    };
+    ret->now = now;
+    ret->rtt = 0;
+    ret->srtt = c->rtt.srtt;
+    ret->min_rtt = (int64_t)c->min_rtt_us * USEC;
+    ret->acked = ret->lost = 0;
+    ret->in_flight = f ? max32(outstanding, f->size) : outstanding;
+    ret->pipe = flight_pipe(f, c->snd_mss);
+    ret->mss = c->snd_mss;
+    ret->cwnd_limited = c->cwnd_limited;
+    ret->in_recovery = flight_phase(f) == RECOVERY_FAST;
+    ret->ecn = false;
+    ret->sack = c->sack_ok;
+    ret->hystart = f && f->hystart;
 }
 
 void control_init(const struct tcp *t, struct tcb *c)
@@ -83,6 +84,7 @@ void control_restart(struct tcp *t, struct tcb *c, int64_t now)
     if (!t->cfg.cc->on_restart)
         return;
     tcp_cc_sample(c, now, &s);
+    s.rate = (struct rate_sample){.total_delivered = c->flight ? c->flight->rate.delivered : 0};
     t->cfg.cc->on_restart(&c->cc, &s);
 }
 

@@ -14,6 +14,7 @@ static const int64_t idle_ns = 10 * SEC;
 void flight_begin(struct tcp *t, struct tcb *c)
 {
     struct flight *f = c->flight;
+    struct flight_more *more;
 
     if (f) {
         f->timer[FLIGHT_IDLE] = TIME_NEVER;
@@ -21,10 +22,12 @@ void flight_begin(struct tcp *t, struct tcb *c)
     }
     f = pool_get(t->flights);
     assert(f); /* there is one for each connection */
+    more = &t->more[pool_number(t->flights, f)];
     memset(f, 0, offsetof(struct flight, board));
+    memset(&f->response, 0, sizeof(f->response));
     f->sack = c->sack_ok;
     f->hystart = t->cfg.hystart;
-    board_init(&f->board, t->ranges, c->snd_nxt);
+    board_init(&f->board, t->ranges, more->ranges, c->snd_nxt);
     f->board.rate = &f->rate;
     f->rate.unasked = !t->cfg.cc->paced;
     recovery_init(&f->recovery, c->snd_nxt - 1); /* a loss at once is one */
@@ -32,7 +35,8 @@ void flight_begin(struct tcp *t, struct tcb *c)
     for (unsigned i = 0; i < FLIGHT_TIMERS; i++)
         f->timer[i] = TIME_NEVER;
     c->flight = f;
-    c->cc.priv = f->cc_priv;
+    c->cc.priv = t->cfg.cc->priv_size <= FLIGHT_CC ? f->cc_priv : more->cc_priv;
+    memset(c->cc.priv, 0, t->cfg.cc->priv_size);
 }
 
 void flight_end(struct tcp *t, struct tcb *c)

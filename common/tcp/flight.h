@@ -41,33 +41,43 @@ enum flight_timer {
     FLIGHT_TIMERS,
 };
 
+enum {
+    FLIGHT_CC = 160, /* bytes for congestion control; a module that needs more has them elsewhere */
+};
+
+/*
+ * What most exchanges need, so that a million of them touch little memory: in the order of use.
+ */
 struct flight {
     struct recovery recovery;
     struct rack rack;
     struct tlp tlp;
-    struct response response;
-    struct path_view path;
-    struct mtu_probe probe;
-    bool sack;                    /* selective acknowledgments are spoken */
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
-    uint32_t size;                /* FlightSize when all was sent that might be, bytes */
     int64_t pace_at;              /* ns: when what has left so far would have left evenly */
     int64_t paced_at;             /* ns: when the last of it left */
-    struct rate rate;
+    uint32_t size;                /* FlightSize when all was sent that might be, bytes */
+    bool sack;                    /* selective acknowledgments are spoken */
+    bool hystart;                 /* tcp_config's switch */
+    struct path_view path;
+    struct mtu_probe probe;
     struct cwv cwv;
-    bool hystart; /* tcp_config's switch */
-    uint64_t cc_priv[CC_PRIV_WORDS];
-    struct board board; /* the last: most of it is not touched */
+    struct rate rate;
+    struct board board;
+    struct response response;
+    uint64_t cc_priv[FLIGHT_CC / sizeof(uint64_t)];
 };
 
-/* What of it is in use whatever flies; the board's ranges follow, of which mostly one is used. */
-#define FLIGHT_HEAD (offsetof(struct flight, board.own) + sizeof(struct range))
+/* What goes with it, elsewhere, and is not touched before it is needed. */
+struct flight_more {
+    struct range ranges[BOARD_MORE];
+    uint64_t cc_priv[CC_PRIV_WORDS];
+};
 
 /* It will be needed soon; `f` may be NULL. */
 static inline void flight_prefetch(const struct flight *f)
 {
     if (f)
-        prefetch(f, FLIGHT_HEAD);
+        prefetch(f, sizeof(*f));
 }
 
 /* Text is about to be sent: from here on there is one. */

@@ -218,23 +218,31 @@ static enum reason syn_sent(struct seg *s)
 
 /* ---- the parent ---- */
 
-/* A step that gives a reason ends the segment's way (U-7, U-9). */
+/*
+ * A step that gives a reason ends the segment's way (U-7, U-9). Those about a bit, or about what is
+ * not spoken, are not called without it.
+ */
 static enum reason synchronized(struct seg *s)
 {
     enum reason why;
 
-    if ((why = step_timestamp(s)) || (why = step_sequence(s)) || (why = step_rst(s)) ||
-        (why = step_syn(s)))
+    if ((why = step_timestamp(s)) || (why = step_sequence(s)))
         return why;
-    if (s->c->state == TCP_CLOSED) /* the RST did it */
-        return REASON_NONE;
+    if (s->flags & (TCP_RST | TCP_SYN)) {
+        if ((why = step_rst(s)) || (why = step_syn(s)))
+            return why;
+        if (s->c->state == TCP_CLOSED) /* the RST did it */
+            return REASON_NONE;
+    }
     if ((why = ack_step(s)))
         return why;
     timestamp_update(s->c, s->now, s->hdr);
     if (ecn_is_mark(s->c, s->hdr, s->data.len))
         tcp_note(s->t, s->c, s->now, REASON_ECN_MARK, 0);
-    ecn_text_arrived(s->c, s->hdr, s->data.len);
-    urgent_step(s);
+    if (s->c->ecn_ok)
+        ecn_text_arrived(s->c, s->hdr, s->data.len);
+    if (s->hdr->flags & TCP_URG)
+        urgent_step(s);
     why = text_step(s);
     if (!why)
         text_fin(s);
@@ -263,6 +271,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
 
     assert(c->state != TCP_CLOSED && c->state != TCP_LISTEN);
     flight_prefetch(c->flight);
+    chunkq_prefetch(&c->snd_q);
     *ret_reply = false;
     c->segs_in += s.segments;
     c->data_segs_in += data.len > 0 ? s.segments : 0;

@@ -17,6 +17,7 @@
 #include "tcp/control.h"
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
+#include "tcp/nagle.h"
 #include "tcp/option.h"
 #include "tcp/sack.h"
 #include "tcp/super.h"
@@ -134,21 +135,23 @@ static uint32_t gather(struct out *o, uint32_t seq, uint32_t len, uint32_t one)
 }
 
 /*
- * Send sequence space seq .. seq + len - 1: bytes of the queue, and the FIN if the space reaches
- * it. Less is sent where the packet has no more parts. Returns how much (SHLD-27).
+ * Send sequence space seq .. seq + len - 1: bytes of the queue, `one` in each segment, and the FIN
+ * if the space reaches it. Less is sent where the packet has no more parts. Returns how much
+ * (SHLD-27).
  */
-static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, enum reason why)
+static uint32_t send_space(struct out *o, uint32_t seq, uint32_t len, uint32_t one, enum reason why)
 {
     struct tcb *c = o->c;
-    uint32_t end = tcb_data_end(c), bytes = min32(len, end - seq), one = option_text_max(c), sent;
+    uint32_t end = tcb_data_end(c), bytes = min32(len, end - seq), sent = 0;
     bool fin = len > bytes;
 
     begin(o, seq, TCP_ACK, why);
-    sent = bytes ? gather(o, seq, bytes, one) : 0;
-    if (bytes && seq + sent == end)
-        o->hdr->flags |= TCP_PSH; /* MUST-61 */
-    if (sent)
+    if (bytes) {
+        sent = gather(o, seq, bytes, one);
         count_text(o, sent, one, why);
+        if (seq + sent == end)
+            o->hdr->flags |= TCP_PSH; /* MUST-61 */
+    }
     if (fin && sent == bytes) {
         o->hdr->flags |= TCP_FIN;
         c->fin_sent = true;
@@ -181,18 +184,18 @@ static void begin_to_send(struct out *o)
 
 /* The same for sequence space that leaves for the first time, after begin_to_send() or behind what
  * flies. */
-static bool send_new(struct out *o, uint32_t len, enum reason why)
+static bool send_new(struct out *o, uint32_t len, uint32_t one, enum reason why)
 {
     struct tcb *c = o->c;
-    uint32_t start = c->snd_nxt;
+    uint32_t start = c->snd_nxt, sent = send_space(o, start, len, one, why);
 
-    c->snd_nxt += send_space(o, start, len, why);
+    c->snd_nxt = start + sent;
     if (why == REASON_SEND_MTU_PROBE)
         recovery_sent_probe(c->flight, o->now, start, c->snd_nxt);
     else
         recovery_sent_new(c->flight, o->now, start, c->snd_nxt);
-    control_sent(o->t, c, o->now, c->snd_nxt - start);
-    response_sent(c, o->now, start, c->snd_nxt - start, false);
+    control_sent(o->t, c, o->now, sent);
+    response_sent(c, o->now, start, sent, false);
     flight_settle(o->t, c, o->now);
     if (why != REASON_SEND_PROBE && seq_lt(start, tcb_data_end(c)))
         ecn_new_text(c, o->hdr, o->p); /* also where it probes the tail */
@@ -215,9 +218,11 @@ static void send_again(struct out *o, uint32_t start, uint32_t len, enum reason 
 {
     struct tcb *c = o->c;
 
+    uint32_t one = option_text_max(c);
+
     rtt_cancel(&c->rtt);
-    c->retransmits += super_segments(len, option_text_max(c));
-    len = send_space(o, start, len, why);
+    c->retransmits += super_segments(len, one);
+    len = send_space(o, start, len, one, why);
     control_sent(o->t, c, o->now, len);
     recovery_sent(c->flight, o->now, start, start + len);
     response_sent(c, o->now, start, len, true);
@@ -303,19 +308,18 @@ bool tcp_has_new(const struct tcb *c)
 static bool send_probe(struct out *o)
 {
     struct tcb *c = o->c;
-    uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
+    uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt), one = option_text_max(c);
 
     c->probe_due = false;
     if (c->snd_una != c->snd_nxt) {
         recovery_sent(c->flight, o->now, c->snd_una,
-                      c->snd_una + send_space(o, c->snd_una, 1, REASON_SEND_PROBE));
+                      c->snd_una + send_space(o, c->snd_una, 1, one, REASON_SEND_PROBE));
         return true;
     }
     if (!waiting)
         return false;
     begin_to_send(o);
-    return send_new(o, max32(1, min32(min32(waiting, window), option_text_max(c))),
-                    REASON_SEND_PROBE);
+    return send_new(o, max32(1, min32(min32(waiting, window), one)), one, REASON_SEND_PROBE);
 }
 
 /* The last segment that is not known to have arrived, once more. */
@@ -345,13 +349,14 @@ static bool send_tail_again(struct out *o)
 static bool send_tail_probe(struct out *o)
 {
     struct tcb *c = o->c;
-    uint32_t fresh = min32(unsent(c), min32(window_from(c, c->snd_nxt), option_text_max(c)));
+    uint32_t one = option_text_max(c);
+    uint32_t fresh = min32(unsent(c), min32(window_from(c, c->snd_nxt), one));
     bool open = c->flight->recovery.phase == RECOVERY_OPEN, again = fresh == 0;
 
     c->flight->tlp.due = false;
     if (c->snd_una == c->snd_nxt || c->snd_wnd == 0)
         return false;
-    if (again ? !send_tail_again(o) : !send_new(o, fresh, REASON_SEND_TLP))
+    if (again ? !send_tail_again(o) : !send_new(o, fresh, one, REASON_SEND_TLP))
         return false;
     tlp_sent(&c->flight->tlp, c->snd_nxt, again && open);
     tcp_restart_rtx(c, o->now);
@@ -385,20 +390,6 @@ static bool send_last_resort(struct out *o)
     return true;
 }
 
-/* Nagle and silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1): is `len` worth it,
- * where a full segment has `one` (MUST-17, MUST-38, MUST-60, SHLD-7, SHLD-28, MAY-16)? */
-static bool worth_sending(const struct tcb *c, uint32_t len, uint32_t one, bool all)
-{
-    bool idle = c->snd_una == c->snd_nxt, urgent = seq_gt(c->snd_up, c->snd_nxt);
-    bool may_be_small = idle || urgent || !c->set->nagle;
-
-    if (len >= one)
-        return true;
-    if (all && (may_be_small || c->fin_queued))
-        return true;
-    return may_be_small && len > 0 && len >= c->max_snd_wnd / 2;
-}
-
 /* It is not cwnd that keeps data from being sent. */
 static void nothing_to_send(struct tcb *c)
 {
@@ -409,13 +400,13 @@ static void nothing_to_send(struct tcb *c)
         rate_app_limited(&c->flight->rate, pipe);
 }
 
-/* With these bytes of text the FIN leaves, too, if they are the last and the window has room. */
-static uint32_t with_fin(const struct tcb *c, uint32_t bytes)
+/*
+ * Of `waiting`, in a window of so many bytes, `bytes` of text leave; and the FIN with them, if they
+ * are the last and it has room, too.
+ */
+static uint32_t with_fin(const struct tcb *c, uint32_t waiting, uint32_t window, uint32_t bytes)
 {
-    uint32_t waiting = unsent(c);
-    bool last = waiting == bytes + c->fin_queued && window_from(c, c->snd_nxt) > bytes;
-
-    return last ? waiting : bytes;
+    return c->fin_queued && waiting == bytes + 1 && window > bytes ? waiting : bytes;
 }
 
 /* New data, as far as window, cwnd and silly-window avoidance allow (SHLD-15). */
@@ -423,17 +414,19 @@ static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
     uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
-    uint32_t text = waiting - (waiting && c->fin_queued), most = min32(text, window);
-    uint32_t one, bytes, room;
+    uint32_t text, most, one, bytes, room, len;
 
     if (!waiting || window == 0) {
         nothing_to_send(c);
         return false;
     }
+    text = waiting - c->fin_queued;
+    most = min32(text, window);
     one = option_text_max(c);
     bytes = min32(most, one);
     room = response_room(o->t, c);
-    if (!worth_sending(c, bytes, one, with_fin(c, bytes) == waiting)) {
+    len = with_fin(c, waiting, window, bytes);
+    if (!nagle_worth(c, bytes, one, len == waiting)) {
         c->cwnd_limited = c->cwnd_limited && bytes > room;
         return false;
     }
@@ -444,10 +437,12 @@ static bool send_data(struct out *o)
     if (control_must_wait(o->t, c, o->now))
         return false;
     begin_to_send(o);
-    if (most > one && !response_prefers_new(c))
+    if (most > one && !response_prefers_new(c)) {
         bytes = train(o, c->snd_nxt, most, response_room(o->t, c),
                       most == text && (c->fin_queued || !c->set->nagle));
-    return send_new(o, with_fin(c, bytes), bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
+        len = with_fin(c, waiting, window, bytes);
+    }
+    return send_new(o, len, one, bytes ? REASON_SEND_DATA : REASON_SEND_FIN);
 }
 
 /* New data in a packet that is larger than those that are known to pass (RFC 4821 section 7). */
@@ -463,7 +458,7 @@ static bool send_mtu_probe(struct out *o)
     if (text == 0 || control_must_wait(o->t, c, o->now))
         return false;
     begin_to_send(o);
-    send_new(o, text, REASON_SEND_MTU_PROBE);
+    send_new(o, text, option_text_max(c), REASON_SEND_MTU_PROBE);
     plpmtud_sent(o->t, c, o->now, start, text);
     return true;
 }
@@ -498,12 +493,6 @@ static bool send_from_queue(struct out *o)
         return true;
     arm_persist(c, o->now);
     return false;
-}
-
-static bool sends_text(const struct tcb *c)
-{
-    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 ||
-           c->state == TCP_CLOSE_WAIT || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK;
 }
 
 static bool send_owed_ack(struct out *o)
@@ -551,9 +540,9 @@ static bool output(struct out *o)
         return false;
     if (send_owed_ack(o))
         return true;
-    if (sends_text(c) && send_from_queue(o))
+    if (tcb_sends_text(c) && send_from_queue(o))
         return true;
-    if (sends_text(c) && urgent_owed(c, bare_seq(c)))
+    if (tcb_sends_text(c) && urgent_owed(c, bare_seq(c)))
         return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_URGENT);
     if (c->ack_now)
         return begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
@@ -561,33 +550,50 @@ static bool output(struct out *o)
 }
 
 /*
- * A segment has left with all that there was. Would another call find anything? Mostly not, and
- * that can be seen without it: nothing waits, is owed, is lost or is to be probed. Where this says
- * no, the call itself tells.
+ * An established connection of which nothing is lost, late, urgent or to be probed, and that owes
+ * nothing but an acknowledgment. It is nearly always so; then what output() goes through comes down
+ * to new text, or that acknowledgment, and this says so in one look.
  */
-static bool is_all(const struct out *o)
+static bool is_usual(const struct tcp *t, const struct tcb *c)
 {
-    const struct tcb *c = o->c;
     const struct flight *f = c->flight;
-    bool owes = c->ack_now | c->challenge | c->probe_due | c->urgent_due | c->keepalive_due;
 
-    return c->state == TCP_ESTABLISHED && !owes && !c->dup_ack_debt && unsent(c) == 0 && f &&
-           f->recovery.phase == RECOVERY_OPEN && !f->board.lost && !f->tlp.due &&
-           !frto_active(&f->response.frto) && !*o->t->path_changes;
+    if (c->send_rst || c->probe_due || c->challenge || c->keepalive_due || c->urgent_due)
+        return false;
+    if (c->state != TCP_ESTABLISHED || c->dup_ack_debt || *t->path_changes)
+        return false;
+    return !f || (f->recovery.phase == RECOVERY_OPEN && !f->board.lost && !f->tlp.due &&
+                  !frto_active(&f->response.frto));
 }
 
-/* The door of this file: one segment for as many debts as it can pay (MUST-58). */
+/* What output() comes to then. */
+static bool output_usual(struct out *o)
+{
+    struct tcb *c = o->c;
+
+    if (send_data(o))
+        return true;
+    arm_persist(c, o->now);
+    return c->ack_now && begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
+}
+
+/*
+ * The door of this file: one segment for as many debts as it can pay (MUST-58). Would another call
+ * find anything? Mostly not, and that can be seen without it: as usual, and nothing waits.
+ */
 bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p)
 {
     struct out o = {t, c, now, ret_hdr, p};
-    bool sent;
+    bool usual = is_usual(t, c), sent;
 
     path_follow(t, c);
-    sent = output(&o);
-    c->output_due = sent && !is_all(&o);
-    if (sent && !c->output_due)
+    sent = usual ? output_usual(&o) : output(&o);
+    c->output_due = sent && !(usual && unsent(c) == 0);
+    if (c->output_due)
+        return true;
+    if (sent)
         nothing_to_send(c);
-    if (c->flight && !c->output_due)
+    if (c->flight)
         c->flight->size = c->snd_nxt - c->snd_una;
     return sent;
 }

@@ -33,10 +33,10 @@ struct path_view {
     uint32_t proven;    /* bytes of the largest packet that arrived at this path's MTU */
     uint32_t passed;    /* full segments since the last time-out */
     bool healthy;       /* there were enough of them before it, or none ever */
+    bool larger;        /* what lies below `larger_to` left before segments became smaller */
     bool claimed;       /* an error waits for what becomes of its segment: */
     uint32_t claim_mtu; /* bytes */
     uint32_t claim_seq; /* of the segment */
-    bool larger;        /* what lies below `larger_to` left before segments became smaller */
     uint32_t larger_to;
 };
 

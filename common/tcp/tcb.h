@@ -61,44 +61,44 @@ struct tcb {
     uint8_t snd_wscale : 4, rcv_wscale : 4; /* at most TCP_WSCALE_MAX */
     uint8_t events;                         /* of enum tcp_event, not yet told */
 
-    bool passive : 1;     /* SYN-RECEIVED was reached from LISTEN (MUST-11) */
-    bool released : 1;    /* the application has no more interest */
-    bool output_due : 1;  /* tcp_output may have something to send */
-    bool established : 1; /* it was: SND.WND is the remote end's word */
-    bool send_syn : 1;    /* a SYN or SYN-ACK is to be sent (again) */
-    bool syn_again : 1;   /* ... because one like it was in vain */
-    bool send_rst : 1;    /* a reset is to be sent; the state is CLOSED already */
-    bool probe_due : 1;   /* the persist timer expired */
-    bool fin_queued : 1;  /* CLOSE was called: a FIN follows the queued data */
-    bool fin_sent : 1;    /* ... and has its sequence number, the one before snd_nxt */
-    bool fin_arrived : 1; /* a FIN is known at rcv_fin, maybe beyond a gap */
-    bool ack_now : 1;     /* an acknowledgment must not wait */
-    bool challenge : 1;   /* a challenge ACK is owed */
-    bool want_space : 1;  /* a send was refused: tell when there is room */
-    bool cwnd_limited : 1;
-    bool r1_told : 1;       /* R1 was reached since the remote end last answered */
-    bool advice_due : 1;    /* IP is to hear that the way to the remote end may be broken */
+    bool passive : 1;       /* SYN-RECEIVED was reached from LISTEN (MUST-11) */
+    bool released : 1;      /* the application has no more interest */
+    bool output_due : 1;    /* tcp_output may have something to send */
+    bool established : 1;   /* it was: SND.WND is the remote end's word */
+    bool send_syn : 1;      /* a SYN or SYN-ACK is to be sent (again) */
+    bool syn_again : 1;     /* ... because one like it was in vain */
+    bool send_rst : 1;      /* a reset is to be sent; the state is CLOSED already */
+    bool probe_due : 1;     /* the persist timer expired */
+    bool challenge : 1;     /* a challenge ACK is owed */
     bool keepalive_due : 1; /* one is to be sent */
-    bool ts_ok : 1;         /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
-    bool sack_ok : 1;       /* selective acknowledgments are spoken (RFC 2018) */
-    bool ecn_ok : 1;        /* ECN is spoken (RFC 3168) */
-    bool ecn_echo : 1;      /* a mark was seen, and no CWR since: ECE is due */
-    bool ecn_cwr : 1;       /* cwnd was reduced, and no segment has said so yet */
-    bool ecn_limited : 1;   /* ... once for all up to ecn_end */
     bool urgent_due : 1;    /* SND.UP moved, and no segment has said so yet */
-    uint8_t end_reason;     /* enum reason, set together with TCP_EVENT_CLOSED */
-    uint8_t report;         /* enum reason of the last TCP_EVENT_ERROR */
-    uint8_t keepalives;     /* sent since the remote end was last heard */
-    uint8_t rtx_count;      /* time-outs in a row without an answer */
-    uint8_t soft_error;     /* enum reason of the last one since the remote end made progress */
-    uint8_t ack_reason;     /* enum reason of the acknowledgment that is owed */
-    uint8_t ip_options;     /* bytes of IP options in each packet we send */
-    uint8_t challenges;     /* owed since challenge_window began */
-    uint8_t rcv_grown;      /* how often the receive buffer has doubled, see window.c */
-    uint16_t dup_ack_debt;  /* duplicate acknowledgments owed, one per out-of-order segment */
-    uint16_t dsack_len;     /* bytes from dsack_start on that came twice and are to be reported */
-    uint16_t ts_recent_at;  /* h: when ts_recent was set */
-    uint16_t rcv_round_ms;  /* tcb_ms, its lower half: when the round began that ends ... */
+    bool fin_queued : 1;    /* CLOSE was called: a FIN follows the queued data */
+    bool fin_sent : 1;      /* ... and has its sequence number, the one before snd_nxt */
+    bool fin_arrived : 1;   /* a FIN is known at rcv_fin, maybe beyond a gap */
+    bool ack_now : 1;       /* an acknowledgment must not wait */
+    bool want_space : 1;    /* a send was refused: tell when there is room */
+    bool cwnd_limited : 1;
+    bool r1_told : 1;      /* R1 was reached since the remote end last answered */
+    bool advice_due : 1;   /* IP is to hear that the way to the remote end may be broken */
+    bool ts_ok : 1;        /* timestamps are spoken (RFC 7323: Snd.TS.OK) */
+    bool sack_ok : 1;      /* selective acknowledgments are spoken (RFC 2018) */
+    bool ecn_ok : 1;       /* ECN is spoken (RFC 3168) */
+    bool ecn_echo : 1;     /* a mark was seen, and no CWR since: ECE is due */
+    bool ecn_cwr : 1;      /* cwnd was reduced, and no segment has said so yet */
+    bool ecn_limited : 1;  /* ... once for all up to ecn_end */
+    uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
+    uint8_t report;        /* enum reason of the last TCP_EVENT_ERROR */
+    uint8_t keepalives;    /* sent since the remote end was last heard */
+    uint8_t rtx_count;     /* time-outs in a row without an answer */
+    uint8_t soft_error;    /* enum reason of the last one since the remote end made progress */
+    uint8_t ack_reason;    /* enum reason of the acknowledgment that is owed */
+    uint8_t ip_options;    /* bytes of IP options in each packet we send */
+    uint8_t challenges;    /* owed since challenge_window began */
+    uint8_t rcv_grown;     /* how often the receive buffer has doubled, see window.c */
+    uint16_t dup_ack_debt; /* duplicate acknowledgments owed, one per out-of-order segment */
+    uint16_t dsack_len;    /* bytes from dsack_start on that came twice and are to be reported */
+    uint16_t ts_recent_at; /* h: when ts_recent was set */
+    uint16_t rcv_round_ms; /* tcb_ms, its lower half: when the round began that ends ... */
 
     /* send sequence variables */
     uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, iss;
@@ -180,6 +180,13 @@ static inline uint32_t tcb_data_end(const struct tcb *c)
 static inline bool tcb_takes_text(const struct tcb *c)
 {
     return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2;
+}
+
+/* Can bytes and the FIN still go out? */
+static inline bool tcb_sends_text(const struct tcb *c)
+{
+    return c->state == TCP_ESTABLISHED || c->state == TCP_FIN_WAIT_1 ||
+           c->state == TCP_CLOSE_WAIT || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK;
 }
 
 /* The SYN or SYN-ACK leaves again; if none has left yet, it is still the first. */

@@ -51,7 +51,8 @@ struct tcp {
     uint32_t super6;      /* ... and IPv6 */
     struct pool *cells;   /* of REASM_CELL bytes */
     struct pool *flights; /* of struct flight, one for each connection */
-    struct pool *ranges;  /* of struct range */
+    struct flight_more *more; /* for each of them, by its number */
+    struct pool *ranges;      /* of struct range */
     /* what is known of paths, which ip/ keeps: of one (where `make`, never NULL); and a number that
      * goes on when any of them changes, 0 before that */
     struct path_mtu *(*path)(void *arg, const struct addr *to, bool make);
@@ -198,7 +199,7 @@ void tcp_restart_rtx(struct tcb *c, int64_t now);
 bool tcp_has_new(const struct tcb *c);
 /* icmp.c: RTX expired: is there no hope, because silence confirms a hard error? */
 bool tcp_icmp_hopeless(const struct tcb *c);
-/* control.c: congestion control's view of the connection. */
+/* control.c: congestion control's view of the connection, but for the delivery rate. */
 void tcp_cc_sample(const struct tcb *c, int64_t now, struct cc_sample *ret);
 /* ack.c: recovery's view of it, with an acknowledgment that says nothing. */
 void tcp_ack_sample(const struct tcp *t, const struct tcb *c, int64_t now, struct ack_sample *ret);

@@ -74,12 +74,13 @@ static enum reason in_order(struct seg *s, uint32_t gap_ms)
 {
     struct tcb *c = s->c;
     bool gap = c->reasm.first != NULL;
-    uint32_t kept = 0, joined;
+    uint32_t kept = 0, joined = 0;
 
     if (has_share(s))
         kept = chunkq_keep(&c->rcv_q, s->t->cells, s->t->small, s->data);
     c->rcv_nxt += kept;
-    joined = reasm_take(&c->reasm, s->t->cells, c->rcv_nxt, &c->rcv_q);
+    if (gap)
+        joined = reasm_take(&c->reasm, s->t->cells, c->rcv_nxt, &c->rcv_q);
     c->rcv_nxt += joined;
     c->bytes_received += kept + joined;
     if (kept + joined) {
@@ -144,6 +145,30 @@ static void note_fin(struct seg *s)
         owe_duplicate(s);
 }
 
+/* The next bytes, all of them new and within the window, where nothing is missing: nearly always.
+ */
+static bool is_next(const struct seg *s)
+{
+    const struct tcb *c = s->c;
+
+    return s->seq == c->rcv_nxt && !(s->flags & TCP_FIN) && !c->fin_arrived && !c->reasm.first &&
+           seq_leq(s->seq + s->data.len, c->rcv_adv);
+}
+
+/* What else it may be: here already in part, beyond the window, the end. Is its FIN a new one? */
+static bool take_apart(struct seg *s)
+{
+    struct tcb *c = s->c;
+    bool new_fin;
+
+    sack_note_duplicate(s->t, c, s->seq, s->data.len);
+    trim(s);
+    new_fin = (s->flags & TCP_FIN) && !c->fin_arrived;
+    if (new_fin)
+        note_fin(s);
+    return new_fin;
+}
+
 enum reason text_step(struct seg *s)
 {
     struct tcb *c = s->c;
@@ -153,11 +178,7 @@ enum reason text_step(struct seg *s)
 
     if (!tcb_takes_text(c))
         return REASON_NONE;
-    sack_note_duplicate(s->t, c, s->seq, s->data.len);
-    trim(s);
-    new_fin = (s->flags & TCP_FIN) && !c->fin_arrived;
-    if (new_fin)
-        note_fin(s);
+    new_fin = !is_next(s) && take_apart(s);
     if (s->data.len == 0) {
         if (had_data)
             tcp_ack_now(c, REASON_SEND_ACK_NOW); /* all of it was here before */

@@ -23,11 +23,12 @@ static inline int64_t give_up_at(const struct tcb *c)
 
 int64_t tcp_deadline(const struct tcb *c)
 {
-    int64_t first = give_up_at(c);
+    int64_t first = flight_deadline(c->flight);
 
-    if (c->set->keepalive)
+    if (c->timer[TIMER_RTX] != TIME_NEVER)
+        first = time_min(first, give_up_at(c));
+    else if (c->set->keepalive)
         first = time_min(first, keepalive_deadline(c));
-    first = time_min(first, flight_deadline(c->flight));
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         first = time_min(first, c->timer[i]);
     return first;

@@ -152,14 +152,20 @@ int tcp_send_copy(struct tcp *t, struct tcb *c, const void *bytes, uint32_t len)
     return (int)done;
 }
 
-int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_slice)
+/* What a call is told that finds nothing to read. */
+static int nothing_to_receive(const struct tcb *c)
 {
     bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 
-    if (c->rcv_q.bytes == 0 && c->end_reason && c->end_reason != REASON_END_ORDERLY)
+    if (c->end_reason && c->end_reason != REASON_END_ORDERLY)
         return -ECONNRESET; /* no end of the stream: something may be missing */
+    return opening || tcb_takes_text(c) ? -EAGAIN : 0;
+}
+
+int tcp_receive(struct tcp *t, struct tcb *c, uint32_t max, struct slice *ret_slice)
+{
     if (c->rcv_q.bytes == 0)
-        return opening || tcb_takes_text(c) ? -EAGAIN : 0;
+        return nothing_to_receive(c);
     if (max == 0)
         return -EINVAL;
     *ret_slice = chunkq_pop(&c->rcv_q, t->cells, max);

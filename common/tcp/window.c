@@ -47,10 +47,11 @@ static void begin_round(const struct tcp *t, struct tcb *c, uint32_t read, uint3
 
 void tcp_window_grow(const struct tcp *t, struct tcb *c, int64_t now)
 {
-    uint32_t read = c->rcv_nxt - c->rcv_q.bytes, ms = tcb_ms(now), trip = ROUND_TRIP_GUESS;
+    uint32_t read = c->rcv_nxt - c->rcv_q.bytes, ms, trip = ROUND_TRIP_GUESS;
 
     if (seq_lt(read, c->rcv_round))
         return;
+    ms = tcb_ms(now);
     if (c->rtt.srtt)
         trip = max32(ROUND_TRIP_MIN, (uint32_t)time_min(c->rtt.srtt / MSEC, UINT16_MAX));
     if ((uint16_t)(ms - c->rcv_round_ms) <= FAST * trip &&
@@ -79,11 +80,18 @@ static uint32_t gain(const struct tcp *t, const struct tcb *c)
     return offer > offered ? offer - offered : 0;
 }
 
-/* May the window become so large by rounding? */
-static bool may_round_up(const struct tcp *t, const struct tcb *c, uint32_t wnd)
+/*
+ * Can the edge move by so much at all? Mostly the whole buffer is offered already, and nobody has
+ * to ask what of it there is.
+ */
+static bool may_gain(const struct tcb *c, uint32_t buffer, uint32_t least)
 {
-    uint32_t buffer = tcp_window_buffer(t, c);
+    return buffer >= c->rcv_q.bytes + tcb_rcv_wnd(c) + least;
+}
 
+/* May the window become so large by rounding? */
+static bool may_round_up(const struct tcb *c, uint32_t buffer, uint32_t wnd)
+{
     return wnd + c->rcv_q.bytes <= buffer + buffer / 8;
 }
 
@@ -98,15 +106,18 @@ void tcp_window_init(struct tcp *t, struct tcb *c)
  * (MAY-8). */
 uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn)
 {
-    uint32_t moved = gain(t, c), wnd, field;
+    uint32_t buffer = tcp_window_buffer(t, c), worth = min32(buffer / 2, c->rcv_mss), wnd, field;
     uint8_t scale = syn ? 0 : c->rcv_wscale;
 
-    if (moved >= min32(tcp_window_buffer(t, c) / 2, c->rcv_mss) && !syn)
-        c->rcv_adv += moved;
+    if (!syn && may_gain(c, buffer, worth)) {
+        uint32_t moved = gain(t, c);
+
+        c->rcv_adv += moved >= worth ? moved : 0;
+    }
     wnd = tcb_rcv_wnd(c);
     field = min32((wnd + (1u << scale) - 1) >> scale, WINDOW_FIELD_MAX);
     if (field << scale > wnd) {
-        if (may_round_up(t, c, field << scale))
+        if (may_round_up(c, buffer, field << scale))
             c->rcv_adv = c->rcv_nxt + (field << scale);
         else
             field--;
@@ -116,5 +127,7 @@ uint16_t tcp_window_offer(const struct tcp *t, struct tcb *c, bool syn)
 
 bool tcp_window_update_due(const struct tcp *t, const struct tcb *c)
 {
-    return gain(t, c) >= min32(tcp_window_buffer(t, c) / 2, 2u * c->rcv_mss);
+    uint32_t buffer = tcp_window_buffer(t, c), worth = min32(buffer / 2, 2u * c->rcv_mss);
+
+    return may_gain(c, buffer, worth) && gain(t, c) >= worth;
 }

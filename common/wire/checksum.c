@@ -107,15 +107,25 @@ static uint64_t sum_long(const uint8_t **b, size_t *len)
     return add_carry(add_carry(s0, s1), add_carry(s2, s3));
 }
 
-uint32_t checksum_add(uint32_t sum, const uint8_t *b, size_t len)
+/* The sum of b[0..len) in the machine's order, not folded. */
+static inline uint64_t sum_native(const uint8_t *b, size_t len)
 {
     uint64_t s = len >= 64 ? sum_long(&b, &len) : 0;
 
     for (; len >= 8; b += 8, len -= 8)
         s = add_carry(s, load64(b));
-    if (len > 0)
-        s = add_carry(s, sum_tail(b, len));
-    return fold32(fold32(sum) + to_network(fold64(s)));
+    return len > 0 ? add_carry(s, sum_tail(b, len)) : s;
+}
+
+uint32_t checksum_add(uint32_t sum, const uint8_t *b, size_t len)
+{
+    return fold32(fold32(sum) + to_network(fold64(sum_native(b, len))));
+}
+
+/* Bytes are exchanged there and back alike; all ones are all ones in any order. */
+bool checksum_good(uint32_t sum, const uint8_t *b, size_t len)
+{
+    return fold64(add_carry(sum_native(b, len), to_network(fold32(sum)))) == 0xffff;
 }
 
 uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len)
@@ -131,7 +141,6 @@ uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len)
     return fold32(sum) + to_network(fold64(s));
 }
 
-/* All ones are all ones in any byte order. */
 bool checksum_plain_good(const uint8_t b[20])
 {
     return fold64(add_carry(add_carry(load64(b), load64(b + 8)), load32(b + 16))) == 0xffff;

@@ -21,13 +21,16 @@ uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len);
 /* Does an IPv4 header without options, checksum field included, sum up right? */
 bool checksum_plain_good(const uint8_t b[20]);
 
+/* Does b[0..len), checksum field included, sum up right, starting from `sum`? */
+bool checksum_good(uint32_t sum, const uint8_t *b, size_t len);
+
 /* Fold and invert: what goes into a checksum field. */
 uint16_t checksum_finish(uint32_t sum);
 
 /* The checksum over n slices as if they lay in one piece, starting from `sum`. */
 uint16_t checksum_parts(uint32_t sum, const struct slice *part, unsigned n);
 
-/* Does b[0..len), checksum field included, sum up right, starting from `sum`? 0 if it does. */
+/* The same as a number: 0 if it does. */
 static inline uint16_t checksum_residue(uint32_t sum, const uint8_t *b, size_t len)
 {
     return checksum_finish(checksum_add(sum, b, len));

@@ -90,13 +90,10 @@ static enum reason parse_any4(const uint8_t *b, size_t len, struct ip_hdr *ret_i
 }
 
 /* Nearly all headers have no options: of those only the length and the sum can be wrong. */
-static enum reason parse4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
+static enum reason parse_plain4(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
-    size_t total_len;
+    size_t total_len = get16(b + 2);
 
-    if (len < IPV4_HEADER_MIN || b[0] != PLAIN)
-        return parse_any4(b, len, ret_ip);
-    total_len = get16(b + 2);
     if (total_len < IPV4_HEADER_MIN || total_len > len)
         return REASON_IP_TOTAL_LENGTH;
     if (!checksum_plain_good(b))
@@ -114,7 +111,9 @@ enum reason ip_parse(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
 {
     struct ip_problem problem;
 
-    return is_v6(b, len) ? ip6_parse(b, len, ret_ip, &problem) : parse4(b, len, ret_ip);
+    if (len >= IPV4_HEADER_MIN && b[0] == PLAIN)
+        return parse_plain4(b, len, ret_ip);
+    return is_v6(b, len) ? ip6_parse(b, len, ret_ip, &problem) : parse_any4(b, len, ret_ip);
 }
 
 /*
@@ -169,27 +168,35 @@ bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     return true;
 }
 
+static uint32_t halves(uint32_t v)
+{
+    return (v >> 16) + (v & 0xffff);
+}
+
+/* The fields are summed up on their way into the header. */
 static size_t build4(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
 {
-    size_t header_len = ip_build_len(ip);
+    uint32_t header_len = IPV4_HEADER_MIN + (uint32_t)ip->options_len;
+    uint32_t first = (4 << 4 | header_len / 4) << 24 | (uint32_t)ip->tos << 16 |
+                     (uint16_t)(header_len + payload_len);
+    uint32_t second = ip->id << 16 | (ip->df ? FLAG_DF : 0) | (ip->mf ? FLAG_MF : 0) |
+                      ip->frag_off / IPV4_FRAG_UNIT;
+    uint32_t third = (uint32_t)ip->ttl << 8 | ip->proto;
+    uint32_t src = addr_v4_value(&ip->src), dst = addr_v4_value(&ip->dst);
+    uint32_t sum = halves(first) + halves(second) + third + halves(src) + halves(dst);
 
     assert(ip->version == 4 && ip->frag_off % IPV4_FRAG_UNIT == 0);
     assert(ip->options_len <= IPV4_OPTIONS_MAX && ip->options_len % 4 == 0);
     assert(payload_len <= IPV4_PACKET_MAX - header_len);
-    room[0] = (uint8_t)(4 << 4 | header_len / 4);
-    room[1] = ip->tos;
-    put16(room + 2, (uint16_t)(header_len + payload_len));
-    put16(room + 4, (uint16_t)ip->id);
-    put16(room + 6, (uint16_t)((ip->df ? FLAG_DF : 0) | (ip->mf ? FLAG_MF : 0) |
-                               ip->frag_off / IPV4_FRAG_UNIT));
-    room[8] = ip->ttl;
-    room[9] = ip->proto;
-    put16(room + 10, 0);
-    put32(room + 12, addr_v4_value(&ip->src));
-    put32(room + 16, addr_v4_value(&ip->dst));
-    if (ip->options_len > 0)
+    if (ip->options_len > 0) {
         memcpy(room + IPV4_HEADER_MIN, ip->options, ip->options_len);
-    put16(room + 10, checksum_finish(checksum_header(0, room, header_len)));
+        sum = checksum_header(sum, ip->options, ip->options_len);
+    }
+    put32(room, first);
+    put32(room + 4, second);
+    put32(room + 8, third << 16 | checksum_finish(sum));
+    put32(room + 12, src);
+    put32(room + 16, dst);
     return header_len;
 }
 

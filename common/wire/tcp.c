@@ -93,12 +93,13 @@ static void read_option(const uint8_t *b, size_t len, struct tcp_options *opt)
     }
 }
 
+/* How timestamps begin where they stand alone. */
+static const uint32_t usual =
+    TCP_OPT_NOP << 24 | TCP_OPT_NOP << 16 | TCP_OPT_TIMESTAMP << 8 | TIMESTAMP_LEN;
+
 /* Timestamps alone, laid out as RFC 7323 appendix A recommends: nearly every segment has these. */
 static inline bool are_usual(const uint8_t *b, size_t len)
 {
-    const uint32_t usual =
-        TCP_OPT_NOP << 24 | TCP_OPT_NOP << 16 | TCP_OPT_TIMESTAMP << 8 | TIMESTAMP_LEN;
-
     return len == 2 + TIMESTAMP_LEN && get32(b) == usual;
 }
 
@@ -141,7 +142,7 @@ static bool checksum_is_good(const struct ip_hdr *ip, const uint8_t *b, size_t l
     if (marks & (PKT_CSUM_VALID | PKT_CSUM_PARTIAL))
         return true;
     sum = ip_pseudo_sum(&ip->src, &ip->dst, IP_PROTO_TCP, (uint32_t)len);
-    return checksum_residue(sum, b, len) == 0;
+    return checksum_good(sum, b, len);
 }
 
 /* Read the fields that stand in every header. */
@@ -256,9 +257,22 @@ static uint8_t *put_sack(uint8_t *p, const struct tcp_options *opt)
     return p;
 }
 
+/* Timestamps alone, as read_usual reads them. */
+static uint8_t *put_usual(uint8_t *p, const struct tcp_options *opt)
+{
+    put32(p, usual);
+    put32(p + 4, opt->ts_val);
+    put32(p + 8, opt->ts_ecr);
+    return p + 2 + TIMESTAMP_LEN;
+}
+
 /* Returns where the payload would go. */
 static uint8_t *put_options(uint8_t *p, const struct tcp_options *opt)
 {
+    const uint8_t *begin = p;
+
+    if (opt->has_timestamp && !opt->has_mss && !opt->has_wscale && !opt->sack_ok && !opt->sack_n)
+        return put_usual(p, opt);
     if (opt->has_mss) {
         p = put_option(p, TCP_OPT_MSS, MSS_LEN);
         put16(p, opt->mss);
@@ -272,6 +286,7 @@ static uint8_t *put_options(uint8_t *p, const struct tcp_options *opt)
     }
     if (opt->sack_n > 0)
         p = put_sack(p, opt);
+    assert(p + TCP_HEADER_MIN == begin + tcp_header_len(opt));
     return p;
 }
 
@@ -301,15 +316,12 @@ static uint16_t field_sum(uint32_t pseudo, uint16_t marks, const uint8_t *header
 size_t tcp_build(uint8_t *room, const struct addr *src, const struct addr *dst,
                  const struct tcp_hdr *tcp, uint16_t marks, const struct slice *payload, unsigned n)
 {
-    size_t header_len = tcp_header_len(&tcp->opt);
+    size_t header_len = (size_t)(put_options(room + TCP_HEADER_MIN, &tcp->opt) - room);
     size_t len = header_len;
     uint32_t pseudo;
-    uint8_t *end;
 
     assert(header_len <= TCP_HEADER_MAX && tcp->opt.wscale <= TCP_WSCALE_MAX);
     put_fixed(room, tcp, header_len);
-    end = put_options(room + TCP_HEADER_MIN, &tcp->opt);
-    assert(end == room + header_len);
     for (unsigned i = 0; i < n; i++)
         len += payload[i].len;
     pseudo = ip_pseudo_sum(src, dst, IP_PROTO_TCP, (uint32_t)len);

@@ -362,7 +362,7 @@ static bool decide(void *arg, struct loop *loop)
         rr_turn(c, loop->now);
     else
         idle_turn(c, loop->now);
-    if (c->until && !c->ended)
+    if (c->until > loop->now && !c->ended)
         loop->wake = time_min(loop->wake, c->until);
     return over || c->failed;
 }

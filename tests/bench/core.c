@@ -74,6 +74,7 @@ static void make_end(struct end *e, uint32_t number, uint32_t conns)
 {
     struct stack_config cfg;
     size_t bytes = buf_pool_bytes(SMALL_BUFS, SMALL_BUF);
+    void *mem;
 
     buf_pool_init(&e->small, reserve(bytes), bytes, SMALL_BUF);
     stack_config_default(&cfg);
@@ -85,7 +86,9 @@ static void make_end(struct end *e, uint32_t number, uint32_t conns)
     cfg.seed = number;
     memset(cfg.secret, (int)number, sizeof(cfg.secret));
     bytes = stack_bytes(&cfg);
-    e->st = stack_create(&cfg, reserve(bytes), bytes);
+    mem = reserve(bytes);
+    memory_large(mem, stack_table_bytes(&cfg));
+    e->st = stack_create(&cfg, mem, bytes);
     if (!e->st)
         kit_fail("stack_create");
     stack_tick(e->st, lab.now);

@@ -21,7 +21,7 @@ static void found_range(struct found *f, const struct board *b, const struct ran
 {
     size_t at = (size_t)((const uint8_t *)g - f->pool->mem);
 
-    if (b && g >= b->own && g < b->own + BOARD_OWN)
+    if (b && board_owns(b, g))
         return;
     FUZZ_CHECK((const uint8_t *)g >= f->pool->mem && at / f->pool->size < f->pool->fresh &&
                    at % f->pool->size == 0,

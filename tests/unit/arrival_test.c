@@ -18,6 +18,7 @@ enum {
 struct twin {
     struct flight f;
     struct pool ranges;
+    struct range own[BOARD_MORE];
     uint64_t mem[RANGES * sizeof(struct range) / sizeof(uint64_t)];
     struct recovery_verdict v;
 };
@@ -31,7 +32,7 @@ static void begin(struct twin *w)
 {
     memset(&w->f, 0, sizeof(w->f));
     pool_init(&w->ranges, w->mem, sizeof(w->mem), sizeof(struct range));
-    board_init(&w->f.board, &w->ranges, una);
+    board_init(&w->f.board, &w->ranges, w->own, una);
     w->f.board.rate = &w->f.rate;
     recovery_init(&w->f.recovery, una - 1);
     rack_init(&w->f.rack);

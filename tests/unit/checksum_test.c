@@ -127,9 +127,11 @@ static void test_what_was_summed_has_no_residue(void **state)
         put16(b, 0);
         put16(b, checksum_residue(sum, b, len));
         expect_number("residue", checksum_residue(sum, b, len), 0);
+        assert_true(checksum_good(sum, b, len));
         bit = random_below(&rng, (uint32_t)len * 8);
         b[bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_int_not_equal(checksum_residue(sum, b, len), 0);
+        assert_false(checksum_good(sum, b, len));
     }
 }
 

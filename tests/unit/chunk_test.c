@@ -115,16 +115,28 @@ static struct slice arrival(uint64_t *rng)
     return (struct slice){b, b->data + off, len};
 }
 
-static void step_push(struct model *m, uint64_t *rng)
+static void push(struct model *m, struct slice s)
 {
-    struct slice s = arrival(rng);
-
     if (chunkq_push(&m->q, &cells, s)) {
         add_model(m, s.base, s.len);
     } else {
         assert_int_equal(cells.in_use, CELLS);
         buf_unref(s.buf);
     }
+}
+
+/* As one slice, or as two that continue each other. */
+static void step_push(struct model *m, uint64_t *rng)
+{
+    struct slice s = arrival(rng);
+    uint32_t first = random_below(rng, 2) ? random_below(rng, s.len) : 0;
+
+    if (first) {
+        if (s.buf)
+            buf_ref(s.buf);
+        push(m, slice_sub(s, 0, first));
+    }
+    push(m, slice_sub(s, first, s.len - first));
 }
 
 static void step_push_copy(struct model *m, uint64_t *rng)
@@ -341,6 +353,49 @@ static void test_keep_copies_up_to_the_copy_break(void **state)
     buf_unref(b);
 }
 
+/* What stands in memory right behind the last chunk, in the same buf, is no piece of its own. */
+static void test_what_continues_the_last_chunk_joins_it(void **state)
+{
+    struct buf *b = buf_get(&large), *other = buf_get(&large);
+    struct chunkq q = {0};
+
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++)
+        assert_true(chunkq_push(&q, &cells, (struct slice){buf_ref(b), b->data + 10 * i, 10}));
+    assert_int_equal(cells.in_use, 1);
+    assert_int_equal(b->refs, 2);
+    assert_int_equal(q.head->s.len, 40);
+    buf_unref(chunkq_pop(&q, &cells, 15).buf); /* its beginning may have left meanwhile */
+    assert_true(chunkq_push(&q, &cells, (struct slice){buf_ref(b), b->data + 40, 1}));
+    assert_int_equal(q.head->s.len, 26);
+    assert_int_equal(q.bytes, 26);
+    assert_true(chunkq_push(&q, &cells, (struct slice){buf_ref(b), b->data + 42, 1}));
+    assert_true(chunkq_push(&q, &cells, (struct slice){buf_ref(b), b->data + 42, 1}));
+    assert_true(chunkq_push(&q, &cells, (struct slice){NULL, b->data + 43, 1}));
+    assert_int_equal(cells.in_use, 4);
+    assert_true(chunkq_push(&q, &cells, (struct slice){buf_ref(other), other->data, 1}));
+    assert_int_equal(cells.in_use, 5);
+    chunkq_drop(&q, &cells, q.bytes, NULL);
+    assert_int_equal(b->refs, 1);
+    assert_int_equal(other->refs, 1);
+    buf_unref(b);
+    buf_unref(other);
+}
+
+/* It needs no cell, so it finds room where nothing else does. */
+static void test_what_joins_needs_no_cell(void **state)
+{
+    struct chunkq q = {0};
+
+    (void)state;
+    for (uint32_t i = 0; i < CELLS; i++)
+        assert_true(chunkq_push(&q, &cells, (struct slice){NULL, constant + 2 * i, 1}));
+    assert_false(chunkq_push(&q, &cells, (struct slice){NULL, constant, 1}));
+    assert_true(chunkq_push(&q, &cells, (struct slice){NULL, constant + 2 * CELLS - 1, 1}));
+    assert_int_equal(q.bytes, CELLS + 1);
+    chunkq_drop(&q, &cells, q.bytes, NULL);
+}
+
 /* One chunk per byte: a packet takes as many as it has parts left, and says so. */
 static void test_a_packet_takes_no_more_parts_than_it_has(void **state)
 {
@@ -350,7 +405,7 @@ static void test_a_packet_takes_no_more_parts_than_it_has(void **state)
     (void)state;
     pool_init(&cells, cell_memory, sizeof(cell_memory), sizeof(struct chunk));
     for (uint32_t i = 0; i < TINY; i++)
-        chunkq_push(&q, &cells, (struct slice){NULL, constant + i, 1});
+        chunkq_push(&q, &cells, (struct slice){NULL, constant + 2 * i, 1}); /* with gaps */
     for (uint32_t at = 0; at < TINY;) {
         uint32_t want = min32(TINY - at, PKT_PARTS_MAX - 1), done;
 
@@ -410,6 +465,8 @@ int main(void)
         TEST(test_a_chunk_that_ends_inside_its_buf_is_not_filled),
         TEST(test_keep_copies_up_to_the_copy_break),
         TEST(test_a_packet_takes_no_more_parts_than_it_has),
+        TEST(test_what_continues_the_last_chunk_joins_it),
+        TEST(test_what_joins_needs_no_cell),
         TEST(test_our_own_bugs_stop_the_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

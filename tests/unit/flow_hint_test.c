@@ -100,6 +100,10 @@ static void addresses_are_still_looked_at(void **state)
         rig_reason("to all", astray(remote, addr_v4(0x0a0001ff)), REASON_IP_BROADCAST);
         rig_reason("from a neighbour", astray(addr_v4(0x0a000008), local), REASON_TCP_LISTEN_ACK);
         expect(RST, 1, 0, 0);
+        /* ends that come to the same hint */
+        rig_reason("the way back", astray(local, remote), REASON_IP_LAND);
+        rig_reason("two bits aside", astray(addr_v4(0x0a000005), addr_v4(0x0a000107)),
+                   REASON_IP_NOT_OURS);
         expect_nothing();
         one_byte(&flow); /* from now on there is a hint */
         advance(SEC);

@@ -35,9 +35,10 @@ static const struct board_ear ear = {delivered, NULL};
 static void start(uint32_t pooled)
 {
     static uint64_t mem[RANGES * sizeof(struct range) / sizeof(uint64_t)];
+    static struct range own[BOARD_MORE];
 
     pool_init(&ranges, mem, pooled * sizeof(struct range), sizeof(struct range));
-    board_init(&b, &ranges, base);
+    board_init(&b, &ranges, own, base);
     rack_init(&rack);
     now = 1000;
     echo_at = -1;

@@ -38,9 +38,10 @@ static void more(uint32_t len)
 static void start(uint32_t flight)
 {
     static uint64_t mem[RANGES * sizeof(struct range) / sizeof(uint64_t)];
+    static struct range own[BOARD_MORE];
 
     pool_init(&ranges, mem, sizeof(mem), sizeof(struct range));
-    board_init(&f.board, &ranges, base);
+    board_init(&f.board, &ranges, own, base);
     recovery_init(&f.recovery, base - 1); /* the SYN stands before the first byte */
     una = nxt = base;
     more(flight);

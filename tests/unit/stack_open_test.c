@@ -215,8 +215,8 @@ static void places_with(unsigned at, struct places *ret)
             ret->iss = flow.iss;
     }
     for (uint32_t i = 0; i <= rig.st->bucket_mask; i++)
-        for (uint32_t c = rig.st->buckets[i]; c; c = rig.st->conns[c - 1].hash_next)
-            ret->bucket[c - 1] = i;
+        for (uint32_t c = rig.st->buckets[i]; c; c = flow_at(rig.st, c)->hash_next)
+            ret->bucket[(c & rig.st->link_mask) - 1] = i;
     end();
 }
 

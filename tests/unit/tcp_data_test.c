@@ -484,14 +484,15 @@ static void gathered_from_pieces(void **state)
 /* A packet has so many parts: the rest, and the FIN behind it, follow in the next. */
 static void more_pieces_than_a_packet_has_parts(void **state)
 {
-    static uint8_t bytes[1000];
+    static uint8_t bytes[100][16]; /* with gaps: what continues a piece in memory is none */
     uint32_t fit = 10 * (PKT_PARTS_MAX - 1);
 
     (void)state;
     begin_open();
-    pattern_fill(bytes, 1, sizeof(bytes));
-    for (uint32_t i = 0; i < 100; i++)
-        stack_send(rig.st, flow.id, (struct slice){NULL, bytes + 10 * i, 10});
+    for (uint32_t i = 0; i < 100; i++) {
+        pattern_fill(bytes[i], 1 + 10 * i, 10);
+        stack_send(rig.st, flow.id, (struct slice){NULL, bytes[i], 10});
+    }
     app_close();
     expect(ACK, 1, 1, fit);
     assert_false(rig.seg.flags & PSH);

@@ -309,6 +309,7 @@ static void recovery_over_gigabytes(void **state)
 {
     static struct flight f;
     static uint64_t mem[1024];
+    static struct range own[BOARD_MORE];
     struct recovery_verdict v;
     struct ack_sample s;
     struct pool ranges;
@@ -316,7 +317,7 @@ static void recovery_over_gigabytes(void **state)
     (void)state;
     pool_init(&ranges, mem, sizeof(mem), sizeof(struct range));
     for (unsigned gib = 0; gib < 16; gib++) {
-        board_init(&f.board, &ranges, 1);
+        board_init(&f.board, &ranges, own, 1);
         recovery_init(&f.recovery, 0);
         s = (struct ack_sample){.mss = MSS, .una = 1, .nxt = 1};
         for (uint32_t i = 0; i < gib * 1024; i++) {

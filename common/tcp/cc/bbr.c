@@ -526,6 +526,7 @@ static void bbr_tell(const struct cc *cc, struct cc_model *ret_model)
 const struct cc_ops cc_bbr = {
     .name = "bbr",
     .help = "rate and window from a model of the path (BBR version 3)",
+    .priv_size = sizeof(struct bbr),
     .paced = true,
     .own_window = true,
     .init = bbr_init,

@@ -30,8 +30,8 @@ struct cc {
     uint32_t cwnd;        /* bytes */
     uint32_t ssthresh;    /* bytes; CC_WINDOW_MAX: not known yet */
     uint64_t pacing_rate; /* bytes per second; 0: do not pace */
-    void *priv;           /* CC_PRIV_WORDS of the module's own; zeros at first, and again after the
-                           * connection was idle for long. NULL in init */
+    void *priv; /* the module's own; zeros at first, and again after the connection was idle
+                 * for long. NULL in init */
 };
 
 struct cc_sample {
@@ -60,9 +60,10 @@ struct cc_model {
 
 struct cc_ops {
     const char *name;
-    const char *help; /* a sentence */
-    bool paced;       /* sets pacing_rate, by the delivery rate: else nobody computes that */
-    bool own_window;  /* cwnd is its own while a loss is repaired, too: no PRR */
+    const char *help;   /* a sentence */
+    uint16_t priv_size; /* bytes of its own, at most CC_PRIV_WORDS */
+    bool paced;         /* sets pacing_rate, by the delivery rate: else nobody computes that */
+    bool own_window;    /* cwnd is its own while a loss is repaired, too: no PRR */
     void (*init)(struct cc *cc, uint32_t mss);
     void (*on_ack)(struct cc *cc, const struct cc_sample *s);
     void (*on_loss)(struct cc *cc, const struct cc_sample *s);

@@ -245,6 +245,7 @@ static void cubic_on_undo(struct cc *cc, const struct cc_sample *s)
 const struct cc_ops cc_cubic = {
     .name = "cubic",
     .help = "a window that follows a cubic curve of time (RFC 9438); the default",
+    .priv_size = sizeof(struct cubic),
     .init = cubic_init,
     .on_ack = cubic_on_ack,
     .on_loss = cubic_on_loss,

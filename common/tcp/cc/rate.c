@@ -94,10 +94,30 @@ static void complete(struct rate *r, struct rate_sample *s, int64_t min_rtt)
         s->bandwidth = per_second(s->delivered, s->interval);
 }
 
+/* Where nothing was delivered, or something was lost; of what is not `taken` only losses count. */
+static void take_any(struct rate *r, struct rate_sample *ret)
+{
+    const struct rate_sample *s = &r->next;
+
+    if (s->taken)
+        *ret = *s;
+    else
+        *ret = (struct rate_sample){.loss_since = s->loss_since,
+                                    .loss_tx_in_flight = s->loss_tx_in_flight,
+                                    .loss_size = s->loss_size,
+                                    .losses = s->losses};
+    r->next = (struct rate_sample){0};
+}
+
+/* What was delivered is not cleared but said not to be taken: it is written whole the next time. */
 void rate_finish(struct rate *r, int64_t min_rtt, struct rate_sample *ret)
 {
-    *ret = r->next;
-    r->next = (struct rate_sample){0};
+    if (r->next.taken && !r->next.losses) {
+        *ret = r->next;
+        r->next.taken = false;
+    } else {
+        take_any(r, ret);
+    }
     if (r->limited_until && r->delivered > r->limited_until)
         r->limited_until = 0;
     ret->total_delivered = r->delivered;

@@ -119,6 +119,7 @@ static void reno_on_undo(struct cc *cc, const struct cc_sample *s)
 const struct cc_ops cc_reno = {
     .name = "reno",
     .help = "half a window after a loss, a segment more each round trip (RFC 5681)",
+    .priv_size = sizeof(struct reno),
     .init = reno_init,
     .on_ack = reno_on_ack,
     .on_loss = reno_on_loss,

@@ -88,14 +88,15 @@ static void uncount(struct board *b, const struct range *g)
 
 /* ---- ranges, and where they come from ---- */
 
-static bool is_own(const struct board *b, const struct range *g)
-{
-    return g >= b->own && g < b->own + BOARD_OWN;
-}
-
 static void insert_behind(struct list *at, struct list *node)
 {
     list_append(at->next, node); /* before what follows */
+}
+
+static struct range *own(struct board *b, unsigned i)
+{
+    static_assert(BOARD_MORE == BOARD_OWN - 1, "and the first");
+    return i == 0 ? &b->first : &b->more[i - 1];
 }
 
 /* In front: what was used last is in the cache. */
@@ -118,7 +119,7 @@ static void drop(struct board *b, struct range *g)
     land(g);
     list_remove(&g->by_seq);
     b->n--;
-    if (is_own(b, g))
+    if (board_owns(b, g))
         spare(b, g);
     else
         pool_put(b->pool, g);
@@ -179,7 +180,7 @@ static void reserve(struct board *b, unsigned n)
         struct range *g = NULL;
 
         if (b->own_used < BOARD_OWN)
-            g = &b->own[b->own_used++];
+            g = own(b, b->own_used++);
         else if (b->n + b->spares < BOARD_RANGES_MAX)
             g = pool_get(b->pool);
         if (g)
@@ -198,7 +199,7 @@ static void give_back(struct board *b)
         struct range *g = container_of(at, struct range, by_seq);
 
         at = at->next;
-        if (is_own(b, g))
+        if (board_owns(b, g))
             continue;
         list_remove(&g->by_seq);
         b->spares--;
@@ -256,10 +257,11 @@ static struct range *cut(struct board *b, uint32_t start, uint32_t end)
 
 /* ---- the life of a board ---- */
 
-void board_init(struct board *b, struct pool *ranges, uint32_t una)
+void board_init(struct board *b, struct pool *ranges, struct range *more, uint32_t una)
 {
-    memset(b, 0, offsetof(struct board, own));
+    memset(b, 0, offsetof(struct board, first));
     b->pool = ranges;
+    b->more = more;
     b->fack = una;
     list_init(&b->by_seq);
     list_init(&b->by_time);

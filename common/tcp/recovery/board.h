@@ -33,7 +33,8 @@
 #include "wire/reason.h"
 
 enum {
-    BOARD_OWN = 4,            /* ranges of its own */
+    BOARD_OWN = 4,            /* ranges of its own, ... */
+    BOARD_MORE = 3,           /* ... all but one of them */
     BOARD_RANGES_MAX = 1024,  /* of one connection */
     BOARD_JOIN_MAX = 1 << 16, /* bytes: what is sent at one instant is one range up to here */
 };
@@ -60,8 +61,15 @@ struct board {
     uint32_t fack;                        /* the highest number that anything acknowledged, + 1 */
     uint16_t n, spares;                   /* ranges */
     uint8_t own_used;                     /* of its own: how many were ever taken, the first ones */
-    struct range own[BOARD_OWN];          /* not touched before that */
+    struct range *more;                   /* all of its own but one, not touched before that */
+    struct range first;                   /* that one, which is mostly all there is */
 };
+
+/* Is this range, which stands on it, its own? */
+static inline bool board_owns(const struct board *b, const struct range *g)
+{
+    return g == &b->first || (g >= b->more && g < b->more + BOARD_MORE);
+}
 
 /* Who wants to hear of each range that was delivered, as it was before that. */
 struct board_ear {
@@ -69,8 +77,8 @@ struct board_ear {
     void *arg;
 };
 
-/* An empty board; what is sent first begins at `una`. */
-void board_init(struct board *b, struct pool *ranges, uint32_t una);
+/* An empty board, with BOARD_MORE ranges at `more`; what is sent first begins at `una`. */
+void board_init(struct board *b, struct pool *ranges, struct range *more, uint32_t una);
 
 /* Everything goes back to the pool. */
 void board_clear(struct board *b);
