@@ -102,7 +102,7 @@ struct node_options {
          .min = 1,                                                                                 \
          .max = NODE_CONNS_MAX,                                                                    \
          .help = "How many connections there can be at once; 16384 without it. Each that is open " \
-                 "costs about 512 bytes, and 1.4 KB more while it sends; those that are not, "     \
+                 "costs about 512 bytes, and 0.9 KB more while it sends; those that are not, "     \
                  "nothing."},                                                                      \
         {.letter = 'w',                                                                            \
          .name = "pcap",                                                                           \
