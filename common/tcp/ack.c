@@ -57,15 +57,20 @@ static void answered(struct tcb *c, int64_t since)
     c->soft_error = REASON_NONE;
 }
 
-/*
- * The shortest round trip, of all samples that are exact; 0: none. The echo of a timestamp is not:
- * it counts whole milliseconds, and so says of any shorter time that it was none.
- */
+/* The shortest round trip, of all samples there are, 0: none. */
 static void note_min_rtt(struct tcb *c, int64_t sample)
 {
     if (!sample || (c->min_rtt_us && sample >= (int64_t)c->min_rtt_us * USEC))
         return;
     c->min_rtt_us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
+}
+
+static void note_rtt(struct seg *s, int64_t sample)
+{
+    struct tcb *c = s->c;
+
+    note_min_rtt(c, sample);
+    tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, sample);
 }
 
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
@@ -141,7 +146,6 @@ static int64_t round_trip(struct seg *s, uint32_t flight, bool dsack)
     bool was_timed = c->rtt.timing, syn_lost = !tcb_synchronized(c) && c->rtt.backoff > 0;
     int64_t sample = rtt_ack(&c->rtt, cfg, s->now, c->snd_una);
 
-    note_min_rtt(c, sample);
     if (was_timed || syn_lost || dsack || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
         return sample;
     rtt_echo(&c->rtt, cfg, sample, max32(1, flight / (2u * c->snd_mss)));
@@ -341,7 +345,7 @@ void ack_process(struct seg *s)
         advance_una(s);
         rtt = round_trip(s, in_flight, as.dsack);
         if (rtt)
-            tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, rtt);
+            note_rtt(s, rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
