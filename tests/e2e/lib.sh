@@ -284,6 +284,7 @@ sum()
 # $captured. Of many packets at once it keeps few, unless -s says that the front of each is enough.
 capture()
 {
+    rm -f "$2.err" # what the last one said is not this one's
     tcpdump --immediate-mode -i "$1" -nn -U -Z root -w "$2" "${@:3}" 2>"$2.err" &
     captured=$!
     wait_for 5 grep -q 'listening on' "$2.err"
