@@ -15,9 +15,9 @@
 #include "tcp/keepalive.h"
 #include "tcp/option.h"
 #include "tcp/sack.h"
-#include "tcp/seg.h"
 #include "tcp/super.h"
 #include "tcp/timestamp.h"
+#include "tcp/usual.h"
 
 /* ---- first: the sequence number (3.10.7.4) ---- */
 
@@ -275,5 +275,7 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
     *ret_reply = false;
     c->segs_in += s.segments;
     c->data_segs_in += data.len > 0 ? s.segments : 0;
+    if (usual_is(c, hdr, data.len))
+        return usual_take(&s);
     return c->state == TCP_SYN_SENT ? syn_sent(&s) : synchronized(&s);
 }
