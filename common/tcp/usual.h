@@ -51,4 +51,15 @@ bool usual_is(const struct tcb *c, const struct tcp_hdr *hdr, uint32_t len);
 /* SEGMENT ARRIVES for such a segment. Returns REASON_NONE, or that there was no room. */
 enum reason usual_take(struct seg *s);
 
+/* input.c: the same, as tcp_input has its arguments. */
+enum reason usual_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                        struct slice data);
+
+/* A segment of this connection is about to be looked at. */
+static inline void usual_prefetch(const struct tcb *c)
+{
+    flight_prefetch(c->flight);
+    chunkq_prefetch(&c->snd_q);
+}
+
 #endif
