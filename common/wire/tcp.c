@@ -183,12 +183,18 @@ static enum reason parse_options(const struct ip_hdr *ip, const uint8_t *b, uint
 
 bool tcp_is_plain(const uint8_t *b)
 {
-    return b[12] >> 4 == TCP_HEADER_PLAIN / 4 && get32(b + TCP_HEADER_MIN) == usual;
+    return (b[12] & 0xf0) == TCP_HEADER_PLAIN / 4 << 4 && get32(b + TCP_HEADER_MIN) == usual;
 }
 
 void tcp_read_plain(const uint8_t *b, uint8_t ecn, struct tcp_hdr *ret_tcp)
 {
-    read_usual(b + TCP_HEADER_MIN, &ret_tcp->opt);
+    struct tcp_options *opt = &ret_tcp->opt;
+
+    opt->has_timestamp = true;
+    opt->has_mss = opt->has_wscale = opt->sack_ok = false;
+    opt->sack_n = 0;
+    opt->ts_val = get32(b + TCP_HEADER_MIN + 4);
+    opt->ts_ecr = get32(b + TCP_HEADER_MIN + 8);
     ret_tcp->ecn = ecn;
     read_varying(b, ret_tcp);
 }
