@@ -302,8 +302,11 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
     struct slice packet = p->part[0];
     struct ip_hdr ip;
     struct conn *c;
-    enum reason why = ip_parse(packet.base, packet.len, &ip);
+    enum reason why;
 
+    if (predict_input(st, p, &why))
+        return why;
+    why = ip_parse(packet.base, packet.len, &ip);
     if (why) {
         answer_problem(st, packet);
         return why;

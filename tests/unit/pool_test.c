@@ -66,7 +66,7 @@ static void test_the_number_of_an_object(void **state)
             else
                 assert_true(n >= count);
         }
-        assert_true(pool_number(&p, memory - 8) >= count);
+        assert_true(pool_number(&p, (void *)((uintptr_t)memory - 8)) >= count);
     }
 }
 
