@@ -197,6 +197,16 @@ void ip_finish(struct ip_node *n, struct pkt *p, struct ip_hdr *ip, uint32_t l4_
     pkt_set_header_len(p, (uint32_t)header_len + l4_len);
 }
 
+void ip_finish_plain4(const struct ip_node *n, struct pkt *p, const struct addr *src,
+                      const struct addr *dst, uint8_t proto, uint8_t tos, uint8_t ttl,
+                      uint32_t l4_len)
+{
+    uint32_t payload = p->len - p->part[0].len;
+
+    ip_build_plain4(p->room, src, dst, proto, tos, ttl ? ttl : n->ttl, l4_len + payload);
+    pkt_set_header_len(p, IPV4_HEADER_MIN + l4_len);
+}
+
 /* Bytes off .. off + len - 1 of what stands behind the IP header; returns how many are not data. */
 static uint32_t put_part(const struct ip_out *o, struct pkt *p, uint32_t header_len, uint32_t off,
                          uint32_t len)

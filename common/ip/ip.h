@@ -118,6 +118,14 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held);
  */
 void ip_finish(struct ip_node *n, struct pkt *p, struct ip_hdr *ip, uint32_t l4_len);
 
+/*
+ * The same for a packet of IPv4 without options that may not be made into fragments: between these
+ * addresses, tos and ttl (0: the node's) as said.
+ */
+void ip_finish_plain4(const struct ip_node *n, struct pkt *p, const struct addr *src,
+                      const struct addr *dst, uint8_t proto, uint8_t tos, uint8_t ttl,
+                      uint32_t l4_len);
+
 /* The length in bytes of an IP header from `src` with so many bytes of options. */
 static inline uint32_t ip_header_len(const struct addr *src, uint32_t options_len)
 {

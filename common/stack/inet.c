@@ -344,26 +344,30 @@ static uint16_t marks_of(const struct stack *st, const struct pkt *p)
     return st->cfg.leave_checksum && p->parts > 1 ? PKT_CSUM_PARTIAL : 0;
 }
 
-/* The next segment of one connection (MUST-45, MAY-4). */
-static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
+/*
+ * The TCP header of the connection's packet, behind an IP header of so many bytes. The checksum is
+ * over where the segment goes in the end, not over the first hop. Returns its length.
+ */
+static inline uint32_t put_tcp(const struct tcb *tcb, struct pkt *p, struct tcp_hdr *hdr,
+                               uint32_t ip_len)
 {
-    struct tcb *tcb = &c->tcb;
-    const struct ip_route *route;
-    struct ip_options options;
-    struct ip_hdr ip;
-    struct tcp_hdr hdr;
-    size_t len;
+    hdr->sport = tcb->local_port;
+    hdr->dport = tcb->remote_port;
+    p->csum_start = (uint16_t)ip_len;
+    return (uint32_t)tcp_build(p->room + ip_len, &tcb->local, &tcb->remote, hdr, p->marks,
+                               p->part + 1, p->parts - 1);
+}
 
-    pkt_begin(p, 0);
-    if (!tcp_output(&st->tcp, tcb, st->now, &hdr, p))
-        return false;
-    route = route_of(st, c);
-    ip = (struct ip_hdr){.src = tcb->local, .dst = tcb->remote, .proto = IP_PROTO_TCP, .df = true};
+/* Both headers, where the IP header is not IPv4's without options. */
+static void put_headers(struct stack *st, const struct tcb *tcb, const struct ip_route *route,
+                        struct pkt *p, struct tcp_hdr *hdr)
+{
+    struct ip_hdr ip = {.src = tcb->local, .dst = tcb->remote, .proto = IP_PROTO_TCP, .df = true};
+    struct ip_options options;
+
     ip.tos = tos_of(tcb->set) | p->ecn;
     ip.ttl = tcb->set->ttl;
     ip.flow = ip_flow_label(&st->ip, &tcb->local, tcb->local_port, &tcb->remote, tcb->remote_port);
-    hdr.sport = tcb->local_port;
-    hdr.dport = tcb->remote_port;
     if (route) {
         options = (struct ip_options){0};
         ip.dst = ip_options_route(&options, route, &tcb->remote);
@@ -371,13 +375,28 @@ static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
         ip.options = options.b;
         ip.options_len = options.len;
     }
+    ip_finish(&st->ip, p, &ip, put_tcp(tcb, p, hdr, ip_header_len(&tcb->local, ip.options_len)));
+}
+
+/* The next segment of one connection (MUST-45, MAY-4). */
+static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
+{
+    const struct tcb *tcb = &c->tcb;
+    const struct ip_route *route;
+    struct tcp_hdr hdr;
+
+    pkt_begin(p, 0);
+    if (!tcp_output(&st->tcp, &c->tcb, st->now, &hdr, p))
+        return false;
+    route = route_of(st, c);
     p->marks = marks_of(st, p);
-    p->csum_start = (uint16_t)ip_header_len(&tcb->local, ip.options_len);
-    /* the checksum is over where the segment goes in the end, not over the first hop */
-    len = tcp_build(p->room + p->csum_start, &tcb->local, &tcb->remote, &hdr, p->marks, p->part + 1,
-                    p->parts - 1);
-    ip_finish(&st->ip, p, &ip, (uint32_t)len);
     p->conn = conn_slot(st, c) + 1;
+    if (route || !addr_is_v4(&tcb->local))
+        put_headers(st, tcb, route, p, &hdr);
+    else
+        ip_finish_plain4(&st->ip, p, &tcb->local, &tcb->remote, IP_PROTO_TCP,
+                         tos_of(tcb->set) | p->ecn, tcb->set->ttl,
+                         put_tcp(tcb, p, &hdr, IPV4_HEADER_MIN));
     return true;
 }
 
@@ -390,6 +409,10 @@ bool inet_output(struct stack *st, struct pkt *p)
         bool sent;
 
         list_remove(&c->output);
+        if (tcp_output_is_idle(&st->tcp, &c->tcb)) {
+            stack_look(st, c);
+            continue;
+        }
         sent = output_tcp(st, c, p);
         stack_settle(st, c); /* behind the others, if there is more to send */
         if (sent)

@@ -295,6 +295,13 @@ bool cookie_check(const struct stack *st, const struct listener *l, const struct
 
 /* ---- stack.c ---- */
 
+/* For an observer that looks at connections: this one was touched. */
+static inline void stack_look(const struct stack *st, const struct conn *c)
+{
+    if (st->look)
+        st->look(st->look_arg, conn_slot(st, c));
+}
+
 /* Look at what a call left in the connection's TCB: output, events, timers, its end. */
 void stack_settle(struct stack *st, struct conn *c);
 

@@ -284,8 +284,7 @@ void stack_settle_use(struct stack *st, struct conn *c)
         stack_settle(st, c); /* that may have been the last that was to be read or told */
         return;
     }
-    if (st->look)
-        st->look(st->look_arg, conn_slot(st, c));
+    stack_look(st, c);
     settle_lists(st, c);
 }
 
@@ -320,8 +319,7 @@ void stack_settle(struct stack *st, struct conn *c)
     bool rare = tcb->state == TCP_CLOSED || tcb->advice_due || (c->listener && !c->complete);
     int64_t deadline;
 
-    if (st->look)
-        st->look(st->look_arg, conn_slot(st, c));
+    stack_look(st, c);
     if (rare && !settle_rare(st, c))
         return;
     settle_lists(st, c);

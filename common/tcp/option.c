@@ -32,7 +32,7 @@ static void fill_syn(const struct tcp *t, const struct tcb *c, struct tcp_option
 void option_fill(const struct tcp *t, const struct tcb *c, int64_t now, uint8_t flags,
                  struct tcp_options *ret_opt)
 {
-    *ret_opt = (struct tcp_options){.has_timestamp = c->ts_ok};
+    ret_opt->has_timestamp = c->ts_ok;
     if (flags & TCP_SYN)
         fill_syn(t, c, ret_opt);
     else if (!(flags & TCP_RST) && sack_any(c))

@@ -6,7 +6,7 @@
 
 #include "tcp/tcp.h"
 
-/* Fill in the options of a segment with these flags that leaves at `now`. */
+/* Fill in the options, zeros so far, of a segment with these flags that leaves at `now`. */
 void option_fill(const struct tcp *t, const struct tcb *c, int64_t now, uint8_t flags,
                  struct tcp_options *ret_opt);
 

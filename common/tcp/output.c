@@ -204,15 +204,6 @@ static bool send_new(struct out *o, uint32_t len, uint32_t one, enum reason why)
     return true;
 }
 
-/* SND.UNA + SND.WND - seq: how much of the remote end's window lies at and behind `seq` (MUST-34).
- */
-static uint32_t window_from(const struct tcb *c, uint32_t seq)
-{
-    uint32_t edge = c->snd_una + c->snd_wnd;
-
-    return seq_gt(edge, seq) ? edge - seq : 0;
-}
-
 /* `len` from `start` on leaves once more; less, where the packet has no more parts. */
 static void send_again(struct out *o, uint32_t start, uint32_t len, enum reason why)
 {
@@ -269,7 +260,7 @@ static bool send_lost(struct out *o)
 
     if (!recovery_next(f, &start, &end, &why))
         return false;
-    most = min32(end - start, window_from(c, start));
+    most = min32(end - start, tcb_window_from(c, start));
     len = min32(most, option_text_max(c));
     if (len == 0)
         return false;
@@ -288,17 +279,9 @@ static bool send_lost(struct out *o)
     return true;
 }
 
-/* Sequence space that waits to be sent for the first time: bytes, and the FIN. */
-static uint32_t unsent(const struct tcb *c)
-{
-    if (c->fin_sent)
-        return 0;
-    return tcb_data_end(c) - c->snd_nxt + c->fin_queued;
-}
-
 bool tcp_has_new(const struct tcb *c)
 {
-    return unsent(c) > 0 && window_from(c, c->snd_nxt) > 0;
+    return tcb_unsent(c) > 0 && tcb_window_from(c, c->snd_nxt) > 0;
 }
 
 /*
@@ -308,7 +291,8 @@ bool tcp_has_new(const struct tcb *c)
 static bool send_probe(struct out *o)
 {
     struct tcb *c = o->c;
-    uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt), one = option_text_max(c);
+    uint32_t waiting = tcb_unsent(c), window = tcb_window_from(c, c->snd_nxt),
+             one = option_text_max(c);
 
     c->probe_due = false;
     if (c->snd_una != c->snd_nxt) {
@@ -334,7 +318,7 @@ static bool send_tail_again(struct out *o)
     if (!g)
         return false;
     start = g->end - min32(range_len(g), option_text_max(c));
-    len = min32(g->end - start, window_from(c, start));
+    len = min32(g->end - start, tcb_window_from(c, start));
     if (len == 0)
         return false;
     send_again(o, start, len, REASON_SEND_TLP);
@@ -350,7 +334,7 @@ static bool send_tail_probe(struct out *o)
 {
     struct tcb *c = o->c;
     uint32_t one = option_text_max(c);
-    uint32_t fresh = min32(unsent(c), min32(window_from(c, c->snd_nxt), one));
+    uint32_t fresh = min32(tcb_unsent(c), min32(tcb_window_from(c, c->snd_nxt), one));
     bool open = c->flight->recovery.phase == RECOVERY_OPEN, again = fresh == 0;
 
     c->flight->tlp.due = false;
@@ -381,7 +365,7 @@ static bool send_last_resort(struct out *o)
     rule = recovery_last_resort(f, c->snd_una, option_text_max(c), &start, &end);
     if (!rule)
         return false;
-    len = min32(min32(end - start, option_text_max(c)), window_from(c, start));
+    len = min32(min32(end - start, option_text_max(c)), tcb_window_from(c, start));
     if (len == 0 || control_must_wait(o->t, c, o->now))
         return false;
     recovery_resorted(f, rule);
@@ -413,7 +397,7 @@ static uint32_t with_fin(const struct tcb *c, uint32_t waiting, uint32_t window,
 static bool send_data(struct out *o)
 {
     struct tcb *c = o->c;
-    uint32_t waiting = unsent(c), window = window_from(c, c->snd_nxt);
+    uint32_t waiting = tcb_unsent(c), window = tcb_window_from(c, c->snd_nxt);
     uint32_t text, most, one, bytes, room, len;
 
     if (!waiting || window == 0) {
@@ -449,12 +433,12 @@ static bool send_data(struct out *o)
 static bool send_mtu_probe(struct out *o)
 {
     struct tcb *c = o->c;
-    uint32_t waiting = unsent(c), start = c->snd_nxt, text;
+    uint32_t waiting = tcb_unsent(c), start = c->snd_nxt, text;
 
     if (!*o->t->path_changes) /* nobody has ever found that less passes than the device takes */
         return false;
-    text = plpmtud_due(o->t, c, o->now, waiting - (waiting && c->fin_queued), window_from(c, start),
-                       response_room(o->t, c));
+    text = plpmtud_due(o->t, c, o->now, waiting - (waiting && c->fin_queued),
+                       tcb_window_from(c, start), response_room(o->t, c));
     if (text == 0 || control_must_wait(o->t, c, o->now))
         return false;
     begin_to_send(o);
@@ -466,7 +450,7 @@ static bool send_mtu_probe(struct out *o)
 /* Nothing is outstanding, and what waits cannot be sent: look again later (SHLD-29). */
 static void arm_persist(struct tcb *c, int64_t now)
 {
-    if (c->snd_una == c->snd_nxt && unsent(c) && c->timer[TIMER_RTX] == TIME_NEVER) {
+    if (c->snd_una == c->snd_nxt && tcb_unsent(c) && c->timer[TIMER_RTX] == TIME_NEVER) {
         c->progress_at = now;
         c->timer[TIMER_RTX] = now + c->rtt.rto;
     }
@@ -577,6 +561,14 @@ static bool output_usual(struct out *o)
     return c->ack_now && begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
 }
 
+/* What might be sent has been. */
+static void all_sent(struct tcb *c)
+{
+    c->output_due = false;
+    if (c->flight)
+        c->flight->size = c->snd_nxt - c->snd_una;
+}
+
 /*
  * The door of this file: one segment for as many debts as it can pay (MUST-58). Would another call
  * find anything? Mostly not, and that can be seen without it: as usual, and nothing waits.
@@ -588,12 +580,21 @@ bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_h
 
     path_follow(t, c);
     sent = usual ? output_usual(&o) : output(&o);
-    c->output_due = sent && !(usual && unsent(c) == 0);
+    c->output_due = sent && !(usual && tcb_unsent(c) == 0);
     if (c->output_due)
         return true;
     if (sent)
         nothing_to_send(c);
-    if (c->flight)
-        c->flight->size = c->snd_nxt - c->snd_una;
+    all_sent(c);
     return sent;
+}
+
+bool tcp_output_is_idle(struct tcp *t, struct tcb *c)
+{
+    if (c->ack_now || tcb_unsent(c) || !is_usual(t, c))
+        return false;
+    path_follow(t, c);
+    nothing_to_send(c);
+    all_sent(c);
+    return true;
 }

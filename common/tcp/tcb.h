@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/chunk.h"
+#include "base/seq.h"
 #include "base/time.h"
 #include "tcp/cc/cc.h"
 #include "tcp/config.h"
@@ -174,6 +175,23 @@ static inline uint32_t tcb_snd_base(const struct tcb *c)
 static inline uint32_t tcb_data_end(const struct tcb *c)
 {
     return tcb_snd_base(c) + c->snd_q.bytes;
+}
+
+/* Sequence space that waits to be sent for the first time: bytes, and the FIN. */
+static inline uint32_t tcb_unsent(const struct tcb *c)
+{
+    if (c->fin_sent)
+        return 0;
+    return tcb_data_end(c) - c->snd_nxt + c->fin_queued;
+}
+
+/* SND.UNA + SND.WND - seq: how much of the remote end's window lies at and behind `seq` (MUST-34).
+ */
+static inline uint32_t tcb_window_from(const struct tcb *c, uint32_t seq)
+{
+    uint32_t edge = c->snd_una + c->snd_wnd;
+
+    return seq_gt(edge, seq) ? edge - seq : 0;
 }
 
 /* Can bytes still come in? */

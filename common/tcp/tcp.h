@@ -123,6 +123,12 @@ enum reason tcp_icmp_error(struct tcp *t, struct tcb *c, int64_t now, const stru
  */
 bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_hdr, struct pkt *p);
 
+/*
+ * Can it be seen without that call that there is nothing to send? If so, all is as it would be
+ * after it, and no timer was touched.
+ */
+bool tcp_output_is_idle(struct tcp *t, struct tcb *c);
+
 /* ---- time ---- */
 
 /* The first deadline, or TIME_NEVER. */

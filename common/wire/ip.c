@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "wire/checksum.h"
 #include "wire/ip6.h"
+#include "wire/sum.h"
 
 enum {
     FLAG_DF = 0x4000,
@@ -168,36 +169,57 @@ bool ip_parse_quote(const uint8_t *b, size_t len, struct ip_hdr *ret_ip)
     return true;
 }
 
-static uint32_t halves(uint32_t v)
+/*
+ * The words of a header, which are summed up on their way into it, and the checksum over them and
+ * the options behind them, of which `sum` is the sum.
+ */
+static inline void put4(uint8_t *room, uint32_t first, uint32_t second, uint32_t third,
+                        const struct addr *src, const struct addr *dst, uint32_t sum)
 {
-    return (v >> 16) + (v & 0xffff);
+    uint64_t words = sum_put32(room, first) + sum_put32(room + 4, second) +
+                     sum_put32(room + 8, third) + sum_copy4(room + 12, src->b + ADDR_V4_AT) +
+                     sum_copy4(room + 16, dst->b + ADDR_V4_AT);
+
+    put16(room + 10, checksum_finish(sum + sum_network(words)));
 }
 
-/* The fields are summed up on their way into the header. */
+/* Version and length of the header, type of service and length of the packet. */
+static inline uint32_t first4(uint32_t header_len, uint8_t tos, size_t payload_len)
+{
+    assert(payload_len <= IPV4_PACKET_MAX - header_len);
+    return (4 << 4 | header_len / 4) << 24 | (uint32_t)tos << 16 |
+           (uint16_t)(header_len + payload_len);
+}
+
+/* TTL and protocol; the checksum field is zero. */
+static inline uint32_t third4(uint8_t ttl, uint8_t proto)
+{
+    return (uint32_t)ttl << 24 | (uint32_t)proto << 16;
+}
+
 static size_t build4(uint8_t *room, const struct ip_hdr *ip, size_t payload_len)
 {
     uint32_t header_len = IPV4_HEADER_MIN + (uint32_t)ip->options_len;
-    uint32_t first = (4 << 4 | header_len / 4) << 24 | (uint32_t)ip->tos << 16 |
-                     (uint16_t)(header_len + payload_len);
     uint32_t second = ip->id << 16 | (ip->df ? FLAG_DF : 0) | (ip->mf ? FLAG_MF : 0) |
                       ip->frag_off / IPV4_FRAG_UNIT;
-    uint32_t third = (uint32_t)ip->ttl << 8 | ip->proto;
-    uint32_t src = addr_v4_value(&ip->src), dst = addr_v4_value(&ip->dst);
-    uint32_t sum = halves(first) + halves(second) + third + halves(src) + halves(dst);
+    uint32_t sum = 0;
 
     assert(ip->version == 4 && ip->frag_off % IPV4_FRAG_UNIT == 0);
     assert(ip->options_len <= IPV4_OPTIONS_MAX && ip->options_len % 4 == 0);
-    assert(payload_len <= IPV4_PACKET_MAX - header_len);
+    assert(addr_is_v4(&ip->src) && addr_is_v4(&ip->dst));
     if (ip->options_len > 0) {
         memcpy(room + IPV4_HEADER_MIN, ip->options, ip->options_len);
-        sum = checksum_header(sum, ip->options, ip->options_len);
+        sum = checksum_header(0, ip->options, ip->options_len);
     }
-    put32(room, first);
-    put32(room + 4, second);
-    put32(room + 8, third << 16 | checksum_finish(sum));
-    put32(room + 12, src);
-    put32(room + 16, dst);
+    put4(room, first4(header_len, ip->tos, payload_len), second, third4(ip->ttl, ip->proto),
+         &ip->src, &ip->dst, sum);
     return header_len;
+}
+
+void ip_build_plain4(uint8_t *room, const struct addr *src, const struct addr *dst, uint8_t proto,
+                     uint8_t tos, uint8_t ttl, size_t payload_len)
+{
+    put4(room, first4(IPV4_HEADER_MIN, tos, payload_len), FLAG_DF, third4(ttl, proto), src, dst, 0);
 }
 
 size_t ip_build_len(const struct ip_hdr *ip)

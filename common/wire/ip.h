@@ -124,6 +124,13 @@ size_t ip_build_len(const struct ip_hdr *ip);
  */
 size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len);
 
+/*
+ * The same for IPv4 without options, DF set and identification 0 (RFC 6864): what leaves whole, and
+ * so nearly all that leaves. room must have IPV4_HEADER_MIN bytes.
+ */
+void ip_build_plain4(uint8_t *room, const struct addr *src, const struct addr *dst, uint8_t proto,
+                     uint8_t tos, uint8_t ttl, size_t payload_len);
+
 /* The sum of an address as it stands in a packet: the mapped form's prefix does not. */
 static inline uint32_t ip_addr_sum(const struct addr *a)
 {

@@ -25,6 +25,7 @@
 
 #include "base/bytes.h"
 #include "wire/checksum.h"
+#include "wire/sum.h"
 
 enum {
     MSS_LEN = 4, /* bytes of each option, kind and length included */
@@ -257,22 +258,26 @@ static uint8_t *put_sack(uint8_t *p, const struct tcp_options *opt)
     return p;
 }
 
-/* Timestamps alone, as read_usual reads them. */
-static uint8_t *put_usual(uint8_t *p, const struct tcp_options *opt)
+/* Is it timestamps that are to be written, and nothing else? Each option is in one of these bytes.
+ */
+static inline bool only_timestamps(const struct tcp_options *opt)
 {
-    put32(p, usual);
-    put32(p + 4, opt->ts_val);
-    put32(p + 8, opt->ts_ecr);
-    return p + 2 + TIMESTAMP_LEN;
+    static const struct tcp_options only = {.has_timestamp = true};
+
+    return memcmp(opt, &only, offsetof(struct tcp_options, ts_val)) == 0;
 }
 
-/* Returns where the payload would go. */
-static uint8_t *put_options(uint8_t *p, const struct tcp_options *opt)
+/* Those, as read_usual reads them. Returns their sum. */
+static inline uint64_t put_usual(uint8_t *p, const struct tcp_options *opt)
+{
+    return sum_put32(p, usual) + sum_put32(p + 4, opt->ts_val) + sum_put32(p + 8, opt->ts_ecr);
+}
+
+/* Options of any kind. Returns how many bytes they take. */
+static size_t put_options(uint8_t *p, const struct tcp_options *opt)
 {
     const uint8_t *begin = p;
 
-    if (opt->has_timestamp && !opt->has_mss && !opt->has_wscale && !opt->sack_ok && !opt->sack_n)
-        return put_usual(p, opt);
     if (opt->has_mss) {
         p = put_option(p, TCP_OPT_MSS, MSS_LEN);
         put16(p, opt->mss);
@@ -287,44 +292,49 @@ static uint8_t *put_options(uint8_t *p, const struct tcp_options *opt)
     if (opt->sack_n > 0)
         p = put_sack(p, opt);
     assert(p + TCP_HEADER_MIN == begin + tcp_header_len(opt));
-    return p;
+    return (size_t)(p - begin);
 }
 
-static void put_fixed(uint8_t *room, const struct tcp_hdr *tcp, size_t header_len)
+/* The fields that stand in every header, the checksum's with zero. Returns their sum. */
+static inline uint64_t put_fixed(uint8_t *room, const struct tcp_hdr *tcp, size_t header_len)
 {
-    put16(room, tcp->sport);
-    put16(room + 2, tcp->dport);
-    put32(room + 4, tcp->seq);
-    put32(room + 8, tcp->ack);
-    room[12] = (uint8_t)(header_len / 4 << 4);
-    room[13] = tcp->flags;
-    put16(room + 14, tcp->wnd);
-    put16(room + 16, 0);
-    put16(room + 18, tcp->urg);
+    uint32_t len_and_flags = (uint32_t)header_len / 4 << 12 | tcp->flags;
+
+    return sum_put32(room, (uint32_t)tcp->sport << 16 | tcp->dport) +
+           sum_put32(room + 4, tcp->seq) + sum_put32(room + 8, tcp->ack) +
+           sum_put32(room + 12, len_and_flags << 16 | tcp->wnd) + sum_put32(room + 16, tcp->urg);
 }
 
-/* What goes into the checksum field, while it holds zero. */
-static uint16_t field_sum(uint32_t pseudo, uint16_t marks, const uint8_t *header, size_t header_len,
+/* What goes into the checksum field. */
+static uint16_t field_sum(uint32_t pseudo, uint16_t marks, uint32_t header,
                           const struct slice *payload, unsigned n)
 {
     if (marks & PKT_CSUM_PARTIAL) /* folded as ever, but not inverted: the device goes on from it */
         return (uint16_t)~checksum_finish(pseudo);
-    return checksum_parts(checksum_header(pseudo, header, header_len), payload, n);
+    return checksum_parts(pseudo + header, payload, n);
 }
 
 /* The checksum goes in last, over all the rest (MUST-2). */
 size_t tcp_build(uint8_t *room, const struct addr *src, const struct addr *dst,
                  const struct tcp_hdr *tcp, uint16_t marks, const struct slice *payload, unsigned n)
 {
-    size_t header_len = (size_t)(put_options(room + TCP_HEADER_MIN, &tcp->opt) - room);
-    size_t len = header_len;
-    uint32_t pseudo;
+    uint8_t *options = room + TCP_HEADER_MIN;
+    size_t header_len = TCP_HEADER_MIN + 2 + TIMESTAMP_LEN, len;
+    uint32_t pseudo, header = 0;
+    uint64_t sum = 0;
 
+    if (only_timestamps(&tcp->opt)) {
+        sum = put_usual(options, &tcp->opt);
+    } else {
+        header_len = TCP_HEADER_MIN + put_options(options, &tcp->opt);
+        header = checksum_header(0, options, header_len - TCP_HEADER_MIN);
+    }
     assert(header_len <= TCP_HEADER_MAX && tcp->opt.wscale <= TCP_WSCALE_MAX);
-    put_fixed(room, tcp, header_len);
+    header += sum_network(sum + put_fixed(room, tcp, header_len));
+    len = header_len;
     for (unsigned i = 0; i < n; i++)
         len += payload[i].len;
     pseudo = ip_pseudo_sum(src, dst, IP_PROTO_TCP, (uint32_t)len);
-    put16(room + 16, field_sum(pseudo, marks, room, header_len, payload, n));
+    put16(room + 16, field_sum(pseudo, marks, header, payload, n));
     return header_len;
 }
