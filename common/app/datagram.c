@@ -73,9 +73,11 @@ static bool datagram_answer(struct datagram *d, struct slice *s)
 static void datagram_serve(struct datagram *d, struct stack *st, int udp,
                            struct stack_datagram *dgram)
 {
-    d->received++;
+    uint32_t n = stack_datagram_count(dgram);
+
+    d->received += n;
     if (d->kind != DATAGRAM_DISCARD && datagram_answers_anyone(dgram->port)) {
-        d->loops++;
+        d->loops += n;
         buf_unref(dgram->data.buf);
         return;
     }
@@ -84,11 +86,26 @@ static void datagram_serve(struct datagram *d, struct stack *st, int udp,
         return;
     }
     if (stack_udp_send(st, udp, dgram) < 0) {
-        d->dropped++;
+        d->dropped += n;
         buf_unref(dgram->data.buf);
         return;
     }
-    d->answered++;
+    d->answered += n;
+}
+
+/* To those that answer each on its own they come one by one. */
+static int datagram_next(const struct datagram *d, struct stack *st, int udp,
+                         struct stack_datagram *ret_dgram)
+{
+    switch (d->kind) {
+    case DATAGRAM_ECHO:
+    case DATAGRAM_DISCARD:
+        return stack_udp_receive_several(st, udp, ret_dgram);
+    case DATAGRAM_CHARGEN:
+    case DATAGRAM_REVERSE:
+        break;
+    }
+    return stack_udp_receive(st, udp, ret_dgram);
 }
 
 static void datagram_event(struct app *a, struct stack *st, const struct stack_event *ev)
@@ -97,7 +114,7 @@ static void datagram_event(struct app *a, struct stack *st, const struct stack_e
 
     if (ev->kind != EV_DATAGRAM)
         return;
-    while (stack_udp_receive(st, ev->udp, &dgram) == 0)
+    while (datagram_next((struct datagram *)a, st, ev->udp, &dgram) == 0)
         datagram_serve((struct datagram *)a, st, ev->udp, &dgram);
 }
 

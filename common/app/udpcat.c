@@ -19,7 +19,7 @@ static void note_error(struct udpcat *u, int r)
 /* Give the held piece to the stack. */
 static void flush(struct udpcat *u, struct stack *st)
 {
-    struct stack_datagram d = {.data = u->held};
+    struct stack_datagram d = {.data = u->held, .each = u->how.size};
     int r;
 
     if (u->held.len == 0 || u->refused)
@@ -28,7 +28,7 @@ static void flush(struct udpcat *u, struct stack *st)
     note_error(u, r);
     if (r < 0)
         return;
-    u->sent++;
+    u->sent += stack_datagram_count(&d);
     u->bytes_sent += u->held.len;
     u->held.len = 0;
 }
@@ -70,11 +70,11 @@ static int udpcat_pull(struct console *c, struct stack *st, struct slice *ret_sl
     struct stack_datagram d;
     int r;
 
-    while (u->udp >= 0 && (r = stack_udp_receive(st, u->udp, &d)) != -EAGAIN) {
+    while (u->udp >= 0 && (r = stack_udp_receive_several(st, u->udp, &d)) != -EAGAIN) {
         note_error(u, r);
         if (r < 0)
             continue;
-        u->received++;
+        u->received += stack_datagram_count(&d);
         u->bytes_received += d.data.len;
         *ret_slice = d.data;
         if (d.data.len)

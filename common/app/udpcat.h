@@ -1,6 +1,6 @@
 /*
- * netcat over UDP: each piece that is typed leaves as a datagram, each datagram that comes from the
- * remote node is shown.
+ * netcat over UDP: each piece that is typed leaves as a datagram, or as several of one size, and
+ * each datagram that comes from the remote node is shown.
  *
  * UDP has no end. Once the operator's input has ended, it is over when nothing has gone or come for
  * a while. A port that nobody serves ends it at once, when the network says so; what the network
@@ -15,7 +15,8 @@
 struct udpcat_how {
     struct addr remote;
     uint16_t port;
-    int64_t wait; /* ns of quiet behind the end of the input */
+    int64_t wait;  /* ns of quiet behind the end of the input */
+    uint32_t size; /* bytes of data of each datagram; 0: each piece that is typed is one */
     struct udp_settings settings;
 };
 

@@ -61,6 +61,7 @@ enum {
 enum pkt_marks {
     PKT_CSUM_PARTIAL = 1, /* the transport checksum field holds the pseudo-header's sum only */
     PKT_CSUM_VALID = 2,   /* in: the device vouches for the transport checksum */
+    PKT_DATAGRAMS = 4,    /* UDP: gso_size bytes are a datagram's data, not a segment's */
 };
 
 struct pkt {

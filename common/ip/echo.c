@@ -12,6 +12,8 @@ int echo_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgr
 
     if (!s || s->proto != IP_PROTO_ICMP)
         return -EBADF;
+    if (d->each)
+        return -EINVAL; /* each has a number of its own */
     r = udp_begin(s, n, d, ICMP_HEADER, &o);
     if (r)
         return r;
@@ -49,7 +51,7 @@ enum reason echo_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip
     if (!s)
         return REASON_ICMP_REPLY_STRAY;
     message = slice_sub(message, ICMP_HEADER, message.len - ICMP_HEADER);
-    why = udp_keep(s, n, ip, message, (uint16_t)icmp.rest);
+    why = udp_keep(s, n, ip, message, 0, (uint16_t)icmp.rest);
     if (why == REASON_NONE)
         *ret_socket = (int)(s - u->socket);
     return why;

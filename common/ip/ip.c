@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "ip/train.h"
+#include "wire/udp.h"
 
 bool ip_is_local(const struct ip_node *n, const struct addr *a)
 {
@@ -217,7 +219,7 @@ static uint32_t put_part(const struct ip_out *o, struct pkt *p, uint32_t header_
     if (l4 > 0)
         memcpy(p->room + header_len, o->l4 + off, l4);
     if (len > l4)
-        pkt_add(p, slice_sub(o->data, off + l4 - o->l4_len, len - l4));
+        pkt_add(p, slice_sub(o->now, off + l4 - o->l4_len, len - l4));
     return l4;
 }
 
@@ -227,7 +229,7 @@ static uint32_t put_part(const struct ip_out *o, struct pkt *p, uint32_t header_
  */
 static bool put_fragment(struct ip_node *n, struct ip_out *o, struct pkt *p, struct ip_hdr *ip)
 {
-    uint32_t left = o->l4_len + o->data.len - o->sent, room, len, l4;
+    uint32_t left = o->l4_len + o->now.len - o->sent, room, len, l4;
     struct ip_options copied;
 
     if (o->sent == 0) {
@@ -253,23 +255,25 @@ static bool put_fragment(struct ip_node *n, struct ip_out *o, struct pkt *p, str
 /* Does it leave whole? What may not be in fragments does. */
 static bool leaves_whole(const struct ip_node *n, const struct ip_out *o)
 {
-    uint32_t len = ip_header_len(&o->src, o->options.len) + o->l4_len + o->data.len;
+    uint32_t len = ip_header_len(&o->src, o->options.len) + o->l4_len + o->now.len;
 
     return o->df || len <= ip_mtu_to(n, &o->dst);
 }
 
-bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
+/* What leaves next: o->now. True: it is a super-datagram. */
+static bool begin_packet(const struct ip_node *n, struct ip_out *o)
 {
-    struct ip_out *o;
-    struct ip_hdr ip;
-    bool last = true;
+    if (o->each)
+        return train_next(n, o);
+    o->now = o->data;
+    return false;
+}
 
-    *ret_held = NULL;
-    if (n->out_head == n->out_tail)
-        return false;
-    o = &n->out[n->out_head % IP_OUT_RING];
+/* What stands in front of it, whole: options are not ended yet. */
+static struct ip_hdr header_of(struct ip_out *o)
+{
     ip_options_end(&o->options);
-    ip = (struct ip_hdr){
+    return (struct ip_hdr){
         .version = addr_is_v4(&o->src) ? 4 : 6,
         .src = o->src,
         .dst = o->dst,
@@ -281,16 +285,56 @@ bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
         .options = o->options.b,
         .options_len = o->options.len,
     };
-    if (leaves_whole(n, o)) {
-        (void)put_part(o, p, (uint32_t)ip_build_len(&ip), 0, o->l4_len + o->data.len);
-        ip_finish(n, p, &ip, o->l4_len);
-        p->why = o->why;
-    } else {
+}
+
+static void put_whole(struct ip_node *n, struct ip_out *o, struct pkt *p, struct ip_hdr *ip)
+{
+    ip->df = ip->df || (o->each && train_fits(n, o));
+    (void)put_part(o, p, (uint32_t)ip_build_len(ip), 0, o->l4_len + o->now.len);
+    ip_finish(n, p, ip, o->l4_len);
+    p->why = o->why;
+}
+
+/* An error would quote a super-datagram as it is, or one of those that it was cut into. */
+static void note_sent(struct ip_node *n, const struct ip_out *o, const struct pkt *p,
+                      const struct ip_hdr *ip)
+{
+    if (ip->version != 6 && !ip->df)
+        return;
+    pmtu_note_sent(&n->pmtu, &o->dst, p->len, ip_is_fragment(ip) ? ip->id : 0);
+    if (p->gso_size)
+        pmtu_note_sent(&n->pmtu, &o->dst, p->part[0].len + p->gso_size, 0);
+}
+
+/* The last of this packet has left. True: there is another one in this place of the ring. */
+static bool goes_on(struct ip_out *o)
+{
+    o->done += o->now.len;
+    o->sent = 0;
+    return o->done < o->data.len;
+}
+
+bool ip_out_pop(struct ip_node *n, struct pkt *p, struct buf **ret_held)
+{
+    struct ip_out *o;
+    struct ip_hdr ip;
+    bool last = true, super = false;
+
+    *ret_held = NULL;
+    if (n->out_head == n->out_tail)
+        return false;
+    o = &n->out[n->out_head % IP_OUT_RING];
+    ip = header_of(o);
+    if (o->sent == 0)
+        super = begin_packet(n, o);
+    if (o->sent == 0 && (super || leaves_whole(n, o)))
+        put_whole(n, o, p, &ip);
+    else
         last = put_fragment(n, o, p, &ip);
-    }
-    if (ip.version == 6 || ip.df)
-        pmtu_note_sent(&n->pmtu, &o->dst, p->len, ip_is_fragment(&ip) ? ip.id : 0);
-    if (last) {
+    if (super)
+        train_mark(p, o);
+    note_sent(n, o, p, &ip);
+    if (last && !goes_on(o)) {
         *ret_held = o->data.buf;
         n->out_head++;
     }

@@ -23,6 +23,10 @@ enum {
 struct ip_out {
     struct addr src, dst;
     struct slice data;               /* the reference is the ring's */
+    uint32_t each;                   /* of a train (ip/train.h): bytes of each datagram; or 0 */
+    uint32_t done;                   /* bytes of data that have left before `now` */
+    uint32_t pseudo;                 /* of a train: the sum of the pseudo-header without length */
+    struct slice now;                /* what of the data is leaving */
     uint16_t why;                    /* enum reason */
     uint8_t proto, tos, ttl, l4_len; /* ttl 0: the node's */
     uint32_t flow;                   /* IPv6: flow label, or 0 */
@@ -40,6 +44,7 @@ struct ip_node {
     uint8_t ttl;
     bool accept_source_routes;
     uint32_t mtu;              /* bytes */
+    uint32_t super_udp;        /* bytes of a packet that the device cuts into datagrams; or 0 */
     struct unguessable random; /* identifications, flow labels, and ports for the floor above */
     uint32_t identified;       /* packets that were given an identification */
     struct buf_pool *small;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/chunk.h"
+#include "ip/train.h"
 
 enum {
     PORT_FIRST = 49152, /* of those that are chosen (RFC 6335 section 6) */
@@ -192,6 +193,16 @@ int udp_settings(const struct udp *u, int socket, struct udp_settings *ret_set)
     return 0;
 }
 
+/* Datagrams that wait to be read. */
+static uint32_t waiting(const struct udp_socket *s)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = s->head; i != s->tail; i++)
+        n += train_count(s->queue[i % UDP_QUEUE].data.len, s->queue[i % UDP_QUEUE].each);
+    return n;
+}
+
 int udp_status(const struct udp *u, int socket, struct udp_status *ret_status)
 {
     const struct udp_socket *s = look(u, socket);
@@ -201,7 +212,7 @@ int udp_status(const struct udp *u, int socket, struct udp_status *ret_status)
     *ret_status = (struct udp_status){
         .local = s->local,
         .port = s->port,
-        .waiting = s->tail - s->head,
+        .waiting = waiting(s),
         .sent = s->sent,
         .received = s->received,
         .dropped = s->dropped,
@@ -277,8 +288,9 @@ static bool keep_data(const struct udp_socket *s, struct slice data, struct buf_
 }
 
 enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hdr *ip,
-                     struct slice data, uint16_t remote_port)
+                     struct slice data, uint32_t each, uint16_t remote_port)
 {
+    uint32_t count = train_count(data.len, each);
     struct udp_dgram *d = &s->queue[s->tail % UDP_QUEUE];
     enum reason why = REASON_NONE;
 
@@ -287,9 +299,10 @@ enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hd
     else if (!keep_data(s, data, n->small, &d->data))
         why = REASON_NO_BUFFER;
     if (why) {
-        s->dropped++;
+        s->dropped += count;
         return why;
     }
+    d->each = each;
     d->local = ip->dst;
     d->remote = ip->src;
     d->remote_port = remote_port;
@@ -301,17 +314,40 @@ enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hd
     d->route = (struct ip_route){0};
     (void)ip_route_back(ip, &d->route); /* ip_accept has seen that there is one */
     s->tail++;
-    s->received++;
+    s->received += count;
+    return REASON_NONE;
+}
+
+/*
+ * Into how many bytes each these are to be cut, in *ret_each; 0: they are one datagram. A device
+ * whose marks contradict the headers is not believed: nobody knows then what was sent.
+ */
+static enum reason cut_of(const struct pkt *p, const struct slice *segment,
+                          const struct udp_hdr *udp, uint32_t *ret_each)
+{
+    uint32_t len = udp->len - (uint32_t)UDP_HEADER, each = p->gso_size;
+
+    *ret_each = 0;
+    if (!(p->marks & PKT_DATAGRAMS))
+        return REASON_NONE;
+    if (each == 0 || each > len || udp->len != segment->len ||
+        train_count(len, each) > TRAIN_INPUT_MAX)
+        return REASON_UDP_SUPER;
+    *ret_each = each < len ? each : 0;
     return REASON_NONE;
 }
 
 enum reason udp_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip,
-                      struct slice segment, uint16_t marks, int *ret_socket)
+                      struct slice segment, const struct pkt *p, int *ret_socket)
 {
     struct udp_hdr udp;
     struct udp_socket *s;
-    enum reason why = udp_parse(ip, segment.base, segment.len, marks, &udp);
+    uint32_t each;
+    enum reason why = udp_parse(ip, segment.base, segment.len, p->marks, &udp);
 
+    if (why)
+        return why;
+    why = cut_of(p, &segment, &udp, &each);
     if (why)
         return why;
     s = udp_find(u, IP_PROTO_UDP, &ip->dst, udp.dport, &ip->src, udp.sport);
@@ -320,15 +356,28 @@ enum reason udp_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip,
     if (s->set.checksum_needed && udp.no_checksum)
         return REASON_UDP_NO_CHECKSUM;
     segment = slice_sub(segment, UDP_HEADER, udp.len - (uint32_t)UDP_HEADER);
-    why = udp_keep(s, n, ip, segment, udp.sport);
+    why = udp_keep(s, n, ip, segment, each, udp.sport);
     if (why == REASON_NONE)
         *ret_socket = (int)(s - u->socket);
     return why;
 }
 
-int udp_receive(struct udp *u, int socket, struct udp_dgram *ret_dgram)
+/* The first datagram of what waits in *d; it stays there without it. */
+static void cut_first(struct udp_dgram *d, struct udp_dgram *ret_dgram)
+{
+    *ret_dgram = *d;
+    ret_dgram->data = slice_sub(d->data, 0, d->each);
+    ret_dgram->each = 0;
+    buf_ref(d->data.buf);
+    d->data = slice_sub(d->data, d->each, d->data.len - d->each);
+    if (d->data.len <= d->each)
+        d->each = 0;
+}
+
+int udp_receive(struct udp *u, int socket, bool several, struct udp_dgram *ret_dgram)
 {
     struct udp_socket *s = udp_lookup(u, socket);
+    struct udp_dgram *first;
     int r;
 
     if (!s)
@@ -339,7 +388,13 @@ int udp_receive(struct udp *u, int socket, struct udp_dgram *ret_dgram)
         return r;
     if (s->head == s->tail)
         return -EAGAIN;
-    *ret_dgram = s->queue[s->head++ % UDP_QUEUE];
+    first = &s->queue[s->head % UDP_QUEUE];
+    if (first->each && !several) {
+        cut_first(first, ret_dgram);
+        return 0;
+    }
+    *ret_dgram = *first;
+    s->head++;
     return 0;
 }
 

@@ -18,7 +18,7 @@
 
 enum {
     UDP_SOCKETS_MAX = 64,
-    UDP_QUEUE = 64,  /* datagrams per socket; a power of two */
+    UDP_QUEUE = 64,  /* datagrams, or trains of them, per socket; a power of two */
     UDP_ERRORS = 16, /* errors per socket; a power of two */
     UDP_DATA_MAX = IPV4_PACKET_MAX - IPV4_HEADER_MIN - UDP_HEADER, /* bytes, IPv4 */
     UDP6_DATA_MAX = IPV6_PAYLOAD_MAX - UDP_HEADER,
@@ -28,6 +28,7 @@ struct udp_dgram {
     struct addr local, remote;
     uint16_t remote_port;
     struct slice data;     /* the reference is the holder's */
+    uint32_t each;         /* a train (ip/train.h): data are datagrams of so many bytes; or 0 */
     struct ip_route route; /* IPv4: by which it goes, or back to where it came from */
     /* of one that came */
     uint8_t ttl, tos;
@@ -95,20 +96,21 @@ struct udp_socket *udp_find(struct udp *u, uint8_t proto, const struct addr *loc
 /* ---- In ---- */
 
 /*
- * A datagram for us. On success *ret_socket is the socket whose queue grew. Returns REASON_NONE or
- * the reason for the drop; REASON_UDP_NO_SOCKET is worth an ICMP error.
+ * A datagram for us, or several that the device has left in one piece: p's marks and gso_size say
+ * so. On success *ret_socket is the socket whose queue grew. Returns REASON_NONE or the reason for
+ * the drop; REASON_UDP_NO_SOCKET is worth an ICMP error.
  */
 enum reason udp_input(struct udp *u, struct ip_node *n, const struct ip_hdr *ip,
-                      struct slice segment, uint16_t marks, int *ret_socket);
+                      struct slice segment, const struct pkt *p, int *ret_socket);
 
 /*
- * Queue `data`, which came for s in a packet with this header. It is kept by reference as long as
- * that pool's buffers that are in use (but for those that make room for others) are no more than
- * half of it, and those in this queue no more than the rest of that half; then copied, if it fits
- * into a small buffer.
+ * Queue `data`, which came for s in a packet with this header, as datagrams of `each` bytes or,
+ * with 0, as one. It is kept by reference as long as that pool's buffers that are in use (but for
+ * those that make room for others) are no more than half of it, and those in this queue no more
+ * than the rest of that half; then copied, if it fits into a small buffer.
  */
 enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hdr *ip,
-                     struct slice data, uint16_t remote_port);
+                     struct slice data, uint32_t each, uint16_t remote_port);
 
 /*
  * An ICMP error about a datagram of ours. On success *ret_socket is the socket that hears of it; a
@@ -118,10 +120,11 @@ enum reason udp_keep(struct udp_socket *s, struct ip_node *n, const struct ip_hd
 enum reason udp_icmp_error(struct udp *u, const struct icmp_error *e, int *ret_socket);
 
 /*
- * The next datagram, its reference with it: 0, -EAGAIN, -EBADF. A connected socket returns first,
+ * The next datagram, its reference with it, or with `several` all that have come as one train and
+ * are left of it: 0, -EAGAIN, -EBADF. A connected socket returns first,
  * and once, what udp_icmp_error left: -ECONNREFUSED, -ENOPROTOOPT, -EACCES, -EMSGSIZE.
  */
-int udp_receive(struct udp *u, int socket, struct udp_dgram *ret_dgram);
+int udp_receive(struct udp *u, int socket, bool several, struct udp_dgram *ret_dgram);
 /* The next error: 0, -EAGAIN, -EBADF. */
 int udp_error(struct udp *u, int socket, struct udp_error *ret_error);
 
@@ -131,7 +134,8 @@ int udp_error(struct udp *u, int socket, struct udp_error *ret_error);
  * Send from the socket's port. d->local may be unspecified (all zeros): then the socket's, or one
  * of ours of the receiver's version; so may d->remote with port 0, of a connected socket. d->route,
  * if it has hops, goes before that of the settings. On success the reference on d->data.buf passes
- * on; what is larger than the MTU leaves in fragments, if the settings do not forbid that.
+ * on; what is larger than the MTU leaves in fragments, if the settings do not forbid that. With
+ * d->each it is a train: so many bytes make a datagram.
  * -EMSGSIZE: more than the version's packets hold, or than the path takes; -ENOBUFS: the output
  * ring is full; -EINVAL: no address or port that could be a receiver; -EDESTADDRREQ: nobody is
  * given; -EADDRNOTAVAIL: none of our addresses is of the receiver's version, or d->local is not

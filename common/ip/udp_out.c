@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "ip/train.h"
 #include "ip/udp.h"
 
 /* The other end of a datagram: its own, or that of the connected socket. */
@@ -63,6 +64,12 @@ static uint32_t data_whole(const struct ip_node *n, const struct addr *remote, u
     return ip_mtu_to(n, remote) - ip_header_len(remote, options) - l4_len;
 }
 
+/* Bytes of a datagram of d: of a train each is as long as the first. */
+static uint32_t one_of(const struct udp_dgram *d)
+{
+    return d->each && d->each < d->data.len ? d->each : d->data.len;
+}
+
 int udp_begin(struct udp_socket *s, struct ip_node *n, const struct udp_dgram *d, uint8_t l4_len,
               struct ip_out **ret_out)
 {
@@ -81,8 +88,8 @@ int udp_begin(struct udp_socket *s, struct ip_node *n, const struct udp_dgram *d
     options = addr_is_v4(&remote) ? options_len(s, route) : 0;
     if (!ip_valid_route(n, route) || options > IPV4_OPTIONS_MAX)
         return -EINVAL;
-    if (d->data.len > data_max(&remote, options, l4_len) ||
-        (s->set.df && d->data.len > data_whole(n, &remote, options, l4_len)))
+    if (one_of(d) > data_max(&remote, options, l4_len) ||
+        (s->set.df && one_of(d) > data_whole(n, &remote, options, l4_len)))
         return -EMSGSIZE;
     r = s->error;
     s->error = 0;
@@ -105,8 +112,9 @@ int udp_begin(struct udp_socket *s, struct ip_node *n, const struct udp_dgram *d
     o->tos = (uint8_t)(s->set.dscp << 2);
     o->df = s->set.df;
     o->data = d->data;
+    o->each = one_of(d) < d->data.len ? d->each : 0;
     o->l4_len = l4_len;
-    s->sent++;
+    s->sent += train_count(d->data.len, o->each);
     *ret_out = o;
     return 0;
 }
@@ -132,7 +140,11 @@ int udp_send(struct udp *u, struct ip_node *n, int socket, const struct udp_dgra
     o->proto = IP_PROTO_UDP;
     o->why = REASON_SEND_UDP;
     o->flow = ip_flow_label(n, &o->src, udp.sport, remote, udp.dport);
-    udp_build(o->l4, &o->src, remote, &udp, &d->data, d->data.len ? 1 : 0);
+    o->pseudo = ip_pseudo_sum(&o->src, remote, IP_PROTO_UDP, 0);
+    put16(o->l4, udp.sport);
+    put16(o->l4 + 2, udp.dport);
+    if (!o->each)
+        udp_finish(o->l4, o->pseudo, 0, &d->data, d->data.len ? 1 : 0);
     return 0;
 }
 

@@ -208,8 +208,8 @@ static void add_comments(const struct capture *c, const struct pkt *p, uint32_t 
         add_option(f, OPT_COMMENT, line, strlen(line));
     }
     if (p->gso_size) {
-        snprintf(text, sizeof(text), "super-segment: the device cuts it every %u bytes",
-                 p->gso_size);
+        snprintf(text, sizeof(text), "super-%s: the device cuts it every %u bytes",
+                 p->marks & PKT_DATAGRAMS ? "datagram" : "segment", p->gso_size);
         add_option(f, OPT_COMMENT, text, strlen(text));
     } else if (p->marks & PKT_CSUM_PARTIAL) {
         static const char partial[] = "the transport checksum is left to the device";

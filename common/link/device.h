@@ -50,6 +50,7 @@ enum device_offload {
     DEVICE_CSUM = 1, /* the transport checksum: packets have the marks of enum pkt_marks */
     DEVICE_TSO4 = 2, /* cutting of super-segments (struct pkt's gso_size) of TCP over IPv4 */
     DEVICE_TSO6 = 4, /* ... and over IPv6 */
+    DEVICE_USO = 8,  /* cutting of super-datagrams of UDP, over both (PKT_DATAGRAMS) */
 };
 
 enum {

@@ -84,9 +84,16 @@ static int attach(int fd, const char *name, int flags, bool *ret_created)
 
 /* ---- Offload ---- */
 
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20 /* in the system's headers since Linux 6.2 */
+#define TUN_F_USO6 0x40
+#endif
+
 /* What of `offload` is left to be asked for without the feature that is the first to be doubted. */
 static unsigned with_less(unsigned offload)
 {
+    if (offload & DEVICE_USO)
+        return offload & ~(unsigned)DEVICE_USO;
     if (offload & DEVICE_TSO6)
         return offload & ~(unsigned)DEVICE_TSO6;
     if (offload & DEVICE_TSO4)
@@ -98,7 +105,8 @@ static unsigned with_less(unsigned offload)
 static unsigned long kernel_flags(unsigned offload)
 {
     return (offload & DEVICE_CSUM ? TUN_F_CSUM : 0UL) | (offload & DEVICE_TSO4 ? TUN_F_TSO4 : 0UL) |
-           (offload & DEVICE_TSO6 ? TUN_F_TSO6 : 0UL);
+           (offload & DEVICE_TSO6 ? TUN_F_TSO6 : 0UL) |
+           (offload & DEVICE_USO ? (unsigned long)(TUN_F_USO4 | TUN_F_USO6) : 0UL);
 }
 
 /* Say what we take; what the kernel refuses, we do without. Returns what is agreed. */
@@ -142,7 +150,7 @@ static int attach_for(struct tun *t, const char *name, unsigned wanted, bool sev
 
 static bool cuts(const struct device *d)
 {
-    return d->offload & (DEVICE_TSO4 | DEVICE_TSO6);
+    return d->offload & (DEVICE_TSO4 | DEVICE_TSO6 | DEVICE_USO);
 }
 
 /* ---- Reading ---- */

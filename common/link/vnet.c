@@ -1,9 +1,14 @@
 #include "link/vnet.h"
 
 enum {
-    TCP_CSUM_OFFSET = 16, /* bytes: where the checksum stands in a TCP header */
+    TCP_CSUM_OFFSET = 16, /* bytes: where the checksum stands in a TCP header, ... */
+    UDP_CSUM_OFFSET = 6,  /* ... and in that of UDP */
     LINE = 64,            /* bytes of a cache line */
 };
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5 /* in the system's headers since Linux 6.2 */
+#endif
 
 /*
  * The length of the headers is a hint: the kernel copies so many bytes to where it looks at them,
@@ -24,12 +29,15 @@ void vnet_fill(struct virtio_net_hdr *ret_hdr, const struct pkt *p)
     if (p->marks & PKT_CSUM_PARTIAL) {
         ret_hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
         ret_hdr->csum_start = p->csum_start;
-        ret_hdr->csum_offset = TCP_CSUM_OFFSET;
+        ret_hdr->csum_offset = p->marks & PKT_DATAGRAMS ? UDP_CSUM_OFFSET : TCP_CSUM_OFFSET;
     }
     if (p->gso_size == 0)
         return;
-    ret_hdr->gso_type =
-        p->part[0].base[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+    if (p->marks & PKT_DATAGRAMS)
+        ret_hdr->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+    else
+        ret_hdr->gso_type =
+            p->part[0].base[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
     ret_hdr->gso_size = p->gso_size;
     ret_hdr->hdr_len = (uint16_t)header_hint(p);
 }
@@ -44,6 +52,10 @@ void vnet_take(const struct virtio_net_hdr *hdr, struct pkt *p)
     } else if (hdr->flags & VIRTIO_NET_HDR_F_DATA_VALID) {
         p->marks |= PKT_CSUM_VALID;
     }
-    if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6)
+    if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6) {
         p->gso_size = hdr->gso_size;
+    } else if (type == VIRTIO_NET_HDR_GSO_UDP_L4) {
+        p->gso_size = hdr->gso_size;
+        p->marks |= PKT_DATAGRAMS;
+    }
 }

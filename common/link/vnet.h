@@ -13,14 +13,14 @@
 
 /*
  * The header of a packet that is written. Its headers are its first part, and a checksum that is
- * left to the device is TCP's.
+ * left to the device is TCP's, or UDP's with PKT_DATAGRAMS.
  */
 void vnet_fill(struct virtio_net_hdr *ret_hdr, const struct pkt *p);
 
 /*
  * The marks of a packet that was read with this header: PKT_CSUM_PARTIAL, or PKT_CSUM_VALID, and
- * gso_size. How long the packet's headers are it does not say reliably: of one that was forwarded,
- * the kernel may give the length of all of it.
+ * gso_size, with PKT_DATAGRAMS where it is about UDP. How long the packet's headers are it does not
+ * say reliably: of one that was forwarded, the kernel may give the length of all of it.
  */
 void vnet_take(const struct virtio_net_hdr *hdr, struct pkt *p);
 

@@ -337,6 +337,7 @@ static int node_stack(struct node *n, const struct program *prog)
     cfg.leave_checksum = n->dev->offload & DEVICE_CSUM;
     cfg.super4 = n->dev->offload & DEVICE_TSO4 ? DEVICE_PACKET_MAX : 0;
     cfg.super6 = n->dev->offload & DEVICE_TSO6 ? DEVICE_PACKET_MAX : 0;
+    cfg.super_udp = n->dev->offload & DEVICE_USO ? DEVICE_PACKET_MAX : 0;
     if (n->opt->path_mtu_age)
         cfg.path_mtu_age = n->opt->path_mtu_age;
     cfg.small = &n->small;

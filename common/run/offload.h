@@ -4,6 +4,7 @@
  *   csum   the checksum of TCP segments
  *   tso4   TCP super-segments over IPv4 (and with them csum)
  *   tso6   TCP super-segments over IPv6 (and with them csum)
+ *   uso    UDP super-datagrams, over both (and with them csum)
  *
  * "auto" is all that the device has, or none where packets have to be looked at one by one, as
  * --impair does; "off" is none.
@@ -37,7 +38,7 @@ int offload_parse(const struct program *prog, const char *list, bool alone,
 void offload_tell(struct report *r, const char *tun, const struct offload_choice *choice,
                   unsigned agreed);
 
-/* "csum,tso4,tso6", or "off". Returns out. */
+/* "csum,tso4,tso6,uso", or "off". Returns out. */
 const char *offload_text(unsigned offload, char out[OFFLOAD_TEXT]);
 
 #endif

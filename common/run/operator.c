@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 enum {
-    READ_MAX = 16384, /* bytes at a time: a slice is queued whole or not at all */
-    READ_MIN = 2048,  /* bytes of room below which a new buffer is begun */
-    READ_TURN = 16,   /* reads of a file in one turn */
-    PULL_TURN = 256,  /* slices shown in one turn */
+    READ_MAX = 16384,   /* bytes at a time: a slice is queued whole or not at all */
+    READ_UNITS = 65487, /* ... but of so many where units are read: a super-datagram's data */
+    READ_MIN = 2048,    /* bytes of room below which a new buffer is begun */
+    READ_TURN = 16,     /* reads of a file in one turn */
+    PULL_TURN = 256,    /* slices shown in one turn */
 };
 
 /* ---- Output ---- */
@@ -100,14 +101,25 @@ static int operator_output(struct operator* o)
 
 /* ---- Input ---- */
 
+/* Of so many bytes of room as many as are read at once. */
+static uint32_t operator_most(const struct operator* o, uint32_t room)
+{
+    uint32_t most = READ_UNITS > o->unit ? READ_UNITS : o->unit;
+
+    if (o->unit == 0)
+        return room < READ_MAX ? room : READ_MAX;
+    return (room < most ? room : most) / o->unit * o->unit;
+}
+
 /* Room for a read: the rest of the buffer being filled, or a fresh one. Bytes, or 0. */
 static uint32_t operator_room(struct operator* o)
 {
+    uint32_t least = READ_MIN > o->unit ? READ_MIN : o->unit;
     struct buf *b = o->fill;
 
     if (b && b->refs == 1)
         b->used = 0; /* all that was read into it has been sent */
-    if (b && b->size - b->used < READ_MIN) {
+    if (b && b->size - b->used < least) {
         buf_unref(b);
         b = NULL;
     }
@@ -116,7 +128,7 @@ static uint32_t operator_room(struct operator* o)
         if (!b)
             return 0;
     }
-    return b->size - b->used < READ_MAX ? b->size - b->used : READ_MAX;
+    return operator_most(o, b->size - b->used);
 }
 
 static bool operator_wants(const struct operator* o)

@@ -32,6 +32,7 @@ struct operator
     struct stack *st;
     struct buf_pool *pool;
     int in, out;        /* -1: closed; out -1: what is pulled is thrown away */
+    uint32_t unit;      /* bytes of which a read takes whole multiples, where it can; 0: none */
     bool out_owned;     /* `out` was opened here */
     bool out_direct;    /* a write to it never blocks */
     bool in_regular;    /* `in` is a file: always readable */

@@ -36,7 +36,7 @@ static const char *useless(const struct node_options *node, const struct tool_op
     } option[] = {
         {"count", o->count, ping},
         {"interval", o->interval, ping},
-        {"size", o->size != TOOL_NOT_GIVEN, ping || trace},
+        {"size", o->size != TOOL_NOT_GIVEN, any},
         {"wait", o->wait, any},
         {"df", o->df, any},
         {"max-hops", o->max_hops, trace},
@@ -84,6 +84,8 @@ int tool_options_check(const struct program *prog, const struct node_options *no
     if (o->size != TOOL_NOT_GIVEN && o->size > most)
         return usage_error(prog, "--size: a packet of %s holds %u bytes of data",
                            v4 ? "IPv4" : "IPv6", (unsigned)most);
+    if (o->size == 0 && kind == TOOL_UDP)
+        return usage_error(prog, "--size: a datagram of --udp holds one byte at least");
     if (o->max_hops && node->ttl > o->max_hops)
         return usage_error(prog, "--ttl, the first hop, is beyond --max-hops");
     return NODE_GO_ON;
@@ -158,10 +160,12 @@ static int start_udp(struct tool *t)
         .remote = t->node->opt->remote,
         .port = (uint16_t)t->node->opt->port,
         .wait = t->opt->wait ? t->opt->wait : SEC,
+        .size = size_of(t, 0),
         .settings = settings_of(t),
     };
 
     life_operator(&t->life, &t->is.udp.console);
+    t->life.op.unit = how.size;
     return udpcat_start(&t->is.udp, t->node->st, &how);
 }
 

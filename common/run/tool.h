@@ -77,7 +77,8 @@ enum {
          .kind = OPTION_U32,                                                                       \
          .offset = TOOL_OPTION(base, size),                                                        \
          .max = 65527,                                                                             \
-         .help = "Bytes of data in what --ping (56 without it) or --traceroute (32) sends; up to " \
+         .help = "Bytes of data in what --ping (56 without it) or --traceroute (32) sends, and "   \
+                 "of each datagram of --udp, which otherwise is what is read at once; up to "      \
                  "65507 over IPv4, 65527 over IPv6."},                                             \
         {.letter = 'W',                                                                            \
          .name = "wait",                                                                           \

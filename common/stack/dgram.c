@@ -55,16 +55,17 @@ int stack_udp_set(struct stack *st, int udp, const struct udp_settings *settings
     return udp_set(&st->udp, &st->ip, udp, settings);
 }
 
-int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram)
+static int receive(struct stack *st, int udp, bool several, struct stack_datagram *ret_dgram)
 {
     struct udp_dgram d;
-    int r = udp_receive(&st->udp, udp, &d);
+    int r = udp_receive(&st->udp, udp, several, &d);
 
     if (r == 0)
         *ret_dgram = (struct stack_datagram){
             .addr = d.remote,
             .port = d.remote_port,
             .data = d.data,
+            .each = d.each,
             .local = d.local,
             .route = d.route,
             .ttl = d.ttl,
@@ -72,6 +73,16 @@ int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgra
             .options = d.options,
         };
     return r;
+}
+
+int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram)
+{
+    return receive(st, udp, false, ret_dgram);
+}
+
+int stack_udp_receive_several(struct stack *st, int udp, struct stack_datagram *ret_dgram)
+{
+    return receive(st, udp, true, ret_dgram);
 }
 
 int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram)
@@ -82,6 +93,7 @@ int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram
         .remote = dgram->addr,
         .remote_port = dgram->port,
         .data = dgram->data,
+        .each = dgram->each,
         .route = dgram->route,
     };
 

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/prefetch.h"
 #include "stack/internal.h"
+#include "wire/plain.h"
 
 enum {
     PORT_FIRST = 49152, /* of those that nobody has registered */
@@ -103,28 +104,56 @@ struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_
     return NULL;
 }
 
-static struct flow_hint *hint_of(const struct stack *st, const struct ip_hdr *ip, uint32_t ports)
+/* `ends` is what the two addresses come to. */
+static struct flow_hint *hint_of(const struct stack *st, uint64_t ends, uint32_t ports)
 {
-    uint64_t ends = get32(ip->src.b + ADDR_V4_AT) ^ get32(ip->dst.b + ADDR_V4_AT);
-
     return &st->hints[(ends << 32 | ports) * UINT64_C(0x9e3779b97f4a7c15) >> st->hint_shift];
 }
 
-struct conn *flow_guess(const struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4])
+static uint32_t ends_of(const struct ip_hdr *ip)
 {
-    uint32_t both = get32(ports), slot = 0;
-    const struct flow_hint *hint = hint_of(st, ip, both);
+    return get32(ip->src.b + ADDR_V4_AT) ^ get32(ip->dst.b + ADDR_V4_AT);
+}
+
+/* The connection to which the hint leads, which may be any, or NULL. */
+static inline struct conn *follow(const struct stack *st, uint32_t ends, uint32_t ports)
+{
+    const struct flow_hint *hint = hint_of(st, ends, ports);
+    uint32_t slot = 0;
     struct conn *c;
 
-    if (hint->at[0].ports == both)
+    if (hint->at[0].ports == ports)
         slot = hint->at[0].slot;
-    else if (hint->at[1].ports == both)
+    else if (hint->at[1].ports == ports)
         slot = hint->at[1].slot;
     if (!slot)
         return NULL;
     c = &st->conns[slot - 1];
     prefetch(c, sizeof(*c));
-    if (!c->hashed || !is_flow(&c->tcb, &ip->dst, get16(ports + 2), &ip->src, get16(ports)))
+    return c->hashed ? c : NULL;
+}
+
+struct conn *flow_guess(const struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4])
+{
+    struct conn *c = follow(st, ends_of(ip), get32(ports));
+
+    if (!c || !is_flow(&c->tcb, &ip->dst, get16(ports + 2), &ip->src, get16(ports)))
+        return NULL;
+    return c;
+}
+
+struct conn *flow_guess_plain(const struct stack *st, const uint8_t *b)
+{
+    uint32_t src = get32(b + PLAIN_SRC), dst = get32(b + PLAIN_DST), ports = get32(b + PLAIN_PORTS);
+    struct conn *c = follow(st, src ^ dst, ports);
+    const struct tcb *t;
+
+    if (!c)
+        return NULL;
+    t = &c->tcb;
+    if (((uint32_t)t->remote_port << 16 | t->local_port) != ports ||
+        get32(t->remote.b + ADDR_V4_AT) != src || get32(t->local.b + ADDR_V4_AT) != dst ||
+        !addr_is_v4(&t->local) || !addr_is_v4(&t->remote))
         return NULL;
     return c;
 }
@@ -132,7 +161,7 @@ struct conn *flow_guess(const struct stack *st, const struct ip_hdr *ip, const u
 void flow_remember(struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4],
                    const struct conn *c)
 {
-    struct flow_hint *hint = hint_of(st, ip, get32(ports));
+    struct flow_hint *hint = hint_of(st, ends_of(ip), get32(ports));
 
     hint->at[1] = hint->at[0];
     hint->at[0].ports = get32(ports);

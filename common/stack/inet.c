@@ -174,10 +174,10 @@ static enum reason input_icmp(struct stack *st, const struct ip_hdr *ip, struct 
 }
 
 static enum reason input_udp(struct stack *st, const struct ip_hdr *ip, struct slice packet,
-                             struct slice segment, uint16_t marks)
+                             struct slice segment, const struct pkt *p)
 {
     int socket;
-    enum reason why = udp_input(&st->udp, &st->ip, ip, segment, marks, &socket);
+    enum reason why = udp_input(&st->udp, &st->ip, ip, segment, p, &socket);
 
     if (why == REASON_NONE)
         st->udp_pending |= UINT64_C(1) << socket;
@@ -236,7 +236,7 @@ static enum reason input_whole(struct stack *st, const struct ip_hdr *ip, struct
     case IP_PROTO_TCP:
         return input_tcp(st, ip, &packet, p, NULL);
     case IP_PROTO_UDP:
-        return input_udp(st, ip, packet, inner, p->marks);
+        return input_udp(st, ip, packet, inner, p);
     case IP_PROTO_ICMP:
     case IP_PROTO_ICMP6:
         if ((ip->proto == IP_PROTO_ICMP6) == (ip->version == 6))
@@ -302,8 +302,11 @@ enum reason inet_input(struct stack *st, const struct pkt *p)
     struct slice packet = p->part[0];
     struct ip_hdr ip;
     struct conn *c;
-    enum reason why = ip_parse(packet.base, packet.len, &ip);
+    enum reason why;
 
+    if (predict_input(st, p, &why))
+        return why;
+    why = ip_parse(packet.base, packet.len, &ip);
     if (why) {
         answer_problem(st, packet);
         return why;

@@ -7,6 +7,7 @@
  *   share.c   which of several stacks of a node has a connection
  *   route.c   source routes of connections
  *   inet.c    packets: from the IP header to the one who is concerned, and back
+ *   predict.c  ... those of segments that are usual, at one look
  *   paths.c   path MTUs: ip/ keeps them, tcp/ uses and improves them
  *   accept.c  listeners: their queues, and segments that belong to no connection
  *   cookie.c  SYN cookies
@@ -157,6 +158,8 @@ struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_
  * found, or NULL: flow_find tells. It costs a fifth of that.
  */
 struct conn *flow_guess(const struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4]);
+/* The same for a packet that has the usual form (wire/plain.h), at b. */
+struct conn *flow_guess_plain(const struct stack *st, const uint8_t *b);
 /* A segment that begins with these ports was for this connection. */
 void flow_remember(struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4],
                    const struct conn *c);
@@ -251,6 +254,12 @@ uint32_t paths_mtu_of(const struct stack *st, const struct tcb *c);
 
 enum reason inet_input(struct stack *st, const struct pkt *p);
 bool inet_output(struct stack *st, struct pkt *p);
+/*
+ * predict.c: input of a packet that has the usual form, for a connection that is easily found, to
+ * which it is usual (tcp/usual.h). Returns whether it was one, and what came of it; else nothing
+ * was done.
+ */
+bool predict_input(struct stack *st, const struct pkt *p, enum reason *ret_why);
 /* Give up packets whose fragments did not all come in time. */
 void inet_expire(struct stack *st);
 

@@ -130,7 +130,8 @@ static bool addresses_possible(const struct stack_config *cfg)
 static bool offload_possible(const struct stack_config *cfg)
 {
     return cfg->super4 <= IPV4_PACKET_MAX && cfg->super6 <= IPV4_PACKET_MAX &&
-           (cfg->leave_checksum || (!cfg->super4 && !cfg->super6));
+           cfg->super_udp <= IPV4_PACKET_MAX &&
+           (cfg->leave_checksum || (!cfg->super4 && !cfg->super6 && !cfg->super_udp));
 }
 
 static bool config_possible(const struct stack_config *cfg)
@@ -160,6 +161,7 @@ static void init_floors(struct stack *st)
     st->ip.ttl = cfg->ttl;
     st->ip.accept_source_routes = cfg->accept_source_routes;
     st->ip.mtu = cfg->mtu;
+    st->ip.super_udp = cfg->super_udp;
     memcpy(st->ip.random.key, cfg->secret + KEY_NUMBERS, UNGUESSABLE_KEY);
     st->ip.random.count = cfg->seed;
     st->ip.small = cfg->small;

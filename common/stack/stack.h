@@ -31,7 +31,7 @@ enum {
     STACK_PORTS = 64512,      /* ports to choose from: connections of one address to one port */
     STACK_LISTENERS_MAX = 64, /* passive opens at one time */
     STACK_UDP_MAX = 64,       /* sockets for datagrams and echo requests */
-    STACK_UDP_QUEUE = 64,     /* datagrams that wait to be read, per socket */
+    STACK_UDP_QUEUE = 64,     /* datagrams, or super-datagrams, that wait to be read, per socket */
     STACK_REPLIES = 512,      /* packets that wait to leave and belong to no connection */
     STACK_SECRET = 64,        /* bytes */
 };
@@ -53,6 +53,7 @@ struct stack_config {
     bool leave_checksum;     /* the device computes checksums of TCP (PKT_CSUM_PARTIAL) */
     uint32_t super4, super6; /* bytes of a packet of TCP over IPv4, over IPv6, that the device cuts
                               * into segments (gso_size); 0: none. Needs leave_checksum */
+    uint32_t super_udp;      /* the same of UDP, over both, that it cuts into datagrams */
     uint32_t max_conns;      /* connections in all states together */
     uint32_t max_chunks;     /* slices queued in all connections together */
     uint32_t max_ranges;     /* pieces in flight in all connections; beyond that they are
@@ -297,12 +298,20 @@ struct stack_datagram {
     struct addr addr;  /* of the remote end; unspecified, with port 0: that of a connected socket */
     uint16_t port;     /* of an echo request or reply: its sequence number */
     struct slice data; /* may be empty */
+    uint32_t each;     /* bytes: data are several datagrams, each so long but for the last, which
+                        * may be shorter; 0: they are one */
     struct addr local; /* ours: where it came to, or comes from; unspecified: see udp_open */
     struct ip_route route; /* IPv4: by which it is sent, or back to where it came from */
     /* so what has come, with other data, is the answer to it; and only of what has come are: */
     uint8_t ttl, tos; /* DSCP in the upper six bits, ECN in the lower two */
     struct ip_options options;
 };
+
+/* How many there are in data. */
+static inline uint32_t stack_datagram_count(const struct stack_datagram *d)
+{
+    return d->each && d->data.len > d->each ? (d->data.len - 1) / d->each + 1 : 1;
+}
 
 struct stack_udp {
     const struct addr *local;  /* NULL: all of ours */
@@ -335,12 +344,17 @@ int stack_udp_set(struct stack *st, int udp, const struct udp_settings *settings
  * -ECONNREFUSED (no such port), -ENOPROTOOPT, -EACCES, or -EMSGSIZE (with settings.df).
  */
 int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret_dgram);
+/* The same for all that came as one super-datagram: ret_dgram->each says where each of them ends.
+ */
+int stack_udp_receive_several(struct stack *st, int udp, struct stack_datagram *ret_dgram);
 /*
  * On success the reference on data.buf passes to the stack. What is larger than the path takes
  * leaves in fragments. -EMSGSIZE: over 65,507 bytes in IPv4 or 65,527 in IPv6, or, with
  * settings.df, over stack_udp_room; -ENOBUFS: try again when output was drained; -EINVAL;
  * -EDESTADDRREQ; -EADDRNOTAVAIL: we have no address of the receiver's version, or dgram->local is
- * not ours; -EBADF; and what stack_udp_receive says after an error.
+ * not ours; -EBADF; and what stack_udp_receive says after an error. With dgram->each the limits are
+ * each datagram's; where the device cuts them, and each fits its path, many leave as one packet. An
+ * echo socket has no such: -EINVAL.
  */
 int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram);
 /* The next ICMP error about what the socket sent: 0, -EAGAIN, -EBADF. */

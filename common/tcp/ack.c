@@ -14,6 +14,7 @@
 #include "tcp/seg.h"
 #include "tcp/timestamp.h"
 #include "tcp/urgent.h"
+#include "tcp/usual.h"
 
 /* The SYN is acknowledged: on to ESTABLISHED. */
 void ack_establish(struct seg *s)
@@ -82,6 +83,16 @@ static void advance_una(struct seg *s)
     }
 }
 
+static void take_window(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    c->snd_wnd = s->wnd;
+    c->snd_wl1 = s->seq;
+    c->snd_wl2 = s->ack;
+    c->max_snd_wnd = max32(c->max_snd_wnd, s->wnd);
+}
+
 /*
  * SND.WND (3.10.7.4): only a segment that is not older than the last one may change it. One that
  * acknowledges something new is not older, even if it was sent again and its SEG.SEQ is below
@@ -96,10 +107,7 @@ static bool update_send_window(struct seg *s, bool acks_new)
 
     if (older && !acks_new)
         return false;
-    c->snd_wnd = s->wnd;
-    c->snd_wl1 = s->seq;
-    c->snd_wl2 = s->ack;
-    c->max_snd_wnd = max32(c->max_snd_wnd, s->wnd);
+    take_window(s);
     if (was_closed && c->snd_wnd > 0) {
         rtt_reset_backoff(&c->rtt, &s->t->cfg);
         if (c->flight)
@@ -274,49 +282,29 @@ static void heed_verdict(struct seg *s, const struct ack_sample *as, struct cc_s
 
 /*
  * Acknowledgment -> sample -> recovery (what is lost) -> congestion control (how much may fly).
- * `rtt` is the round trip that it ended, ns, 0: none. Of a plain one that shows nothing to be late
- * congestion control alone has to hear.
+ * `rtt` is the round trip that it ended, ns, 0: none.
  */
-static void feed_recovery(struct seg *s, struct ack_sample *as, int64_t rtt, bool plain)
+static void feed_recovery(struct seg *s, struct ack_sample *as, int64_t rtt)
 {
     struct tcb *c = s->c;
     struct recovery_verdict v;
     struct cc_sample cs;
-    bool demanded = !plain && ecn_demands(c, s->hdr);
+    bool demanded = ecn_demands(c, s->hdr);
 
     tcp_cc_sample(c, s->now, &cs);
     cs.in_flight = max32(c->snd_nxt - c->snd_una + as->acked, c->flight->size);
     cs.rtt = rtt;
-    if (plain)
-        recovery_on_arrival(c->flight, as, &v);
-    else
-        recovery_on_ack(c->flight, as, &v);
+    recovery_on_ack(c->flight, as, &v);
     path_on_ack(s->t, c, s->now, as->acked);
     if (c->flight->probe.active)
         plpmtud_on_ack(s->t, c, s->now, v.mtu_probe_lost);
     as->mss = cs.mss = c->snd_mss; /* it may have become larger: windows are counted in those */
     note_min_rtt(c, v.rtt);
     complete(c, &cs, &v);
-    cs.ecn = !plain && ecn_echoed(c, s->hdr);
+    cs.ecn = ecn_echoed(c, s->hdr);
     if (as->acked == 0 && !s->t->cfg.rack)
         cs.cwnd_limited = false; /* a duplicate opens no window (RFC 3042 section 2) */
-    if (plain && !v.lost && cs.acked)
-        control_on_ack(s->t, c, &cs);
-    else
-        heed_verdict(s, as, &cs, &v, demanded);
-}
-
-/*
- * A plain acknowledgment is one of something new, and of nothing else, while nothing is missing and
- * nobody waits for an answer. Nearly all are; what a block, a mark or a duplicate could say need
- * not be asked then.
- */
-static bool is_plain(const struct seg *s, uint32_t acked)
-{
-    const struct tcb *c = s->c;
-
-    return acked && c->flight && flight_is_calm(c->flight) && s->hdr->opt.sack_n == 0 &&
-           !c->ecn_limited && !ecn_echoed(c, s->hdr);
+    heed_verdict(s, as, &cs, &v, demanded);
 }
 
 void ack_process(struct seg *s)
@@ -324,16 +312,14 @@ void ack_process(struct seg *s)
     struct tcb *c = s->c;
     struct ack_sample as;
     uint32_t acked = seq_gt(s->ack, c->snd_una) ? s->ack - c->snd_una : 0, in_flight;
-    bool plain = is_plain(s, acked), probed = false;
+    bool probed = false;
     int64_t rtt = 0;
 
     tcp_ack_sample(s->t, c, s->now, &as);
     as.acked = acked;
-    if (!plain) {
-        sack_arrived(s->t, c, s->now, s->hdr, &as);
-        as.duplicate = is_duplicate(s) && !as.dsack; /* what arrived twice is no loss */
-        as.echo_at = echo_at(s);
-    }
+    sack_arrived(s->t, c, s->now, s->hdr, &as);
+    as.duplicate = is_duplicate(s) && !as.dsack; /* what arrived twice is no loss */
+    as.echo_at = echo_at(s);
     c->acked_ms = tcb_ms(s->now);
     keepalive_heard(c, s->now);
     if (acked) {
@@ -347,11 +333,92 @@ void ack_process(struct seg *s)
         probed = update_send_window(s, acked > 0);
     as.una = c->snd_una;
     if (c->flight)
-        feed_recovery(s, &as, rtt, plain);
+        feed_recovery(s, &as, rtt);
     if (acked)
         tcp_restart_rtx(c, s->now); /* RFC 6298 5.2 and 5.3 */
     if (probed)
         probe_answered(c, s->now);
+    flight_settle(s->t, c, s->now);
+    c->output_due = true;
+}
+
+/* What flies has arrived in part, or somebody asks how fast. */
+static void feed_arrival(struct seg *s, uint32_t acked, uint32_t in_flight, int64_t rtt)
+{
+    struct tcb *c = s->c;
+    struct recovery_verdict v;
+    struct ack_sample as;
+    struct cc_sample cs;
+
+    tcp_ack_sample(s->t, c, s->now, &as);
+    tcp_cc_sample(c, s->now, &cs);
+    as.acked = acked;
+    cs.in_flight = in_flight;
+    cs.rtt = rtt;
+    recovery_on_arrival(c->flight, &as, &v);
+    path_on_ack(s->t, c, s->now, acked);
+    note_min_rtt(c, v.rtt);
+    complete(c, &cs, &v);
+    if (v.lost || !cs.acked)
+        heed_verdict(s, &as, &cs, &v, false);
+    else
+        control_on_ack(s->t, c, &cs);
+}
+
+/* All that flies has arrived. */
+static void feed_whole(struct seg *s, uint32_t acked, uint32_t in_flight)
+{
+    struct tcb *c = s->c;
+    struct cc_sample cs;
+    uint32_t delivered;
+    int64_t rtt;
+
+    delivered = recovery_on_whole(c->flight, s->now, &rtt, &cs.rate);
+    path_on_ack(s->t, c, s->now, acked);
+    note_min_rtt(c, rtt);
+    tcp_cc_sample(c, s->now, &cs);
+    cs.acked = delivered;
+    cs.in_flight = in_flight;
+    cs.rtt = rtt;
+    control_on_ack(s->t, c, &cs);
+}
+
+/*
+ * ack_process, and the way from there to congestion control, for an acknowledgment that is usual
+ * (ack_is_usual): what it cannot say is not asked.
+ */
+void ack_usual(struct seg *s)
+{
+    struct tcb *c = s->c;
+    uint32_t acked = s->ack - c->snd_una;
+    uint32_t in_flight = max32(c->snd_nxt - c->snd_una, c->flight->size);
+    int64_t rtt;
+
+    c->acked_ms = tcb_ms(s->now);
+    keepalive_heard(c, s->now);
+    advance_una(s);
+    rtt = round_trip(s, in_flight, false);
+    if (rtt)
+        tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, rtt);
+    take_window(s);
+    if (recovery_is_whole(c->flight, c->snd_una))
+        feed_whole(s, acked, in_flight);
+    else
+        feed_arrival(s, acked, in_flight, rtt);
+    tcp_restart_rtx(c, s->now);
+    flight_settle(s->t, c, s->now);
+    c->output_due = true;
+}
+
+void ack_nothing(struct seg *s)
+{
+    struct tcb *c = s->c;
+
+    c->acked_ms = tcb_ms(s->now);
+    keepalive_heard(c, s->now);
+    (void)update_send_window(s, false);
+    if (c->flight)
+        c->flight->recovery.resorted = false;
     flight_settle(s->t, c, s->now);
     c->output_due = true;
 }
@@ -385,7 +452,10 @@ enum reason ack_step(struct seg *s)
         return seg_challenge(s, REASON_TCP_ACK_FUTURE);
     if (seq_lt(s->ack, c->snd_una - c->max_snd_wnd))
         return seg_challenge(s, REASON_TCP_ACK_OLD); /* RFC 5961 section 5.2, MAY-12 */
-    ack_process(s);
+    if (ack_is_usual(c, s->hdr))
+        ack_usual(s);
+    else
+        ack_process(s);
     if (opening)
         ack_establish(s);
     fin_acked(s);

@@ -15,9 +15,9 @@
 #include "tcp/keepalive.h"
 #include "tcp/option.h"
 #include "tcp/sack.h"
-#include "tcp/seg.h"
 #include "tcp/super.h"
 #include "tcp/timestamp.h"
+#include "tcp/usual.h"
 
 /* ---- first: the sequence number (3.10.7.4) ---- */
 
@@ -250,8 +250,8 @@ static enum reason synchronized(struct seg *s)
 }
 
 /* The window's field counts without a sign (MUST-1). */
-enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
-                      struct slice data, bool *ret_reply, struct tcp_hdr *ret_rst)
+static inline struct seg count(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                               struct slice data)
 {
     struct seg s = {
         .t = t,
@@ -265,15 +265,33 @@ enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tc
         .segments = super_segments(data.len, hdr->seg_size),
         .data = data,
         .hdr = hdr,
-        .ret_reply = ret_reply,
-        .ret_rst = ret_rst,
     };
 
     assert(c->state != TCP_CLOSED && c->state != TCP_LISTEN);
-    flight_prefetch(c->flight);
-    chunkq_prefetch(&c->snd_q);
-    *ret_reply = false;
     c->segs_in += s.segments;
     c->data_segs_in += data.len > 0 ? s.segments : 0;
+    return s;
+}
+
+enum reason usual_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                        struct slice data)
+{
+    struct seg s = count(t, c, now, hdr, data);
+
+    return usual_take(&s);
+}
+
+enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                      struct slice data, bool *ret_reply, struct tcp_hdr *ret_rst)
+{
+    struct seg s;
+
+    usual_prefetch(c);
+    s = count(t, c, now, hdr, data);
+    s.ret_reply = ret_reply;
+    s.ret_rst = ret_rst;
+    *ret_reply = false;
+    if (usual_is(c, hdr, data.len))
+        return usual_take(&s);
     return c->state == TCP_SYN_SENT ? syn_sent(&s) : synchronized(&s);
 }

@@ -7,7 +7,7 @@
 #include "base/seq.h"
 #include "base/time.h"
 #include "tcp/sack.h"
-#include "tcp/seg.h"
+#include "tcp/usual.h"
 
 /* Cut off what we have, and what lies beyond the window or beyond a FIN that arrived. */
 static void trim(struct seg *s)
@@ -70,10 +70,10 @@ static bool has_share(const struct seg *s)
     return bytes <= TCP_QUEUE_FLOOR || bytes <= tcp_budget_queue(s->t, UINT32_MAX);
 }
 
-static enum reason in_order(struct seg *s, uint32_t gap_ms)
+/* The next bytes; `gap`: some that lie behind them are here already. */
+static inline enum reason in_order(struct seg *s, bool gap, uint32_t gap_ms)
 {
     struct tcb *c = s->c;
-    bool gap = c->reasm.first != NULL;
     uint32_t kept = 0, joined = 0;
 
     if (has_share(s))
@@ -169,6 +169,21 @@ static bool take_apart(struct seg *s)
     return new_fin;
 }
 
+/* Text came: how long after what came before, ms? */
+static inline uint32_t heed_arrival(struct seg *s)
+{
+    uint32_t gap_ms = tcb_ms(s->now) - s->c->received_ms;
+
+    s->c->received_ms += gap_ms;
+    learn_size(s);
+    return gap_ms;
+}
+
+enum reason text_usual(struct seg *s)
+{
+    return in_order(s, false, heed_arrival(s));
+}
+
 enum reason text_step(struct seg *s)
 {
     struct tcb *c = s->c;
@@ -188,10 +203,8 @@ enum reason text_step(struct seg *s)
         tcp_abort(s->t, c, s->now); /* 3.6.1, SHLD-3 */
         return REASON_TCP_DATA_AFTER_CLOSE;
     }
-    gap_ms = tcb_ms(s->now) - c->received_ms;
-    c->received_ms += gap_ms;
-    learn_size(s);
-    why = s->seq == c->rcv_nxt ? in_order(s, gap_ms) : out_of_order(s);
+    gap_ms = heed_arrival(s);
+    why = s->seq == c->rcv_nxt ? in_order(s, c->reasm.first, gap_ms) : out_of_order(s);
     if (why && new_fin)
         c->fin_arrived = false; /* it comes again together with its text */
     return why;

@@ -19,6 +19,10 @@
 
 #include "base/bytes.h"
 
+enum {
+    PROTO_TCP = 6, /* in the pseudo-header */
+};
+
 /* The next 8 bytes, in the machine's order. */
 static inline uint64_t load64(const uint8_t *b)
 {
@@ -39,8 +43,9 @@ static inline uint32_t load32(const uint8_t *b)
 /* a + b, with the carry added at the bottom. */
 static inline uint64_t add_carry(uint64_t a, uint64_t b)
 {
-    a += b;
-    return a + (a < b);
+    uint64_t carry = __builtin_add_overflow(a, b, &a);
+
+    return a + carry;
 }
 
 /*
@@ -144,6 +149,18 @@ uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len)
 bool checksum_plain_good(const uint8_t b[20])
 {
     return fold64(add_carry(add_carry(load64(b), load64(b + 8)), load32(b + 16))) == 0xffff;
+}
+
+/* Both addresses, one behind the other, stand in the IP header and in the pseudo-header. */
+bool checksum_segment_good(const uint8_t *b, size_t len)
+{
+    uint64_t ends = load64(b + 12), header = add_carry(load64(b), load32(b + 8)), segment;
+
+    segment = add_carry(add_carry(load64(b + 20), load64(b + 28)),
+                        add_carry(load64(b + 36), load64(b + 44)));
+    segment = add_carry(add_carry(segment, ends), sum_native(b + 52, len - 52));
+    segment = add_carry(segment, to_network(fold32((uint32_t)len - 20 + PROTO_TCP)));
+    return fold64(add_carry(header, ends)) == 0xffff && fold64(segment) == 0xffff;
 }
 
 uint16_t checksum_finish(uint32_t sum)

@@ -21,6 +21,12 @@ uint32_t checksum_header(uint32_t sum, const uint8_t *b, size_t len);
 /* Does an IPv4 header without options, checksum field included, sum up right? */
 bool checksum_plain_good(const uint8_t b[20]);
 
+/*
+ * The same of such a header and of the TCP segment behind it, which with the header has `len`
+ * bytes: at least 32 beside it.
+ */
+bool checksum_segment_good(const uint8_t *b, size_t len);
+
 /* Does b[0..len), checksum field included, sum up right, starting from `sum`? */
 bool checksum_good(uint32_t sum, const uint8_t *b, size_t len);
 

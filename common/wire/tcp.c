@@ -175,6 +175,17 @@ static enum reason parse_options(const struct ip_hdr *ip, const uint8_t *b, uint
     return REASON_NONE;
 }
 
+bool tcp_is_plain(const uint8_t *b)
+{
+    return b[12] >> 4 == TCP_HEADER_PLAIN / 4 && get32(b + TCP_HEADER_MIN) == usual;
+}
+
+void tcp_read_plain(const uint8_t *b, uint8_t ecn, struct tcp_hdr *ret_tcp)
+{
+    read_usual(b + TCP_HEADER_MIN, &ret_tcp->opt);
+    read_fixed(b, TCP_HEADER_PLAIN, ecn, ret_tcp);
+}
+
 /* Options are read whatever the flags are (MUST-3, MUST-5). */
 enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct tcp_hdr *ret_tcp)

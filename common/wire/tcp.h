@@ -26,6 +26,7 @@ enum tcp_flag {
 enum {
     TCP_HEADER_MIN = 20, /* bytes */
     TCP_HEADER_MAX = 60,
+    TCP_HEADER_PLAIN = 32,   /* with timestamps and no other option, as nearly all have */
     TCP_SACK_MAX = 4,        /* blocks that fit into 40 bytes of options */
     TCP_WSCALE_MAX = 14,     /* RFC 7323 section 2.3: larger shifts count as 14 */
     TCP_MSS_DEFAULT4 = 536,  /* bytes, RFC 9293 MUST-15 */
@@ -78,6 +79,14 @@ struct tcp_hdr {
  */
 enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uint16_t marks,
                       struct tcp_hdr *ret_tcp);
+
+/*
+ * Has the header at b, of which TCP_HEADER_PLAIN bytes are there, timestamps and no other option?
+ * Then tcp_read_plain reads it; what else tcp_parse checks has not been checked by that. seg_size
+ * is 0.
+ */
+bool tcp_is_plain(const uint8_t *b);
+void tcp_read_plain(const uint8_t *b, uint8_t ecn, struct tcp_hdr *ret_tcp);
 
 /* The length in bytes of the header with these options, a multiple of 4. */
 size_t tcp_header_len(const struct tcp_options *opt);

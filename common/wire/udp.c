@@ -44,21 +44,36 @@ enum reason udp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
     return REASON_NONE;
 }
 
-void udp_build(uint8_t room[UDP_HEADER], const struct addr *src, const struct addr *dst,
-               const struct udp_hdr *udp, const struct slice *payload, unsigned n)
+/* What goes into the checksum field, while it holds zero; folded, but not inverted, for a device.
+ */
+static uint16_t field_sum(uint32_t sum, uint16_t marks, const uint8_t room[UDP_HEADER],
+                          const struct slice *payload, unsigned n)
+{
+    uint16_t check;
+
+    if (marks & PKT_CSUM_PARTIAL)
+        return (uint16_t)~checksum_finish(sum);
+    check = checksum_parts(checksum_add(sum, room, UDP_HEADER), payload, n);
+    return check ? check : 0xffff;
+}
+
+void udp_finish(uint8_t room[UDP_HEADER], uint32_t pseudo, uint16_t marks,
+                const struct slice *payload, unsigned n)
 {
     size_t len = UDP_HEADER;
-    uint32_t sum;
-    uint16_t check;
 
     for (unsigned i = 0; i < n; i++)
         len += payload[i].len;
     assert(len <= UINT16_MAX);
-    put16(room, udp->sport);
-    put16(room + 2, udp->dport);
     put16(room + 4, (uint16_t)len);
     put16(room + 6, 0);
-    sum = ip_pseudo_sum(src, dst, IP_PROTO_UDP, (uint32_t)len);
-    check = checksum_parts(checksum_add(sum, room, UDP_HEADER), payload, n);
-    put16(room + 6, check ? check : 0xffff);
+    put16(room + 6, field_sum(pseudo + (uint32_t)len, marks, room, payload, n));
+}
+
+void udp_build(uint8_t room[UDP_HEADER], const struct addr *src, const struct addr *dst,
+               const struct udp_hdr *udp, const struct slice *payload, unsigned n)
+{
+    put16(room, udp->sport);
+    put16(room + 2, udp->dport);
+    udp_finish(room, ip_pseudo_sum(src, dst, IP_PROTO_UDP, 0), 0, payload, n);
 }

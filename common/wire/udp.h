@@ -32,4 +32,11 @@ enum reason udp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
 void udp_build(uint8_t room[UDP_HEADER], const struct addr *src, const struct addr *dst,
                const struct udp_hdr *udp, const struct slice *payload, unsigned n);
 
+/*
+ * Length and checksum of a header whose ports stand in it; `pseudo` is the sum of the pseudo-header
+ * without the length. With PKT_CSUM_PARTIAL in `marks` the device goes on from that sum.
+ */
+void udp_finish(uint8_t room[UDP_HEADER], uint32_t pseudo, uint16_t marks,
+                const struct slice *payload, unsigned n);
+
 #endif

@@ -281,10 +281,12 @@ sum()
     sha256sum <"$1" | cut -d' ' -f1
 }
 
-# capture DEVICE FILE: tcpdump in the background, ready when this returns; its pid is $captured.
+# capture DEVICE FILE [OPTION...]: tcpdump in the background, ready when this returns; its pid is
+# $captured. Of many packets at once it keeps few, unless -s says that the front of each is enough.
 capture()
 {
-    tcpdump --immediate-mode -i "$1" -nn -U -Z root -w "$2" 2>"$2.err" &
+    rm -f "$2.err" # what the last one said is not this one's
+    tcpdump --immediate-mode -i "$1" -nn -U -Z root -w "$2" "${@:3}" 2>"$2.err" &
     captured=$!
     wait_for 5 grep -q 'listening on' "$2.err"
 }

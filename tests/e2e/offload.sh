@@ -29,8 +29,8 @@ carry()
 for version in 4 6; do
     can_speak $version || { skip "IPv$version" "this kernel has no IPv$version"; continue; }
     speak $version
-    carry csum,tso4,tso6 csum,tso4,tso6 "$file"
-    check "IPv$version: host says what was agreed on" grep -qx "host: offload on tun0: csum,tso4,tso6" "$WORK/host.err"
+    carry csum,tso4,tso6,uso csum,tso4,tso6,uso "$file"
+    check "IPv$version: host says what was agreed on" grep -qx "host: offload on tun0: csum,tso4,tso6,uso" "$WORK/host.err"
     carry auto off "$WORK/part"
     carry off auto "$WORK/part"
     carry csum tso4 "$WORK/part"
@@ -68,8 +68,8 @@ head -c 2000000 "$file" >"$WORK/less"
 OFFLOAD=auto
 peer_start --pcap "$WORK/peer.pcapng"
 host --port 9 --pcap "$WORK/host.pcapng" <"$WORK/less" 2>"$WORK/host.err"
-check "peer's status says what is left to its TUN" sh -c "'$BIN/peer' --status | grep -qx 'left to tun1: csum,tso4,tso6'"
-check "and as JSON" sh -c "'$BIN/peer' --status --json | grep -q '\"offload\":\"csum,tso4,tso6\"'"
+check "peer's status says what is left to its TUN" sh -c "'$BIN/peer' --status | grep -qx 'left to tun1: csum,tso4,tso6,uso'"
+check "and as JSON" sh -c "'$BIN/peer' --status --json | grep -q '\"offload\":\"csum,tso4,tso6,uso\"'"
 stop $peer
 for node in host peer; do
     tcpdump -nn -r "$WORK/$node.pcapng" 'dst port 9 and greater 3000' >"$WORK/large" 2>/dev/null

@@ -420,6 +420,7 @@ void caller_datagram(struct caller *a, unsigned i, const struct addr *to, uint16
     caller_socket(a, udp, i / CALLER_SOCKETS, to, port);
     if (b) {
         d.data = (struct slice){b, b->data, min32(len, b->size)};
+        d.each = i & 1 ? 1 + len / 7 : 0;
         memset(b->data, 'd', d.data.len);
         r = stack_udp_send(a->n->st, udp, &d);
         FUZZ_CHECK(r == 0 || r == -ENOBUFS || r == -EINVAL || r == -EBADF || r == -EDESTADDRREQ ||
@@ -428,11 +429,14 @@ void caller_datagram(struct caller *a, unsigned i, const struct addr *to, uint16
         if (r < 0)
             buf_unref(b);
     }
-    r = stack_udp_receive(a->n->st, udp, &d);
+    r = i & 1 ? stack_udp_receive_several(a->n->st, udp, &d) : stack_udp_receive(a->n->st, udp, &d);
     FUZZ_CHECK(r == 0 || r == -EAGAIN || r == -EBADF || is_late_error(r),
                "receiving a datagram says %d", r);
-    if (r == 0)
-        buf_unref(d.data.buf);
+    if (r < 0)
+        return;
+    FUZZ_CHECK(i & 1 ? d.each < d.data.len || d.each == 0 : d.each == 0,
+               "%u bytes, to be cut every %u", d.data.len, d.each);
+    buf_unref(d.data.buf);
 }
 
 /* ---- the end ---- */

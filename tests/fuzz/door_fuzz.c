@@ -36,12 +36,17 @@ static struct door d;
 
 /* ---- packets in ---- */
 
-static void give(uint16_t marks)
+static void give_cut(uint16_t marks, uint16_t size)
 {
     uint32_t len = d.f.len < FORGE_MAX ? d.f.len : FORGE_MAX;
 
     outlook_input(&d.out, d.f.b, len);
-    subject_input(&d.n, d.now, d.f.b, len, marks);
+    subject_input(&d.n, d.now, d.f.b, len, marks, size);
+}
+
+static void give(uint16_t marks)
+{
+    give_cut(marks, 0);
 }
 
 /* A loose source route that was followed to its end. */
@@ -281,6 +286,8 @@ static void op_other(struct script *s)
     forge_end(&d.f);
     if (how & 0x80 && (!(how & 2) || how & 8))
         give_pieces(s, 0);
+    else if (how & 0x40 && !(how & 2)) /* the device says that it is several, summed or not */
+        give_cut(how & 0x20 ? PKT_DATAGRAMS : PKT_DATAGRAMS | PKT_CSUM_PARTIAL, script_8(s));
     else
         give(0);
 }
@@ -516,6 +523,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     d.pieces = 2;
     d.n.v6 = d.f.v6 = (how & 12) == 12;
     subject_start(&d.n, 0, 0, &s);
+    /* the sums of segments are not left to the device, so that they can be looked at */
+    d.n.st->ip.super_udp = how & 16 ? SUBJECT_RX_SIZE : 0;
     caller_start(&d.app, &d.n);
     outlook_start(&d.out, &d.n);
     d.remote = (struct remote){&d.n, &d.out};

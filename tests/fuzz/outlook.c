@@ -4,8 +4,10 @@
 
 #include "base/seq.h"
 
+#include "ip/train.h"
 #include "wire/icmp.h"
 #include "wire/print.h"
+#include "wire/udp.h"
 
 /* With FUZZ_TELL in the environment every packet is printed, for whoever looks into a finding. */
 static void tell(const struct outlook *o, char way, const uint8_t *b, uint32_t len, uint16_t marks)
@@ -118,6 +120,31 @@ static void check_segment(const struct outlook *o, const struct ip_hdr *ip, cons
     check_options(c, &tcp);
 }
 
+/* A super-datagram: several whole datagrams, each of which fits, and so a packet as they are. */
+static void check_super(const struct outlook *o, const struct ip_hdr *ip, uint32_t l4,
+                        const struct pkt *p)
+{
+    uint32_t data = l4 - UDP_HEADER;
+
+    FUZZ_CHECK(ip->proto == IP_PROTO_UDP && p->marks == (PKT_CSUM_PARTIAL | PKT_DATAGRAMS),
+               "what is cut is no UDP, or nobody sums it");
+    FUZZ_CHECK(p->len <= o->n->st->ip.super_udp && p->csum_start == ip->header_len,
+               "%u bytes, and the sum begins at %u", p->len, p->csum_start);
+    FUZZ_CHECK(data > p->gso_size && train_count(data, p->gso_size) <= TRAIN_SUPER_MAX,
+               "%u bytes are cut every %u", data, p->gso_size);
+    FUZZ_CHECK((uint32_t)ip->header_len + UDP_HEADER + p->gso_size <=
+                   ip_mtu_to(&o->n->st->ip, &ip->dst),
+               "datagrams of %u bytes leave whole", p->gso_size);
+}
+
+static void check_udp(const struct ip_hdr *ip, const uint8_t *b, uint32_t len, const struct pkt *p)
+{
+    struct udp_hdr udp;
+    enum reason r = udp_parse(ip, b, len, p->marks, &udp);
+
+    FUZZ_CHECK(r == REASON_NONE && udp.len == len, "a bad datagram: %s", reason_text(r)->sentence);
+}
+
 static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len,
                          const struct pkt *p)
 {
@@ -127,8 +154,10 @@ static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len
     uint32_t l4 = len - ip.header_len;
 
     FUZZ_CHECK(r == REASON_NONE, "sends a packet that is refused: %s", reason_text(r)->sentence);
-    FUZZ_CHECK(ip.total_len == len && len == p->len && len <= o->n->cfg.mtu,
+    FUZZ_CHECK(ip.total_len == len && len == p->len && (len <= o->n->cfg.mtu || p->gso_size),
                "%u bytes, %u said, MTU %u", len, ip.total_len, o->n->cfg.mtu);
+    if (p->gso_size)
+        check_super(o, &ip, l4, p);
     FUZZ_CHECK(p->why < REASON_COUNT && reason_text(p->why)->kind == REASON_KIND_SEND,
                "a packet leaves without a reason: %u", p->why);
     FUZZ_CHECK(ip_is_local(&o->n->st->ip, &ip.src), "a packet from somebody else's address");
@@ -143,6 +172,8 @@ static void check_packet(const struct outlook *o, const uint8_t *b, uint32_t len
         FUZZ_CHECK(ip.proto != IP_PROTO_TCP && l4 > 0 && !(ip.mf && l4 % 8), "a bad fragment");
     } else if (ip.proto == IP_PROTO_TCP) {
         check_segment(o, &ip, b + ip.header_len, l4, p);
+    } else if (ip.proto == IP_PROTO_UDP) {
+        check_udp(&ip, b + ip.header_len, l4, p);
     } else if (ip.proto == IP_PROTO_ICMP) {
         r = icmp_parse(b + ip.header_len, l4, &icmp);
         FUZZ_CHECK(r == REASON_NONE, "a bad ICMP message: %s", reason_text(r)->sentence);

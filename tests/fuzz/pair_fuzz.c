@@ -80,7 +80,7 @@ static enum reason deliver(struct node *x)
         return REASON_NONE;
     x->in.head++;
     outlook_input(&x->out, x->in.packet[i], x->in.len[i]);
-    return subject_input(&x->n, now, x->in.packet[i], x->in.len[i], 0);
+    return subject_input(&x->n, now, x->in.packet[i], x->in.len[i], 0, 0);
 }
 
 static void deliver_some(struct node *x, unsigned most)

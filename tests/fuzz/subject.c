@@ -144,7 +144,7 @@ bool subject_starved(const struct subject *n)
 }
 
 enum reason subject_input(struct subject *n, int64_t now, const uint8_t *b, uint32_t len,
-                          uint16_t marks)
+                          uint16_t marks, uint16_t size)
 {
     static uint8_t lent[SUBJECT_RX_SIZE];
     struct pkt p;
@@ -156,7 +156,8 @@ enum reason subject_input(struct subject *n, int64_t now, const uint8_t *b, uint
     buf = buf_get(&n->rx);
     p.len = len;
     p.marks = marks;
-    p.gso_size = p.csum_start = p.why = 0;
+    p.gso_size = size;
+    p.csum_start = p.why = 0;
     p.ecn = 0;
     p.conn = 0;
     p.parts = 1;

@@ -79,8 +79,8 @@ void subject_fill(uint8_t *out, uint32_t seq, uint32_t len);
 /* Are these the bytes that stand there? */
 bool subject_matches(const uint8_t *b, uint32_t seq, uint32_t len);
 
-/* A packet as a device would hand it over, in a buffer of its own. */
+/* A packet as a device would hand it over, in a buffer of its own; `size` is its gso_size. */
 enum reason subject_input(struct subject *n, int64_t now, const uint8_t *b, uint32_t len,
-                          uint16_t marks);
+                          uint16_t marks, uint16_t size);
 
 #endif

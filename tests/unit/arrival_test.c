@@ -1,7 +1,7 @@
 /*
  * recovery_on_arrival is recovery_on_ack with the questions left out that a calm flight answers by
- * itself. Two flights are told the same, each by one of them: what they mean and what they remember
- * must be the same.
+ * itself; recovery_on_whole leaves out more, where nothing flies any more afterwards. Two flights
+ * are told the same, each by one of them: what they mean and what they remember must be the same.
  */
 #include "tcp/flight.h"
 
@@ -27,13 +27,15 @@ static struct twin any, plain;
 static uint32_t una, nxt;
 static int64_t now; /* ns */
 static uint64_t rng = 7;
+static unsigned wholes; /* how often recovery_on_whole was asked */
 
-static void begin(struct twin *w)
+static void begin(struct twin *w, bool unasked)
 {
     memset(&w->f, 0, sizeof(w->f));
     pool_init(&w->ranges, w->mem, sizeof(w->mem), sizeof(struct range));
     board_init(&w->f.board, &w->ranges, w->own, una);
     w->f.board.rate = &w->f.rate;
+    w->f.rate.unasked = unasked;
     recovery_init(&w->f.recovery, una - 1);
     rack_init(&w->f.rack);
     for (unsigned i = 0; i < FLIGHT_TIMERS; i++)
@@ -58,6 +60,13 @@ static void remember(void)
     any.f.rack.rtt = plain.f.rack.rtt = 1 + random_below(&rng, 20) * MSEC;
     any.f.recovery.dupacks = plain.f.recovery.dupacks = dupacks;
     any.f.recovery.resorted = plain.f.recovery.resorted = dupacks > 0;
+}
+
+/* The application has too little to send, as far as both know. */
+static void limit(void)
+{
+    rate_app_limited(&any.f.rate, board_pipe(&any.f.board));
+    rate_app_limited(&plain.f.rate, board_pipe(&plain.f.board));
 }
 
 static bool same_range(const struct range *a, const struct range *b)
@@ -85,6 +94,36 @@ static void expect_same(void)
     assert_true(!g && !h);
 }
 
+/*
+ * plain.f is told by recovery_on_whole. The sample that it keeps is not the same: it keeps none,
+ * because nobody asks.
+ */
+static void arrive_whole(const struct ack_sample *s)
+{
+    struct rate_sample asked, unasked;
+
+    recovery_on_ack(&any.f, s, &any.v);
+    rate_finish(&any.f.rate, 5 * MSEC, &asked);
+    plain.v.delivered = recovery_on_whole(&plain.f, now, &plain.v.rtt, &unasked);
+    assert_int_equal(unasked.round_start, asked.round_start);
+    assert_int_equal(unasked.total_delivered, asked.total_delivered);
+    assert_false(any.f.rate.next.taken || plain.f.rate.next.taken);
+    plain.f.rate.next = any.f.rate.next;
+    expect_same();
+    wholes++;
+}
+
+static void arrive_partly(const struct ack_sample *s)
+{
+    struct rate_sample sample;
+
+    recovery_on_ack(&any.f, s, &any.v);
+    recovery_on_arrival(&plain.f, s, &plain.v);
+    expect_same();
+    rate_finish(&any.f.rate, 5 * MSEC, &sample);
+    rate_finish(&plain.f.rate, 5 * MSEC, &sample);
+}
+
 /* `acked` bytes more have arrived. Returns whether something is late. */
 static bool arrive(uint32_t acked, bool sack, bool rack)
 {
@@ -102,9 +141,10 @@ static bool arrive(uint32_t acked, bool sack, bool rack)
     memset(&any.v, 0, sizeof(any.v));
     memset(&plain.v, 0, sizeof(plain.v));
     assert_true(flight_is_calm(&plain.f));
-    recovery_on_ack(&any.f, &s, &any.v);
-    recovery_on_arrival(&plain.f, &s, &plain.v);
-    expect_same();
+    if (recovery_is_whole(&plain.f, una))
+        arrive_whole(&s);
+    else
+        arrive_partly(&s);
     return plain.v.lost > 0;
 }
 
@@ -114,17 +154,21 @@ static unsigned run(bool sack, bool rack)
     unsigned late = 0;
 
     for (unsigned round = 0; round < ROUNDS; round++) {
-        bool lost = false;
+        bool lost = false, unasked = round % 2;
 
         una = nxt = (uint32_t)random64(&rng);
-        begin(&any);
-        begin(&plain);
+        begin(&any, unasked);
+        begin(&plain, unasked);
         for (unsigned step = 0; step < STEPS && !lost; step++) {
             now += (int64_t)random_below(&rng, 30) * MSEC;
             if (una == nxt || random_below(&rng, 2))
                 send(1 + random_below(&rng, 3 * MSS));
+            else if (random_below(&rng, 4) == 0)
+                lost = arrive(nxt - una, sack, rack);
             else
                 lost = arrive(1 + random_below(&rng, nxt - una), sack, rack);
+            if (random_below(&rng, 8) == 0)
+                limit();
             if (random_below(&rng, 16) == 0)
                 remember();
         }
@@ -143,6 +187,7 @@ static void test_an_arrival_is_an_acknowledgment(void **state)
     assert_int_equal(run(true, false), 0);
     late = run(true, true);
     assert_true(late > ROUNDS / 100 && late < ROUNDS);
+    assert_true(wholes > ROUNDS);
 }
 
 /* One of each that a flight may be uneasy about. */
@@ -151,7 +196,7 @@ static void test_what_is_not_calm(void **state)
     struct flight *f = &plain.f;
 
     (void)state;
-    begin(&plain);
+    begin(&plain, false);
     assert_true(flight_is_calm(f));
 #define UNEASY(field)                                                                              \
     do {                                                                                           \

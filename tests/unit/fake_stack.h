@@ -267,6 +267,11 @@ int stack_udp_receive(struct stack *st, int udp, struct stack_datagram *ret)
     return 0;
 }
 
+int stack_udp_receive_several(struct stack *st, int udp, struct stack_datagram *ret)
+{
+    return stack_udp_receive(st, udp, ret);
+}
+
 int stack_udp_send(struct stack *st, int udp, const struct stack_datagram *dgram)
 {
     (void)udp;

@@ -11,9 +11,11 @@
 
 static struct udpcat cat;
 
+static uint32_t size; /* of datagrams; 0: what is typed at once is one */
+
 static void begin_cat(bool v6)
 {
-    struct udpcat_how how = {.port = 7, .wait = SEC};
+    struct udpcat_how how = {.port = 7, .wait = SEC, .size = size};
 
     udp_begin_node(v6);
     how.remote = REMOTE_ADDR;
@@ -152,6 +154,27 @@ static void a_full_ring(void **state)
     end();
 }
 
+/* What is typed at once leaves in datagrams of one size, and the last one with the rest. */
+static void of_one_size(void **state)
+{
+    static const char *const pieces[] = {"abc", "def", "g"};
+
+    (void)state;
+    size = 3;
+    begin_cat(false);
+    type("abcdefg");
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(rig_take());
+        assert_int_equal(rig.len, 8 + strlen(pieces[i]));
+        assert_memory_equal(rig.data + 8, pieces[i], strlen(pieces[i]));
+    }
+    expect_nothing();
+    assert_true(cat.sent == 3 && cat.bytes_sent == 7);
+    udpcat_finish(&cat, rig.st);
+    end();
+    size = 0;
+}
+
 /* ---- options ---- */
 
 static const struct program program = {.name = "host"};
@@ -190,6 +213,9 @@ static void options(void **state)
     assert_true(GOOD(.traceroute = true, .method = "icmp"));
     assert_true(GOOD(.traceroute = true, .method = "udp"));
     assert_true(GOOD(.udp = true, .wait = 1, .df = true));
+    assert_true(good((struct tool_options){.udp = true, .size = 1}, false, 0));
+    assert_false(good((struct tool_options){.udp = true, .size = 0}, false, 0));
+    assert_false(good((struct tool_options){.udp = true, .size = 65508}, false, 0));
     assert_false(GOOD(.traceroute = true, .method = "pigeon"));
     assert_false(GOOD(.ping = true, .udp = true));
     assert_false(GOOD(.ping = true, .traceroute = true));
@@ -207,7 +233,6 @@ static void options(void **state)
     o.size--;
     assert_true(good(o, false, 0));
     o.ping = false;
-    o.udp = true;
     assert_false(good(o, false, 0));
     o = (struct tool_options){.traceroute = true, .max_hops = 3, .size = 0};
     assert_true(good(o, false, 3));
@@ -226,7 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_and_back), cmocka_unit_test(the_end_of_the_input),
         cmocka_unit_test(refused),        cmocka_unit_test(a_full_ring),
-        cmocka_unit_test(options),
+        cmocka_unit_test(of_one_size),    cmocka_unit_test(options),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@
 #include "tests/unit/tun_kit.h"
 #include "wire/ip.h"
 #include "wire/tcp.h"
+#include "wire/udp.h"
 
 enum {
     BUF_SIZE = 65536,
@@ -36,7 +37,9 @@ enum {
     MSS = 1000,      /* bytes of text */
     PORT = 4000,
     SEQ = 77,
-    ALL = DEVICE_CSUM | DEVICE_TSO4 | DEVICE_TSO6,
+    SEGMENTS = DEVICE_CSUM | DEVICE_TSO4 | DEVICE_TSO6,
+    ALL = SEGMENTS | DEVICE_USO,
+    EACH = 1000,      /* bytes of a datagram */
     SRC = 0x0a000007, /* behind tun0 */
     DST = 0x0a000105, /* behind tun1 */
 };
@@ -196,6 +199,8 @@ static void what_is_agreed(void **state)
         {DEVICE_CSUM, 0, DEVICE_CSUM},
         {DEVICE_CSUM | DEVICE_TSO4, 0, DEVICE_CSUM | DEVICE_TSO4},
         {0, 0, 0},
+        {DEVICE_CSUM | DEVICE_USO, 0, DEVICE_CSUM | DEVICE_USO},
+        {ALL, 0x20 | 0x40, SEGMENTS}, /* TUN_F_USO4, TUN_F_USO6: older than Linux 6.2 */
         {ALL, TUN_F_TSO6, DEVICE_CSUM | DEVICE_TSO4},
         {ALL, TUN_F_TSO4, DEVICE_CSUM},
         {ALL, TUN_F_CSUM, 0},
@@ -258,6 +263,85 @@ static void in_segments_to_one_who_does_not(void **state)
     segment(&p, 20500, PKT_CSUM_PARTIAL);
     assert_int_equal(device_write(&a.dev, 0, &p), 0);
     assert_int_equal(hear_text(&b, 20500), 21);
+    close_both(&a, &b);
+}
+
+/* ---- Datagrams ---- */
+
+/* Some of EACH bytes, and a rest, as one. */
+static void datagrams(struct pkt *p, uint32_t len)
+{
+    struct addr src = addr_v4(SRC), dst = addr_v4(DST);
+    struct slice data = {NULL, text, len};
+    struct ip_hdr ip = {
+        .src = src, .dst = dst, .version = 4, .ttl = 9, .proto = IP_PROTO_UDP, .df = true};
+
+    pkt_begin(p, 0);
+    pkt_add(p, data);
+    put16(p->room + IPV4_HEADER_MIN, PORT);
+    put16(p->room + IPV4_HEADER_MIN + 2, PORT);
+    udp_finish(p->room + IPV4_HEADER_MIN, ip_pseudo_sum(&src, &dst, IP_PROTO_UDP, 0),
+               PKT_CSUM_PARTIAL, &data, 1);
+    ip_build(p->room, &ip, UDP_HEADER + len);
+    pkt_set_header_len(p, IPV4_HEADER_MIN + UDP_HEADER);
+    p->marks = PKT_CSUM_PARTIAL | PKT_DATAGRAMS;
+    p->csum_start = IPV4_HEADER_MIN;
+    p->gso_size = EACH;
+}
+
+/* The next packet of UDP has these bytes of the text, and is to be cut every `size`; 0: it is not.
+ */
+static void hear_datagrams(struct tun *t, uint32_t at, uint32_t len, uint32_t size)
+{
+    for (;;) {
+        struct pollfd fd = {.fd = device_fd(&t->dev), .events = POLLIN};
+        struct udp_hdr udp;
+        struct ip_hdr ip;
+        struct pkt p;
+        const uint8_t *b;
+
+        assert_int_equal(poll(&fd, 1, PATIENCE), 1);
+        if (device_read(&t->dev, 0, &p) != 1)
+            continue;
+        b = p.part[0].base;
+        if (ip_parse(b, p.len, &ip) == REASON_NONE && ip.proto == IP_PROTO_UDP) {
+            b += ip.header_len;
+            assert_int_equal(udp_parse(&ip, b, p.len - ip.header_len, p.marks, &udp), REASON_NONE);
+            assert_int_equal(udp.len, UDP_HEADER + len);
+            assert_memory_equal(b + UDP_HEADER, text + at, len);
+            assert_int_equal(p.gso_size, size);
+            assert_int_equal(p.marks, size ? PKT_CSUM_PARTIAL | PKT_DATAGRAMS : 0);
+            buf_unref(p.part[0].buf);
+            return;
+        }
+        buf_unref(p.part[0].buf);
+    }
+}
+
+/* A reader who takes them so is given all of them at once, another one gets each, summed. */
+static void datagrams_whole_and_cut(void **state)
+{
+    static struct pkt p;
+    struct tun a, b;
+
+    (void)state;
+    begin();
+    open_at(&a, "tun0", ALL, 0x0a000001);
+    if (!(a.dev.offload & DEVICE_USO)) {
+        device_close(&a.dev);
+        skip(); /* a kernel before 6.2 */
+    }
+    open_at(&b, "tun1", ALL, 0x0a000101);
+    datagrams(&p, 60 * EACH + 1);
+    assert_int_equal(device_write(&a.dev, 0, &p), 0);
+    hear_datagrams(&b, 0, 60 * EACH + 1, EACH);
+    close_both(&a, &b);
+    open_at(&a, "tun0", ALL, 0x0a000001);
+    open_at(&b, "tun1", 0, 0x0a000101);
+    datagrams(&p, 60 * EACH + 1);
+    assert_int_equal(device_write(&a.dev, 0, &p), 0);
+    for (uint32_t at = 0; at <= 60 * EACH; at += EACH)
+        hear_datagrams(&b, at, at < 60 * EACH ? EACH : 1, 0);
     close_both(&a, &b);
 }
 
@@ -366,6 +450,7 @@ int main(void)
         cmocka_unit_test(small_buffers),
         cmocka_unit_test(whole_to_a_reader_who_takes_it),
         cmocka_unit_test(in_segments_to_one_who_does_not),
+        cmocka_unit_test(datagrams_whole_and_cut),
         cmocka_unit_test(in_segments_without_sums),
         cmocka_unit_test(ordinary_packets_between_all_kinds),
         cmocka_unit_test(nothing_is_inherited),

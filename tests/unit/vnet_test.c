@@ -131,7 +131,40 @@ static void text_goes_to_pages_from_a_cache_line_on(void **state)
     }
 }
 
-/* RFC 768 has no segments: what a kernel makes of UDP is asked for by nobody, and means nothing. */
+/* Of both versions, with the sum where UDP has it; and a size of 0 is for others to refuse. */
+static void super_datagrams(void **state)
+{
+    (void)state;
+    for (uint8_t version = 4; version <= 6; version += 2) {
+        uint32_t headers = version == 4 ? 28 : 48;
+        struct virtio_net_hdr h;
+        struct pkt p, got;
+
+        packet(&p, version, headers);
+        packet(&got, version, headers);
+        p.marks = PKT_CSUM_PARTIAL | PKT_DATAGRAMS;
+        p.csum_start = (uint16_t)(headers - 8);
+        p.gso_size = 1200;
+        vnet_fill(&h, &p);
+        assert_int_equal(h.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+        assert_int_equal(h.csum_start, headers - 8);
+        assert_int_equal(h.csum_offset, 6);
+        assert_int_equal(h.gso_type, 5); /* VIRTIO_NET_HDR_GSO_UDP_L4, which old headers lack */
+        assert_int_equal(h.gso_size, 1200);
+        assert_in_range(h.hdr_len, headers, headers + 63);
+        vnet_take(&h, &got);
+        assert_int_equal(got.marks, PKT_CSUM_PARTIAL | PKT_DATAGRAMS);
+        assert_int_equal(got.gso_size, 1200);
+        h.gso_size = 0;
+        got.marks = 0;
+        vnet_take(&h, &got);
+        assert_true(got.marks & PKT_DATAGRAMS && got.gso_size == 0);
+    }
+}
+
+/* What old kernels made of UDP, one datagram in fragments, is asked for by nobody, and means
+ * nothing.
+ */
 static void other_kinds_are_ordinary_packets(void **state)
 {
     struct virtio_net_hdr h = {.gso_type = VIRTIO_NET_HDR_GSO_UDP, .gso_size = 1000};
@@ -151,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_checksum_is_known_to_be_right),
         cmocka_unit_test(super_segments_by_version),
         cmocka_unit_test(text_goes_to_pages_from_a_cache_line_on),
+        cmocka_unit_test(super_datagrams),
         cmocka_unit_test(other_kinds_are_ordinary_packets),
     };
 

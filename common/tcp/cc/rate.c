@@ -63,13 +63,23 @@ void rate_on_lost(struct rate *r, const struct rate_mark *m, uint32_t len)
     s->loss_size = len;
 }
 
-/* A round: from the first thing sent in it to that one's delivery. */
-static bool begins_round(struct rate *r, const struct rate_sample *s)
+/*
+ * A round: from the first thing sent in it to that one's delivery. `prior` is what had been
+ * delivered when the newest that is delivered now was sent.
+ */
+static inline bool begins_round(struct rate *r, uint64_t prior)
 {
-    if (s->prior_delivered < r->round_delivered)
+    if (prior < r->round_delivered)
         return false;
     r->round_delivered = r->delivered;
     return true;
+}
+
+/* What was sent while the application had too little to send may all have been delivered. */
+static inline void end_limit(struct rate *r)
+{
+    if (r->limited_until && r->delivered > r->limited_until)
+        r->limited_until = 0;
 }
 
 /* Without overflow where bytes * SEC fits into 64 bits, which is 18 GB; beyond, a little coarser.
@@ -85,7 +95,7 @@ static uint64_t per_second(uint64_t bytes, int64_t interval)
 static void complete(struct rate *r, struct rate_sample *s, int64_t min_rtt)
 {
     s->lost = r->lost - s->lost;
-    s->round_start = begins_round(r, s);
+    s->round_start = begins_round(r, s->prior_delivered);
     s->delivered = r->delivered - s->prior_delivered;
     s->interval = time_max(s->sent_at - s->first_sent_at, r->delivered_at - s->prior_at);
     if (s->interval < min_rtt || s->interval <= 0)
@@ -118,11 +128,21 @@ void rate_finish(struct rate *r, int64_t min_rtt, struct rate_sample *ret)
     } else {
         take_any(r, ret);
     }
-    if (r->limited_until && r->delivered > r->limited_until)
-        r->limited_until = 0;
+    end_limit(r);
     ret->total_delivered = r->delivered;
     if (ret->taken)
         complete(r, ret, min_rtt);
+}
+
+void rate_on_whole(struct rate *r, const struct rate_mark *m, int64_t now, uint32_t len,
+                   struct rate_sample *ret)
+{
+    r->delivered += len;
+    r->delivered_at = now;
+    r->first_sent_at = m->sent_at;
+    ret->round_start = begins_round(r, m->delivered);
+    ret->total_delivered = r->delivered;
+    end_limit(r);
 }
 
 void rate_app_limited(struct rate *r, uint32_t in_flight)

@@ -83,6 +83,20 @@ void rate_on_lost(struct rate *r, const struct rate_mark *m, uint32_t len);
  */
 void rate_finish(struct rate *r, int64_t min_rtt, struct rate_sample *ret);
 
+/*
+ * Both at once, for an acknowledgment that delivers `len` bytes which left with this mark, and
+ * nothing else, where nobody asks for the rate (rate_is_unasked). Of *ret only round_start and
+ * total_delivered are filled in.
+ */
+void rate_on_whole(struct rate *r, const struct rate_mark *m, int64_t now, uint32_t len,
+                   struct rate_sample *ret);
+
+/* Does nobody ask, and is nothing to be told that rate_finish has not told yet? */
+static inline bool rate_is_unasked(const struct rate *r)
+{
+    return r->unasked && !r->next.taken && !r->next.losses;
+}
+
 /* There is nothing to send now though cwnd has room, with `in_flight` bytes in the network. */
 void rate_app_limited(struct rate *r, uint32_t in_flight);
 

@@ -375,6 +375,16 @@ void board_ack(struct board *b, uint32_t una, const struct board_ear *ear)
     b->fack = seq_max(b->fack, una);
 }
 
+struct range *board_ack_whole(struct board *b)
+{
+    struct range *g = board_first(b);
+
+    b->fresh = 0;
+    b->fack = seq_max(b->fack, g->end);
+    drop(b, g);
+    return g;
+}
+
 /* What is sacked has no more than its numbers, so neighbours are one. */
 static struct range *join_sacked(struct board *b, struct range *g)
 {

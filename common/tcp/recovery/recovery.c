@@ -359,12 +359,8 @@ static void heed_reports(struct arrival *a)
 /* What all acknowledgments end with. */
 static void end(struct arrival *a)
 {
-    struct recovery *r = &a->f->recovery;
-    const struct ack_sample *s = a->s;
-
-    if (s->acked && r->phase == RECOVERY_OPEN && seq_lt(r->recover, s->una))
-        r->recover = s->una - 1; /* what is behind is all the same; ahead it would be wrong, once
-                                  * the numbers have wrapped */
+    if (a->s->acked)
+        recovery_drag(&a->f->recovery, a->s->una);
     if (a->v->entered)
         tlp_overtaken(&a->f->tlp);
 }

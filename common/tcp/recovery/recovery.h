@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/seq.h"
 #include "tcp/recovery/rack.h"
 #include "wire/reason.h"
 #include "wire/tcp.h"
@@ -92,6 +93,28 @@ void recovery_on_ack(struct flight *f, const struct ack_sample *s, struct recove
  */
 void recovery_on_arrival(struct flight *f, const struct ack_sample *s,
                          struct recovery_verdict *ret);
+
+/*
+ * whole.c: the same where all that flies is one range, and all of it has arrived
+ * (recovery_is_whole), as is usual where segments are small: nothing is left that could be late.
+ * Returns the bytes that were delivered; *ret_rtt is the round trip, ns, and *ret_rate what
+ * rate_on_whole says.
+ */
+uint32_t recovery_on_whole(struct flight *f, int64_t now, int64_t *ret_rtt,
+                           struct rate_sample *ret_rate);
+
+/* Is it so, of a calm flight and an acknowledgment up to `una`? */
+bool recovery_is_whole(const struct flight *f, uint32_t una);
+
+/*
+ * Everything below `una` is acknowledged: what is behind is all the same to `recover`, but it would
+ * be ahead once the numbers have wrapped.
+ */
+static inline void recovery_drag(struct recovery *r, uint32_t una)
+{
+    if (r->phase == RECOVERY_OPEN && seq_lt(r->recover, una))
+        r->recover = una - 1;
+}
 
 /*
  * FLIGHT_REO expired: what was only late is lost now, if nothing has come meanwhile. `s` is the
