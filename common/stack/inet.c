@@ -299,13 +299,14 @@ static struct conn *known_conn(const struct stack *st, const struct ip_hdr *ip,
 
 enum reason inet_input(struct stack *st, const struct pkt *p)
 {
-    struct slice packet = p->part[0];
+    struct slice packet;
     struct ip_hdr ip;
     struct conn *c;
     enum reason why;
 
     if (predict_input(st, p, &why))
         return why;
+    packet = p->part[0];
     why = ip_parse(packet.base, packet.len, &ip);
     if (why) {
         answer_problem(st, packet);

@@ -58,47 +58,42 @@ static void answered(struct tcb *c, int64_t since)
     c->soft_error = REASON_NONE;
 }
 
-/* The shortest round trip, of all samples there are, 0: none. */
-static void note_min_rtt(struct tcb *c, int64_t sample)
+/* The shortest round trip there was is not longer than this, ns; 0: nothing is known of it. */
+static void note_min_rtt(struct tcb *c, int64_t at_most)
 {
-    if (!sample || (c->min_rtt_us && sample >= (int64_t)c->min_rtt_us * USEC))
+    if (!at_most || (c->min_rtt_us && at_most >= (int64_t)c->min_rtt_us * USEC))
         return;
-    c->min_rtt_us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
-}
-
-static void note_rtt(struct seg *s, int64_t sample)
-{
-    struct tcb *c = s->c;
-
-    note_min_rtt(c, sample);
-    tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, sample);
+    c->min_rtt_us = (uint32_t)time_max(1, time_min(at_most / USEC, UINT32_MAX));
 }
 
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
-static void advance_una(struct seg *s)
+static inline void advance_una(struct tcp *t, struct tcb *c, int64_t now, uint32_t ack)
 {
-    struct tcb *c = s->c;
-    uint32_t bytes = min32(s->ack - tcb_snd_base(c), c->snd_q.bytes);
+    uint32_t bytes = min32(ack - tcb_snd_base(c), c->snd_q.bytes);
 
-    chunkq_drop(&c->snd_q, s->t->cells, bytes, &c->snd_cursor);
-    c->snd_una = s->ack;
+    chunkq_drop(&c->snd_q, t->cells, bytes, &c->snd_cursor);
+    c->snd_una = ack;
     urgent_acked(c);
     c->bytes_acked += bytes;
-    answered(c, s->now);
-    if (c->want_space && tcp_send_space(s->t, c) > 0) {
+    answered(c, now);
+    if (c->want_space && tcp_send_space(t, c) > 0) {
         c->want_space = false;
         c->events |= TCP_EVENT_WRITABLE;
     }
 }
 
-static void take_window(struct seg *s)
+static inline void take_window(struct tcb *c, uint32_t seq, uint32_t ack, uint32_t wnd)
 {
-    struct tcb *c = s->c;
+    c->snd_wnd = wnd;
+    c->snd_wl1 = seq;
+    c->snd_wl2 = ack;
+    c->max_snd_wnd = max32(c->max_snd_wnd, wnd);
+}
 
-    c->snd_wnd = s->wnd;
-    c->snd_wl1 = s->seq;
-    c->snd_wl2 = s->ack;
-    c->max_snd_wnd = max32(c->max_snd_wnd, s->wnd);
+/* Was it sent before the segment that last told the window? */
+static inline bool is_older(const struct tcb *c, uint32_t seq, uint32_t ack)
+{
+    return seq_lt(seq, c->snd_wl1) || (seq == c->snd_wl1 && seq_lt(ack, c->snd_wl2));
 }
 
 /*
@@ -111,11 +106,10 @@ static bool update_send_window(struct seg *s, bool acks_new)
 {
     struct tcb *c = s->c;
     bool was_closed = tcb_synchronized(c) && c->snd_wnd == 0;
-    bool older = seq_lt(s->seq, c->snd_wl1) || (s->seq == c->snd_wl1 && seq_lt(s->ack, c->snd_wl2));
 
-    if (older && !acks_new)
+    if (!acks_new && is_older(c, s->seq, s->ack))
         return false;
-    take_window(s);
+    take_window(c, s->seq, s->ack, s->wnd);
     if (was_closed && c->snd_wnd > 0) {
         rtt_reset_backoff(&c->rtt, &s->t->cfg);
         if (c->flight)
@@ -144,19 +138,22 @@ static void probe_answered(struct tcb *c, int64_t now)
  * where there is something; that is once per round trip, as long as nothing is sent again. After
  * that the echo speaks, which is not ambiguous as Karn's rule fears (MUST-18); but where it comes
  * with a report of a duplicate (`dsack`), an acknowledgment of the first was lost, and the time of
- * that is in it. Of a SYN that timed
- * out nothing is measured: RFC 6298 5.7 says what follows.
+ * that is in it. An echo counts whole milliseconds, so the time was shorter than one more of them.
+ * Of a SYN that timed out nothing is measured: RFC 6298 5.7 says what follows.
  */
-static int64_t round_trip(struct seg *s, uint32_t flight, bool dsack)
+static inline int64_t round_trip(const struct tcp *t, struct tcb *c, int64_t now,
+                                 const struct tcp_hdr *hdr, uint32_t flight, bool dsack)
 {
-    struct tcb *c = s->c;
-    const struct tcp_config *cfg = &s->t->cfg;
     bool was_timed = c->rtt.timing, syn_lost = !tcb_synchronized(c) && c->rtt.backoff > 0;
-    int64_t sample = rtt_ack(&c->rtt, cfg, s->now, c->snd_una);
+    int64_t sample = rtt_ack(&c->rtt, &t->cfg, now, c->snd_una);
 
-    if (was_timed || syn_lost || dsack || !(sample = timestamp_round_trip(c, s->now, s->hdr)))
+    note_min_rtt(c, sample);
+    if (was_timed || !(sample = timestamp_round_trip(c, now, hdr)))
         return sample;
-    rtt_echo(&c->rtt, cfg, sample, max32(1, flight / (2u * c->snd_mss)));
+    note_min_rtt(c, sample + MSEC);
+    if (syn_lost || dsack)
+        return 0;
+    rtt_echo(&c->rtt, &t->cfg, sample, max32(1, flight / (2u * c->snd_mss)));
     return sample;
 }
 
@@ -328,10 +325,10 @@ void ack_process(struct seg *s)
     keepalive_heard(c, s->now);
     if (acked) {
         in_flight = max32(c->snd_nxt - c->snd_una, c->flight ? c->flight->size : 0);
-        advance_una(s);
-        rtt = round_trip(s, in_flight, as.dsack);
+        advance_una(s->t, c, s->now, s->ack);
+        rtt = round_trip(s->t, c, s->now, s->hdr, in_flight, as.dsack);
         if (rtt)
-            note_rtt(s, rtt);
+            tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
@@ -370,60 +367,60 @@ static void feed_arrival(struct seg *s, uint32_t acked, uint32_t in_flight, int6
 }
 
 /* All that flies has arrived. */
-static void feed_whole(struct seg *s, uint32_t acked, uint32_t in_flight)
+static inline void feed_whole(struct tcp *t, struct tcb *c, int64_t now, uint32_t acked,
+                              uint32_t in_flight)
 {
-    struct tcb *c = s->c;
     struct cc_sample cs;
     uint32_t delivered;
     int64_t rtt;
 
-    delivered = recovery_on_whole(c->flight, s->now, &rtt, &cs.rate);
-    path_on_ack(s->t, c, s->now, acked);
+    delivered = recovery_on_whole(c->flight, now, &rtt, &cs.rate);
+    path_on_ack(t, c, now, acked);
     note_min_rtt(c, rtt);
-    tcp_cc_sample(c, s->now, &cs);
+    tcp_cc_sample(c, now, &cs);
     cs.acked = delivered;
     cs.in_flight = in_flight;
     cs.rtt = rtt;
-    control_on_ack(s->t, c, &cs);
+    control_on_ack(t, c, &cs);
 }
 
 /*
  * ack_process, and the way from there to congestion control, for an acknowledgment that is usual
  * (ack_is_usual): what it cannot say is not asked.
  */
-void ack_usual(struct seg *s)
+void ack_usual(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr)
 {
-    struct tcb *c = s->c;
-    uint32_t acked = s->ack - c->snd_una;
+    uint32_t acked = hdr->ack - c->snd_una;
     uint32_t in_flight = max32(c->snd_nxt - c->snd_una, c->flight->size);
     int64_t rtt;
 
-    c->acked_ms = tcb_ms(s->now);
-    keepalive_heard(c, s->now);
-    advance_una(s);
-    rtt = round_trip(s, in_flight, false);
+    c->acked_ms = tcb_ms(now);
+    keepalive_heard(c, now);
+    advance_una(t, c, now, hdr->ack);
+    rtt = round_trip(t, c, now, hdr, in_flight, false);
     if (rtt)
-        note_rtt(s, rtt);
-    take_window(s);
+        tcp_note(t, c, now, REASON_RTT_SAMPLE, rtt);
+    take_window(c, hdr->seq, hdr->ack, (uint32_t)hdr->wnd << c->snd_wscale);
     if (recovery_is_whole(c->flight, c->snd_una))
-        feed_whole(s, acked, in_flight);
+        feed_whole(t, c, now, acked, in_flight);
     else
-        feed_arrival(s, acked, in_flight, rtt);
-    tcp_restart_rtx(c, s->now);
-    flight_settle(s->t, c, s->now);
+        feed_arrival(&(struct seg){.t = t, .c = c, .now = now, .hdr = hdr}, acked, in_flight, rtt);
+    tcp_restart_rtx(c, now);
+    flight_settle(t, c, now);
     c->output_due = true;
 }
 
-void ack_nothing(struct seg *s)
+void ack_nothing(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr)
 {
-    struct tcb *c = s->c;
+    uint32_t wnd = (uint32_t)hdr->wnd << c->snd_wscale;
 
-    c->acked_ms = tcb_ms(s->now);
-    keepalive_heard(c, s->now);
-    (void)update_send_window(s, false);
+    c->acked_ms = tcb_ms(now);
+    keepalive_heard(c, now);
+    if (!is_older(c, hdr->seq, hdr->ack))
+        take_window(c, hdr->seq, hdr->ack, wnd);
     if (c->flight)
         c->flight->recovery.resorted = false;
-    flight_settle(s->t, c, s->now);
+    flight_settle(t, c, now);
     c->output_due = true;
 }
 
@@ -457,7 +454,7 @@ enum reason ack_step(struct seg *s)
     if (seq_lt(s->ack, c->snd_una - c->max_snd_wnd))
         return seg_challenge(s, REASON_TCP_ACK_OLD); /* RFC 5961 section 5.2, MAY-12 */
     if (ack_is_usual(c, s->hdr))
-        ack_usual(s);
+        ack_usual(s->t, c, s->now, s->hdr);
     else
         ack_process(s);
     if (opening)

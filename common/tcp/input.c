@@ -250,10 +250,17 @@ static enum reason synchronized(struct seg *s)
 }
 
 /* The window's field counts without a sign (MUST-1). */
-static inline struct seg count(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
-                               struct slice data)
+enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                      struct slice data, bool *ret_reply, struct tcp_hdr *ret_rst)
 {
-    struct seg s = {
+    struct seg s;
+
+    assert(c->state != TCP_CLOSED && c->state != TCP_LISTEN);
+    usual_prefetch(c);
+    *ret_reply = false;
+    if (usual_is(c, hdr, data.len))
+        return usual_input(t, c, now, hdr, data);
+    s = (struct seg){
         .t = t,
         .c = c,
         .now = now,
@@ -265,33 +272,10 @@ static inline struct seg count(struct tcp *t, struct tcb *c, int64_t now, const 
         .segments = super_segments(data.len, hdr->seg_size),
         .data = data,
         .hdr = hdr,
+        .ret_reply = ret_reply,
+        .ret_rst = ret_rst,
     };
-
-    assert(c->state != TCP_CLOSED && c->state != TCP_LISTEN);
     c->segs_in += s.segments;
     c->data_segs_in += data.len > 0 ? s.segments : 0;
-    return s;
-}
-
-enum reason usual_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
-                        struct slice data)
-{
-    struct seg s = count(t, c, now, hdr, data);
-
-    return usual_take(&s);
-}
-
-enum reason tcp_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
-                      struct slice data, bool *ret_reply, struct tcp_hdr *ret_rst)
-{
-    struct seg s;
-
-    usual_prefetch(c);
-    s = count(t, c, now, hdr, data);
-    s.ret_reply = ret_reply;
-    s.ret_rst = ret_rst;
-    *ret_reply = false;
-    if (usual_is(c, hdr, data.len))
-        return usual_take(&s);
     return c->state == TCP_SYN_SENT ? syn_sent(&s) : synchronized(&s);
 }

@@ -39,57 +39,54 @@ enum {
  * `gap_ms`. If none does, this is the last: the sender, its window full, waits for this very
  * acknowledgment. Segments that come evenly, however slowly, are answered in pairs.
  */
-static int64_t patience(const struct seg *s, uint32_t gap_ms)
+static int64_t patience(const struct tcp *t, const struct tcb *c, uint32_t gap_ms)
 {
-    int64_t longest = s->t->cfg.delack_ns;
+    int64_t longest = t->cfg.delack_ns;
 
-    if (s->c->data_segs_in <= 1 || gap_ms >= BURST_GAP)
+    if (c->data_segs_in <= 1 || gap_ms >= BURST_GAP)
         return longest;
     return time_min(longest, BURST_GAP * MSEC);
 }
 
 /* An acknowledgment for bytes that came in order: at once, or a little later (3.8.6.3, SHLD-18). */
-static void owe_ack(struct seg *s, bool gap, uint32_t gap_ms)
+static void owe_ack(const struct tcp *t, struct tcb *c, int64_t now, bool gap, uint32_t gap_ms)
 {
-    struct tcb *c = s->c;
-    const struct tcp_config *cfg = &s->t->cfg;
-
-    if (gap || !cfg->delayed_ack)
+    if (gap || !t->cfg.delayed_ack)
         tcp_ack_now(c, REASON_SEND_ACK_NOW); /* RFC 5681 section 4.2 */
     else if (c->rcv_nxt - c->last_ack >= 2u * c->rcv_mss)
         tcp_ack_now(c, REASON_SEND_ACK_SECOND); /* SHLD-19 */
     else if (c->timer[TIMER_DELACK] == TIME_NEVER)
-        c->timer[TIMER_DELACK] = s->now + patience(s, gap_ms);
+        c->timer[TIMER_DELACK] = now + patience(t, c, gap_ms);
 }
 
 /* Windows promise more than there is: the share of the moment decides (budget.c). */
-static bool has_share(const struct seg *s)
+static bool has_share(const struct tcp *t, const struct tcb *c, uint32_t len)
 {
-    uint32_t bytes = s->c->rcv_q.bytes + s->data.len;
+    uint32_t bytes = c->rcv_q.bytes + len;
 
-    return bytes <= TCP_QUEUE_FLOOR || bytes <= tcp_budget_queue(s->t, UINT32_MAX);
+    return bytes <= TCP_QUEUE_FLOOR || bytes <= tcp_budget_queue(t, UINT32_MAX);
 }
 
 /* The next bytes; `gap`: some that lie behind them are here already. */
-static inline enum reason in_order(struct seg *s, bool gap, uint32_t gap_ms)
+static inline enum reason in_order(struct tcp *t, struct tcb *c, int64_t now, struct slice data,
+                                   bool gap, uint32_t gap_ms)
 {
-    struct tcb *c = s->c;
     uint32_t kept = 0, joined = 0;
 
-    if (has_share(s))
-        kept = chunkq_keep(&c->rcv_q, s->t->cells, s->t->small, s->data);
+    if (has_share(t, c, data.len))
+        kept = chunkq_keep(&c->rcv_q, t->cells, t->small, data);
     c->rcv_nxt += kept;
     if (gap)
-        joined = reasm_take(&c->reasm, s->t->cells, c->rcv_nxt, &c->rcv_q);
+        joined = reasm_take(&c->reasm, t->cells, c->rcv_nxt, &c->rcv_q);
     c->rcv_nxt += joined;
     c->bytes_received += kept + joined;
     if (kept + joined) {
         c->events |= TCP_EVENT_READABLE;
         c->dup_ack_debt = 0; /* what they would repeat is old now */
-        tcp_window_grow(s->t, c, s->now);
-        owe_ack(s, gap, gap_ms);
+        tcp_window_grow(t, c, now);
+        owe_ack(t, c, now, gap, gap_ms);
     }
-    return kept == s->data.len ? REASON_NONE : REASON_NO_BUFFER;
+    return kept == data.len ? REASON_NONE : REASON_NO_BUFFER;
 }
 
 enum {
@@ -111,11 +108,13 @@ static void owe_duplicate(struct seg *s)
 }
 
 /* Text of the largest segment that is known to come. */
-static void learn_size(struct seg *s)
+static inline void learn_size(const struct tcp *t, struct tcb *c, const struct tcp_hdr *hdr,
+                              uint32_t len)
 {
-    uint32_t size = s->hdr->seg_size ? min32(s->hdr->seg_size, s->data.len) : s->data.len;
+    uint32_t size = hdr->seg_size ? min32(hdr->seg_size, len) : len;
 
-    s->c->rcv_mss = (uint16_t)max32(s->c->rcv_mss, min32(size, s->t->mtu_mss));
+    if (size > c->rcv_mss)
+        c->rcv_mss = (uint16_t)max32(c->rcv_mss, min32(size, t->mtu_mss));
 }
 
 /* Kept for later, and answered by a duplicate ACK (SHLD-31, MAY-13). */
@@ -170,18 +169,22 @@ static bool take_apart(struct seg *s)
 }
 
 /* Text came: how long after what came before, ms? */
-static inline uint32_t heed_arrival(struct seg *s)
+static inline uint32_t heed_arrival(const struct tcp *t, struct tcb *c, int64_t now,
+                                    const struct tcp_hdr *hdr, uint32_t len)
 {
-    uint32_t gap_ms = tcb_ms(s->now) - s->c->received_ms;
+    uint32_t gap_ms = tcb_ms(now) - c->received_ms;
 
-    s->c->received_ms += gap_ms;
-    learn_size(s);
+    c->received_ms += gap_ms;
+    learn_size(t, c, hdr, len);
     return gap_ms;
 }
 
-enum reason text_usual(struct seg *s)
+enum reason text_usual(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                       struct slice data)
 {
-    return in_order(s, false, heed_arrival(s));
+    uint32_t gap_ms = heed_arrival(t, c, now, hdr, data.len);
+
+    return in_order(t, c, now, data, false, gap_ms);
 }
 
 enum reason text_step(struct seg *s)
@@ -203,8 +206,11 @@ enum reason text_step(struct seg *s)
         tcp_abort(s->t, c, s->now); /* 3.6.1, SHLD-3 */
         return REASON_TCP_DATA_AFTER_CLOSE;
     }
-    gap_ms = heed_arrival(s);
-    why = s->seq == c->rcv_nxt ? in_order(s, c->reasm.first, gap_ms) : out_of_order(s);
+    gap_ms = heed_arrival(s->t, c, s->now, s->hdr, s->data.len);
+    if (s->seq == c->rcv_nxt)
+        why = in_order(s->t, c, s->now, s->data, c->reasm.first, gap_ms);
+    else
+        why = out_of_order(s);
     if (why && new_fin)
         c->fin_arrived = false; /* it comes again together with its text */
     return why;

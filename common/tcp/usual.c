@@ -1,6 +1,7 @@
 #include "tcp/usual.h"
 
 #include "tcp/ecn.h"
+#include "tcp/super.h"
 #include "tcp/timestamp.h"
 
 /* Does it change nothing of what we send, and is nothing in flight? */
@@ -30,12 +31,19 @@ bool usual_is(const struct tcb *c, const struct tcp_hdr *hdr, uint32_t len)
     return len > 0 && says_nothing(c, hdr);
 }
 
-enum reason usual_take(struct seg *s)
+enum reason usual_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                        struct slice data)
 {
-    if (s->ack != s->c->snd_una)
-        ack_usual(s);
+    uint32_t segments = super_segments(data.len, hdr->seg_size);
+
+    c->segs_in += segments;
+    if (hdr->ack != c->snd_una)
+        ack_usual(t, c, now, hdr);
     else
-        ack_nothing(s);
-    timestamp_update(s->c, s->now, s->hdr);
-    return s->data.len ? text_usual(s) : REASON_NONE;
+        ack_nothing(t, c, now, hdr);
+    timestamp_update(c, now, hdr);
+    if (data.len == 0)
+        return REASON_NONE;
+    c->data_segs_in += segments;
+    return text_usual(t, c, now, hdr, data);
 }

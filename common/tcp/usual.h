@@ -31,13 +31,14 @@ static inline bool ack_is_usual(const struct tcb *c, const struct tcp_hdr *hdr)
 }
 
 /* ack.c: such a one is taken. */
-void ack_usual(struct seg *s);
+void ack_usual(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr);
 
 /* ack.c: one of nothing, with text, while nothing is in flight. */
-void ack_nothing(struct seg *s);
+void ack_nothing(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr);
 
 /* text.c: the next bytes are taken, where nothing is missing and there is room for all of them. */
-enum reason text_usual(struct seg *s);
+enum reason text_usual(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
+                       struct slice data);
 
 /*
  * Is this segment, with `len` bytes of text, a usual one? Nothing is changed by asking. What has to
@@ -48,10 +49,10 @@ enum reason text_usual(struct seg *s);
  */
 bool usual_is(const struct tcb *c, const struct tcp_hdr *hdr, uint32_t len);
 
-/* SEGMENT ARRIVES for such a segment. Returns REASON_NONE, or that there was no room. */
-enum reason usual_take(struct seg *s);
-
-/* input.c: the same, as tcp_input has its arguments. */
+/*
+ * SEGMENT ARRIVES for such a segment, with the arguments of tcp_input. Returns REASON_NONE, or that
+ * there was no room.
+ */
 enum reason usual_input(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *hdr,
                         struct slice data);
 

@@ -28,7 +28,7 @@ static inline uint32_t plain_text_len(const uint8_t *b)
     return get16(b + 2) - (uint32_t)PLAIN_TEXT;
 }
 
-/* Its TCP header. */
+/* Its TCP header, as far as tcp_read_plain reads it. */
 static inline void plain_read(const uint8_t *b, struct tcp_hdr *ret_tcp)
 {
     tcp_read_plain(b + IPV4_HEADER_MIN, b[PLAIN_TOS] & 3, ret_tcp);

@@ -146,7 +146,16 @@ static bool checksum_is_good(const struct ip_hdr *ip, const uint8_t *b, size_t l
     return checksum_good(sum, b, len);
 }
 
-/* Read the fields that stand in every header. */
+/* Of the fields that stand in every header: those that differ from segment to segment. */
+static inline void read_varying(const uint8_t *b, struct tcp_hdr *tcp)
+{
+    tcp->seq = get32(b + 4);
+    tcp->ack = get32(b + 8);
+    tcp->flags = b[13];
+    tcp->wnd = get16(b + 14);
+}
+
+/* All of them. */
 static inline void read_fixed(const uint8_t *b, uint8_t header_len, uint8_t ecn,
                               struct tcp_hdr *tcp)
 {
@@ -155,11 +164,8 @@ static inline void read_fixed(const uint8_t *b, uint8_t header_len, uint8_t ecn,
     tcp->seg_size = 0;
     tcp->sport = get16(b);
     tcp->dport = get16(b + 2);
-    tcp->seq = get32(b + 4);
-    tcp->ack = get32(b + 8);
-    tcp->flags = b[13];
-    tcp->wnd = get16(b + 14);
     tcp->urg = get16(b + 18);
+    read_varying(b, tcp);
 }
 
 /* Options of any kind, and then the rest of the header. */
@@ -177,13 +183,20 @@ static enum reason parse_options(const struct ip_hdr *ip, const uint8_t *b, uint
 
 bool tcp_is_plain(const uint8_t *b)
 {
-    return b[12] >> 4 == TCP_HEADER_PLAIN / 4 && get32(b + TCP_HEADER_MIN) == usual;
+    return (b[12] & 0xf0) == TCP_HEADER_PLAIN / 4 << 4 && get32(b + TCP_HEADER_MIN) == usual;
 }
 
 void tcp_read_plain(const uint8_t *b, uint8_t ecn, struct tcp_hdr *ret_tcp)
 {
-    read_usual(b + TCP_HEADER_MIN, &ret_tcp->opt);
-    read_fixed(b, TCP_HEADER_PLAIN, ecn, ret_tcp);
+    struct tcp_options *opt = &ret_tcp->opt;
+
+    opt->has_timestamp = true;
+    opt->has_mss = opt->has_wscale = opt->sack_ok = false;
+    opt->sack_n = 0;
+    opt->ts_val = get32(b + TCP_HEADER_MIN + 4);
+    opt->ts_ecr = get32(b + TCP_HEADER_MIN + 8);
+    ret_tcp->ecn = ecn;
+    read_varying(b, ret_tcp);
 }
 
 /* Options are read whatever the flags are (MUST-3, MUST-5). */

@@ -82,8 +82,8 @@ enum reason tcp_parse(const struct ip_hdr *ip, const uint8_t *b, size_t len, uin
 
 /*
  * Has the header at b, of which TCP_HEADER_PLAIN bytes are there, timestamps and no other option?
- * Then tcp_read_plain reads it; what else tcp_parse checks has not been checked by that. seg_size
- * is 0.
+ * Then tcp_read_plain reads its options, numbers, flags and window, and nothing else; what
+ * tcp_parse checks beside the form has not been checked by that.
  */
 bool tcp_is_plain(const uint8_t *b);
 void tcp_read_plain(const uint8_t *b, uint8_t ecn, struct tcp_hdr *ret_tcp);

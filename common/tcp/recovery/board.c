@@ -113,16 +113,22 @@ static void land(struct range *g)
         list_remove(&g->by_time);
 }
 
+/* A range on no list can be used again, by this board or by others. */
+static inline void recycle(struct board *b, struct range *g)
+{
+    if (board_owns(b, g))
+        spare(b, g);
+    else
+        pool_put(b->pool, g);
+}
+
 /* A range that is not counted leaves the lists. */
 static void drop(struct board *b, struct range *g)
 {
     land(g);
     list_remove(&g->by_seq);
     b->n--;
-    if (board_owns(b, g))
-        spare(b, g);
-    else
-        pool_put(b->pool, g);
+    recycle(b, g);
 }
 
 /*
@@ -386,7 +392,11 @@ struct range *board_ack_whole(struct board *b)
 
     b->fresh = 0;
     b->fack = seq_max(b->fack, g->end);
-    drop(b, g);
+    b->n = 0;
+    list_init(&b->by_seq);
+    list_init(&b->by_time);
+    g->by_seq = g->by_time = (struct list){0};
+    recycle(b, g);
     return g;
 }
 

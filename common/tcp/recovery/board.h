@@ -96,17 +96,16 @@ void board_resent(struct board *b, int64_t now, uint32_t start, uint32_t end);
 void board_ack(struct board *b, uint32_t una, const struct board_ear *ear);
 
 /*
- * The same where all that is on the board is one range that flies, and all of it is acknowledged:
- * the range is in no use any more, but can still be read.
+ * The same where all that is on the board is one range that is fresh, and all of it is
+ * acknowledged: its place is in no use any more, but what stands there, but for lists, can still be
+ * read.
  */
 struct range *board_ack_whole(struct board *b);
 
-/* Is it so? */
+/* Is it so, where nothing was sent again, lost or selectively acknowledged? */
 static inline bool board_is_whole(const struct board *b, uint32_t una)
 {
-    const struct range *g = container_of(b->by_seq.next, struct range, by_seq);
-
-    return b->n == 1 && g->end == una && b->fresh == g->end - g->start;
+    return b->n == 1 && container_of(b->by_seq.next, struct range, by_seq)->end == una;
 }
 
 /* [start, end) is selectively acknowledged. */
