@@ -25,6 +25,7 @@ void wheel_init(struct wheel *w, int64_t now)
 {
     assert(now >= 0);
     w->tick = tick_of(now);
+    w->idle_until = TIME_NEVER;
     memset(w->used, 0, sizeof(w->used));
     memset(w->last, 0, sizeof(w->last));
     memset(w->came, 0, sizeof(w->came));
@@ -66,12 +67,16 @@ static void forget(struct wheel *w, const struct wheel_timer *t)
 static void place(struct wheel *w, struct wheel_timer *t)
 {
     uint64_t tick = tick_of(t->deadline);
+    int64_t looked_at = t->deadline;
     unsigned level, slot;
 
     if (tick < w->tick)
         tick = w->tick;
     level = level_of(w, tick);
     slot = (unsigned)(tick >> (SLOT_LOG * level)) % WHEEL_SLOTS;
+    if (level > 0) /* when its slot begins */
+        looked_at = (int64_t)(tick >> (SLOT_LOG * level) << (SLOT_LOG * level) << WHEEL_TICK_LOG);
+    w->idle_until = time_min(w->idle_until, looked_at);
     t->slot = (uint16_t)(level * WHEEL_SLOTS + slot);
     list_append(&w->slot[level][slot], &t->node);
     remember(w, t);
@@ -128,7 +133,8 @@ static void descend(struct wheel *w, uint64_t tick, unsigned level)
     }
 }
 
-struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
+/* The next that is due. */
+static struct wheel_timer *turn(struct wheel *w, int64_t now)
 {
     uint64_t tick, now_tick = tick_of(now);
     unsigned level = 0;
@@ -154,6 +160,15 @@ struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
     if (now_tick > w->tick)
         w->tick = now_tick;
     return NULL;
+}
+
+struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
+{
+    struct wheel_timer *t = turn(w, now);
+
+    if (!t)
+        w->idle_until = wheel_deadline(w);
+    return t;
 }
 
 int64_t wheel_deadline(const struct wheel *w)
