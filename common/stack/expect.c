@@ -10,6 +10,9 @@
  *   known       the connection, if it was not the first
  *   flown       what it has in flight
  *
+ * Steps are taken for a few packets at once: each begins with a page whose place has to be looked
+ * up as well, and these lookups then go on side by side.
+ *
  * Nothing is trusted and nothing decided here: bytes are looked at only where they are, memory is
  * asked for and not changed, and whose a segment is becomes a hint, which is a guess like all
  * others (flow.c), but saves the input the keyed hash that was made here. Who hands in other
@@ -26,10 +29,11 @@
 enum {
     CONNS_LEAST = 1024,    /* connections: fewer are looked up as fast without */
     HINTED_MOST = 1 << 16, /* ... and of as many, few are where hints say */
-    /* how many packets before its own a step is done */
-    AHEAD_LED = 12,
-    AHEAD_KNOWN = 8,
-    AHEAD_FLOWN = 4,
+    /* how many packets before its own a step is done, and a few later at the latest */
+    AHEAD_LED = 16,
+    AHEAD_KNOWN = 12,
+    AHEAD_FLOWN = 8,
+    GROUP = 4, /* packets for which steps are taken at once */
 };
 
 /* A segment's ends. */
@@ -150,8 +154,11 @@ void stack_expect(struct stack *st, const struct pkt *p)
 
 void expect_came(struct stack *st)
 {
-    go_on(st);
-    st->expectation.first++;
+    struct expectation *x = &st->expectation;
+
+    if (x->led - x->first <= AHEAD_LED - GROUP || x->flown == x->first)
+        go_on(st);
+    x->first++;
 }
 
 void stack_expect_call(const struct stack *st, struct conn_id conn)
