@@ -197,10 +197,11 @@ demo:
 	@tests/demo.sh
 test: deps
 	@tests/run.sh
-bench: deps
+bench:
+	@netsetup/deps.sh build run test extra || netsetup/deps.sh
 	$(AGAIN) build $(BENCH_BIN) $(O)/tools/ksock $(O)/tools/delay
-	@tests/bench/speed.sh $(if $(QUICK),quick)
-	$(if $(QUICK),,@tests/bench/loss.sh)
+	@tests/bench/speed.sh $(if $(QUICK:0=),quick)
+	$(if $(QUICK:0=),,@tests/bench/loss.sh)
 many: build $(O)/bench/client
 	@tests/bench/many.sh $(N)
 lint: $(LIB)

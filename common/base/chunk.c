@@ -178,25 +178,26 @@ uint32_t chunkq_gather(const struct chunkq *q, struct chunk_cursor *cur, uint32_
                        struct pkt *p)
 {
     struct chunk *c = q->head;
-    uint32_t at = 0, done = 0;
+    uint32_t at = 0, done = 0, n;
 
     assert(off + len <= q->bytes);
     if (cur->at && cur->off <= off) {
         c = cur->at;
         at = cur->off;
     }
-    while (done < len && p->parts < PKT_PARTS_MAX) {
-        uint32_t skip = off + done - at;
-
-        if (skip < c->s.len) {
-            uint32_t n = min32(len - done, c->s.len - skip);
-
-            pkt_add(p, slice_sub(c->s, skip, n));
-            done += n;
-            *cur = (struct chunk_cursor){c, at};
-        }
-        at += c->s.len;
-        c = c->next;
+    if (len == 0)
+        return 0;
+    while (p->parts < PKT_PARTS_MAX) {
+        for (; off - at >= c->s.len; c = c->next)
+            at += c->s.len;
+        n = min32(len - done, c->s.len - (off - at));
+        pkt_add(p, slice_sub(c->s, off - at, n));
+        done += n;
+        off += n;
+        cur->at = c;
+        cur->off = at;
+        if (done == len)
+            break;
     }
     return done;
 }

@@ -14,6 +14,8 @@ struct pool {
     uint8_t *mem;
     void *free;         /* a list through the first word of each object that came back */
     size_t size;        /* bytes of one object, rounded up to 8 */
+    uint64_t inverse;   /* of its odd part, modulo 2^64 ... */
+    unsigned twos;      /* ... and how often 2 is in it: see pool_number */
     uint32_t count;     /* objects in all */
     uint32_t fresh;     /* how many were ever handed out */
     uint32_t in_use;    /* now */
@@ -42,20 +44,24 @@ static inline void *pool_get(struct pool *p)
     return object;
 }
 
+/*
+ * The object's number, from 0 on, for what goes with it elsewhere. Where a division leaves no rest,
+ * it is a multiplication by the inverse; and where it would leave one, as for what is no object's
+ * beginning, the outcome is larger than every number there is.
+ */
+static inline uint64_t pool_number(const struct pool *p, const void *object)
+{
+    uint64_t n = (uint64_t)((uintptr_t)object - (uintptr_t)p->mem) * p->inverse;
+
+    return n >> p->twos | n << (64 - p->twos);
+}
+
 static inline void pool_put(struct pool *p, void *object)
 {
-    size_t off = (size_t)((uint8_t *)object - p->mem);
-
-    assert(off < p->size * p->fresh && off % p->size == 0 && p->in_use > 0);
+    assert(pool_number(p, object) < p->fresh && p->in_use > 0);
     memcpy(object, &p->free, sizeof(p->free));
     p->free = object;
     p->in_use--;
-}
-
-/* The object's number, from 0 on, for what goes with it elsewhere. */
-static inline uint32_t pool_number(const struct pool *p, const void *object)
-{
-    return (uint32_t)((size_t)((const uint8_t *)object - p->mem) / p->size);
 }
 
 #endif

@@ -24,6 +24,7 @@ void wheel_init(struct wheel *w, int64_t now)
 {
     assert(now >= 0);
     w->tick = tick_of(now);
+    w->idle_until = TIME_NEVER;
     memset(w->used, 0, sizeof(w->used));
     for (unsigned l = 0; l < WHEEL_LEVELS; l++)
         for (unsigned s = 0; s < WHEEL_SLOTS; s++)
@@ -44,12 +45,16 @@ static unsigned level_of(const struct wheel *w, uint64_t tick)
 static void place(struct wheel *w, struct wheel_timer *t)
 {
     uint64_t tick = tick_of(t->deadline);
+    int64_t looked_at = t->deadline;
     unsigned level, slot;
 
     if (tick < w->tick)
         tick = w->tick;
     level = level_of(w, tick);
     slot = (unsigned)(tick >> (SLOT_LOG * level)) % WHEEL_SLOTS;
+    if (level > 0) /* when its slot begins */
+        looked_at = (int64_t)(tick >> (SLOT_LOG * level) << (SLOT_LOG * level) << WHEEL_TICK_LOG);
+    w->idle_until = time_min(w->idle_until, looked_at);
     t->slot = (uint16_t)(level * WHEEL_SLOTS + slot);
     list_append(&w->slot[level][slot], &t->node);
     w->used[level] |= UINT64_C(1) << slot;
@@ -103,7 +108,8 @@ static void descend(struct wheel *w, uint64_t tick, unsigned level)
     }
 }
 
-struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
+/* The next that is due. */
+static struct wheel_timer *turn(struct wheel *w, int64_t now)
 {
     uint64_t tick, now_tick = tick_of(now);
     unsigned level = 0;
@@ -129,6 +135,15 @@ struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
     if (now_tick > w->tick)
         w->tick = now_tick;
     return NULL;
+}
+
+struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
+{
+    struct wheel_timer *t = turn(w, now);
+
+    if (!t)
+        w->idle_until = wheel_deadline(w);
+    return t;
 }
 
 int64_t wheel_deadline(const struct wheel *w)

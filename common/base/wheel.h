@@ -31,6 +31,7 @@ struct wheel_timer {
 
 struct wheel {
     uint64_t tick;               /* the present tick: no timer stands before it */
+    int64_t idle_until;          /* ns: before that nothing is due, and no timer moves down */
     uint64_t used[WHEEL_LEVELS]; /* a bit for each slot that is not empty */
     struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };
@@ -51,6 +52,21 @@ static inline bool wheel_is_set(const struct wheel_timer *t)
 
 /* Clear and return one timer whose deadline is at or before `now`, or NULL if none is left. */
 struct wheel_timer *wheel_expire(struct wheel *w, int64_t now);
+
+/*
+ * Does wheel_expire find nothing, as can be seen at a look, because it was called not long ago? If
+ * so, all is as it would be after that.
+ */
+static inline bool wheel_pass(struct wheel *w, int64_t now)
+{
+    uint64_t now_tick = (uint64_t)now >> WHEEL_TICK_LOG;
+
+    if (now >= w->idle_until)
+        return false;
+    if (now_tick > w->tick)
+        w->tick = now_tick;
+    return true;
+}
 
 /* When to call wheel_expire next, or TIME_NEVER: never after the first deadline, maybe before. */
 int64_t wheel_deadline(const struct wheel *w);

@@ -78,6 +78,8 @@ static void put_packet(struct printer *p, int64_t now, const struct pkt *pkt, co
         text_add(&t, "  (%s)", reason_text((enum reason)pkt->why)->name);
     if (pkt->marks & PKT_DATAGRAMS) /* their number is nowhere in the packet */
         text_add(&t, "  (datagrams of %u bytes)", pkt->gso_size);
+    else if (pkt->gso_size)
+        text_add(&t, "  (super-segment, cut every %u bytes)", pkt->gso_size);
     for (unsigned i = 0; p->verdict && i < p->verdict->n; i++)
         text_add(&t, "  (%s)", reason_text(p->verdict->why[i])->name);
     text_add(&t, "\n");

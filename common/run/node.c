@@ -448,6 +448,7 @@ static int node_listen(struct node *n)
     }
 
     n->teller.offload = n->tun.dev.offload;
+    n->teller.busy_poll = n->opt->busy_poll;
     n->teller.impair = n->opt->impair && n->impaired ? &n->impair : NULL;
     if (r < 0)
         report_line(&n->report, "--status will not find this node: %s",

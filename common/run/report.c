@@ -28,6 +28,26 @@ const char *report_duration(int64_t ns, char out[REPORT_DURATION])
     return out;
 }
 
+enum {
+    REPORT_MUCH = 1 << 20, /* bytes from which on it is of interest how fast they went */
+    REPORT_RATE = 24,
+};
+
+/* " (54.5 Gbit/s)"; nothing where little went, whose time is that of handshakes and waiting. */
+static const char *report_rate(uint64_t bytes, int64_t ns, char out[REPORT_RATE])
+{
+    static const char prefix[] = {'k', 'M', 'G'};
+    double rate = (double)bytes * 8 / 1000 / ((double)time_max(ns, 1) / (double)SEC);
+    unsigned i = 0;
+
+    for (; rate >= 1000 && i + 1 < sizeof(prefix); i++)
+        rate /= 1000;
+    out[0] = '\0';
+    if (bytes >= REPORT_MUCH)
+        snprintf(out, REPORT_RATE, " (%.3g %cbit/s)", rate, prefix[i]);
+    return out;
+}
+
 /* ---- Lines ---- */
 
 static pthread_mutex_t talking = PTHREAD_MUTEX_INITIALIZER; /* a node may be several threads */
@@ -243,15 +263,16 @@ void report_on_the_way(const struct report *r, const struct stack_conn_status *c
 static void closed_line(const struct report *r, const struct stack_conn_status *c, enum reason why)
 {
     char local[ADDR_PORT_TEXT_MAX], remote[ADDR_PORT_TEXT_MAX];
-    char age[REPORT_DURATION], srtt[REPORT_DURATION];
+    char age[REPORT_DURATION], srtt[REPORT_DURATION], rate[REPORT_RATE];
 
     report_line(r,
-                "%s - %s: %s; sent %" PRIu64 " byte%s, received %" PRIu64 " byte%s in %s, %" PRIu32
-                " retransmit%s, srtt %s",
+                "%s - %s: %s; sent %" PRIu64 " byte%s, received %" PRIu64
+                " byte%s in %s%s, %" PRIu32 " retransmit%s, srtt %s",
                 addr_port_format(&c->local, c->local_port, local),
                 addr_port_format(&c->remote, c->remote_port, remote), reason_text(why)->sentence,
                 c->bytes_acked, report_s(c->bytes_acked), c->bytes_received,
-                report_s(c->bytes_received), report_duration(c->age, age), c->retransmits,
+                report_s(c->bytes_received), report_duration(c->age, age),
+                report_rate(c->bytes_acked + c->bytes_received, c->age, rate), c->retransmits,
                 report_s(c->retransmits), report_duration(c->srtt, srtt));
 }
 

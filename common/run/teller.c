@@ -66,7 +66,9 @@ static void head_json(struct teller *t)
 
     text_add(&t->page, "{\"program\":\"%s\",\"node\":\"%s\",\"tun\":\"%s\",\"pid\":%ld,",
              t->program, addr_format(&t->node, node), t->tun, (long)getpid());
-    text_add(&t->page, "\"offload\":\"%s\",\"totals\":", offload_text(t->offload, offload));
+    text_add(&t->page,
+             "\"offload\":\"%s\",\"busy_poll\":%.9g,\"totals\":", offload_text(t->offload, offload),
+             (double)t->busy_poll / (double)SEC);
     status_json_totals(&t->page, t->st);
     text_add(&t->page, ",\n\"counters\":");
     status_json_counters(&t->page, t->st);
@@ -87,6 +89,9 @@ static void head_text(struct teller *t)
              n->packets_in, n->packets_out, n->bytes_in, n->bytes_out, stack_copied(t->st));
     if (t->offload)
         text_add(&t->page, "left to %s: %s\n", t->tun, offload_text(t->offload, offload));
+    if (t->busy_poll)
+        text_add(&t->page, "waits awake for %.6g ms after a packet\n",
+                 (double)t->busy_poll / (double)MSEC);
     if (t->impair) {
         way_text(t, &t->impair->side[IMPAIR_OUT], "out");
         way_text(t, &t->impair->side[IMPAIR_IN], "in");

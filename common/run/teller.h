@@ -51,10 +51,11 @@ struct teller {
     const struct stack *st;
     const struct impair *impair; /* NULL: nothing is impaired, or nobody asked for it */
     struct addr node;
-    unsigned offload; /* what is left to the device, of enum device_offload */
-    int fd;           /* -1: nobody can ask */
-    int client;       /* -1: nobody asks */
-    bool ready;       /* poll said so of the one that matters now */
+    unsigned offload;  /* what is left to the device, of enum device_offload */
+    int64_t busy_poll; /* ns that the node waits awake; 0: it sleeps */
+    int fd;            /* -1: nobody can ask */
+    int client;        /* -1: nobody asks */
+    bool ready;        /* poll said so of the one that matters now */
     bool json, counters;
     char ask[TELLER_ASK_MAX];
     size_t asked;

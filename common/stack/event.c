@@ -107,7 +107,9 @@ bool stack_event(struct stack *st, struct stack_event *ret_event)
         stack_place(st, c, PLACE_NONE);
         if (events)
             tell(st, c, events, ret_event);
-        if (!st->has_dying)
+        if (c->tcb.state == TCP_ESTABLISHED && !c->tcb.events)
+            stack_look(st, c); /* it was in its place on no list, and is now */
+        else if (!st->has_dying)
             stack_settle_use(st, c);
         if (events)
             return true;

@@ -418,7 +418,7 @@ bool inet_output(struct stack *st, struct pkt *p)
             continue;
         }
         sent = output_tcp(st, c, p);
-        stack_settle(st, c); /* behind the others, if there is more to send */
+        stack_settle_sent(st, c); /* behind the others, if there is more to send */
         if (sent)
             return true;
     }

@@ -320,6 +320,12 @@ void stack_settle(struct stack *st, struct conn *c);
  */
 void stack_settle_use(struct stack *st, struct conn *c);
 
+/*
+ * The same after tcp_output, for a connection that is not on the list of output: neither its place
+ * nor its state can be another by that, as long as it is open.
+ */
+void stack_settle_sent(struct stack *st, struct conn *c);
+
 /* Put the connection on the list where it belongs now, or on none. */
 void stack_place(struct stack *st, struct conn *c, enum conn_place where);
 

@@ -315,20 +315,48 @@ static bool settle_rare(struct stack *st, struct conn *c)
     return true;
 }
 
+/* A timer that was put off stays where it is, and is put right when it comes up. */
+static inline void settle_timer(struct stack *st, struct conn *c)
+{
+    int64_t deadline = tcp_deadline(&c->tcb);
+
+    if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
+        wheel_set(&st->wheel, &c->timer, deadline);
+}
+
+static inline void settle_usual(struct stack *st, struct conn *c)
+{
+    settle_lists(st, c);
+    settle_timer(st, c);
+}
+
+/* Where more than that may have to be done. */
+static void settle_all(struct stack *st, struct conn *c)
+{
+    stack_look(st, c);
+    if (settle_rare(st, c))
+        settle_usual(st, c);
+}
+
 void stack_settle(struct stack *st, struct conn *c)
 {
     const struct tcb *tcb = &c->tcb;
-    bool rare = tcb->state == TCP_CLOSED || tcb->advice_due || (c->listener && !c->complete);
-    int64_t deadline;
 
-    stack_look(st, c);
-    if (rare && !settle_rare(st, c))
+    if (st->look || tcb->state == TCP_CLOSED || tcb->advice_due || (c->listener && !c->complete))
+        settle_all(st, c);
+    else
+        settle_usual(st, c);
+}
+
+void stack_settle_sent(struct stack *st, struct conn *c)
+{
+    if (st->look || c->tcb.state != TCP_ESTABLISHED) {
+        settle_all(st, c);
         return;
-    settle_lists(st, c);
-    deadline = tcp_deadline(tcb);
-    /* A timer that was put off stays where it is, and is put right when it comes up. */
-    if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
-        wheel_set(&st->wheel, &c->timer, deadline);
+    }
+    if (c->tcb.output_due)
+        list_append(&st->output, &c->output);
+    settle_timer(st, c);
 }
 
 enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)
@@ -386,17 +414,24 @@ static void wake_starved(struct stack *st)
     }
 }
 
-void stack_tick(struct stack *st, int64_t now)
+/* Those of connections. */
+static void run_timers(struct stack *st)
 {
     struct wheel_timer *t;
 
-    enter(st, now);
     while ((t = wheel_expire(&st->wheel, st->now))) {
         struct conn *c = container_of(t, struct conn, timer);
 
         tcp_tick(&st->tcp, &c->tcb, st->now);
         stack_settle(st, c);
     }
+}
+
+void stack_tick(struct stack *st, int64_t now)
+{
+    enter(st, now);
+    if (!wheel_pass(&st->wheel, st->now))
+        run_timers(st);
     if (fragment_deadline(&st->fragments) <= st->now)
         inet_expire(st);
     if (pmtu_deadline(&st->ip.pmtu) <= st->now)

@@ -58,18 +58,12 @@ static void answered(struct tcb *c, int64_t since)
     c->soft_error = REASON_NONE;
 }
 
-/* The shortest round trip, of all samples there are, 0: none. */
-static void note_min_rtt(struct tcb *c, int64_t sample)
+/* The shortest round trip there was is not longer than this, ns; 0: nothing is known of it. */
+static void note_min_rtt(struct tcb *c, int64_t at_most)
 {
-    if (!sample || (c->min_rtt_us && sample >= (int64_t)c->min_rtt_us * USEC))
+    if (!at_most || (c->min_rtt_us && at_most >= (int64_t)c->min_rtt_us * USEC))
         return;
-    c->min_rtt_us = (uint32_t)time_max(1, time_min(sample / USEC, UINT32_MAX));
-}
-
-static void note_rtt(struct tcp *t, struct tcb *c, int64_t now, int64_t sample)
-{
-    note_min_rtt(c, sample);
-    tcp_note(t, c, now, REASON_RTT_SAMPLE, sample);
+    c->min_rtt_us = (uint32_t)time_max(1, time_min(at_most / USEC, UINT32_MAX));
 }
 
 /* SND.UNA moves to SEG.ACK: what is acknowledged leaves the queue. */
@@ -144,8 +138,8 @@ static void probe_answered(struct tcb *c, int64_t now)
  * where there is something; that is once per round trip, as long as nothing is sent again. After
  * that the echo speaks, which is not ambiguous as Karn's rule fears (MUST-18); but where it comes
  * with a report of a duplicate (`dsack`), an acknowledgment of the first was lost, and the time of
- * that is in it. Of a SYN that timed
- * out nothing is measured: RFC 6298 5.7 says what follows.
+ * that is in it. An echo counts whole milliseconds, so the time was shorter than one more of them.
+ * Of a SYN that timed out nothing is measured: RFC 6298 5.7 says what follows.
  */
 static inline int64_t round_trip(const struct tcp *t, struct tcb *c, int64_t now,
                                  const struct tcp_hdr *hdr, uint32_t flight, bool dsack)
@@ -153,8 +147,12 @@ static inline int64_t round_trip(const struct tcp *t, struct tcb *c, int64_t now
     bool was_timed = c->rtt.timing, syn_lost = !tcb_synchronized(c) && c->rtt.backoff > 0;
     int64_t sample = rtt_ack(&c->rtt, &t->cfg, now, c->snd_una);
 
-    if (was_timed || syn_lost || dsack || !(sample = timestamp_round_trip(c, now, hdr)))
+    note_min_rtt(c, sample);
+    if (was_timed || !(sample = timestamp_round_trip(c, now, hdr)))
         return sample;
+    note_min_rtt(c, sample + MSEC);
+    if (syn_lost || dsack)
+        return 0;
     rtt_echo(&c->rtt, &t->cfg, sample, max32(1, flight / (2u * c->snd_mss)));
     return sample;
 }
@@ -330,7 +328,7 @@ void ack_process(struct seg *s)
         advance_una(s->t, c, s->now, s->ack);
         rtt = round_trip(s->t, c, s->now, s->hdr, in_flight, as.dsack);
         if (rtt)
-            note_rtt(s->t, c, s->now, rtt);
+            tcp_note(s->t, c, s->now, REASON_RTT_SAMPLE, rtt);
     }
     if (seq_geq(s->ack, c->snd_una))
         probed = update_send_window(s, acked > 0);
@@ -401,7 +399,7 @@ void ack_usual(struct tcp *t, struct tcb *c, int64_t now, const struct tcp_hdr *
     advance_una(t, c, now, hdr->ack);
     rtt = round_trip(t, c, now, hdr, in_flight, false);
     if (rtt)
-        note_rtt(t, c, now, rtt);
+        tcp_note(t, c, now, REASON_RTT_SAMPLE, rtt);
     take_window(c, hdr->seq, hdr->ack, (uint32_t)hdr->wnd << c->snd_wscale);
     if (recovery_is_whole(c->flight, c->snd_una))
         feed_whole(t, c, now, acked, in_flight);

@@ -197,7 +197,7 @@ static bool send_new(struct out *o, uint32_t len, uint32_t one, enum reason why)
     control_sent(o->t, c, o->now, sent);
     response_sent(c, o->now, start, sent, false);
     flight_settle(o->t, c, o->now);
-    if (why != REASON_SEND_PROBE && seq_lt(start, tcb_data_end(c)))
+    if (why != REASON_SEND_PROBE && o->p->parts > 1)
         ecn_new_text(c, o->hdr, o->p); /* also where it probes the tail */
     if (why != REASON_SEND_PROBE && may_time(c))
         rtt_start(&c->rtt, o->now, c->snd_nxt);

@@ -166,9 +166,9 @@ static inline uint32_t tcb_rcv_wnd(const struct tcb *c)
  */
 static inline uint32_t tcb_snd_base(const struct tcb *c)
 {
-    bool opening = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
-
-    return opening ? c->iss + 1 : c->snd_una;
+    if (c->state >= TCP_ESTABLISHED)
+        return c->snd_una;
+    return c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ? c->iss + 1 : c->snd_una;
 }
 
 /* The sequence number behind the last byte in snd_q; a FIN stands there. */

@@ -7,6 +7,11 @@
 #include "tcp/ecn.h"
 #include "tcp/keepalive.h"
 
+static inline int64_t r2_of(const struct tcb *c)
+{
+    return tcb_synchronized(c) ? c->set->r2_ns : c->set->r2_syn_ns;
+}
+
 /*
  * R2 of RFC 9293 section 3.8.3 (MUST-20 to MUST-23, RFC 5482): the instant at which the remote end
  * will have left something unanswered for too long. A duration, not a number of retransmissions,
@@ -14,23 +19,21 @@
  */
 static inline int64_t give_up_at(const struct tcb *c)
 {
-    int64_t r2 = tcb_synchronized(c) ? c->set->r2_ns : c->set->r2_syn_ns;
-
     if (c->timer[TIMER_RTX] == TIME_NEVER || c->snd_una == c->snd_nxt)
         return TIME_NEVER;
-    return time_after(c->progress_at, r2);
+    return time_after(c->progress_at, r2_of(c));
 }
 
 int64_t tcp_deadline(const struct tcb *c)
 {
     int64_t first = flight_deadline(c->flight);
 
-    if (c->timer[TIMER_RTX] != TIME_NEVER)
-        first = time_min(first, give_up_at(c));
-    else if (c->set->keepalive)
-        first = time_min(first, keepalive_deadline(c));
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         first = time_min(first, c->timer[i]);
+    if (c->timer[TIMER_RTX] != TIME_NEVER)
+        return first - c->progress_at < r2_of(c) ? first : time_min(first, give_up_at(c));
+    if (c->set->keepalive)
+        return time_min(first, keepalive_deadline(c));
     return first;
 }
 

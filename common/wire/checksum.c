@@ -172,17 +172,17 @@ uint16_t checksum_finish(uint32_t sum)
     return (uint16_t)~fold32(sum);
 }
 
+/* Turned by 8 bits, a sum has its bytes exchanged: that is to multiply it by 256. */
 uint16_t checksum_parts(uint32_t sum, const struct slice *part, unsigned n)
 {
-    bool odd = false;
+    uint64_t all = 0;
+    uint32_t odd = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        uint32_t s = checksum_add(0, part[i].base, part[i].len);
+        uint64_t s = sum_native(part[i].base, part[i].len);
 
-        if (odd)
-            s = (s & 0xff) << 8 | s >> 8;
-        sum = fold32(sum) + s;
-        odd ^= part[i].len & 1;
+        all = add_carry(all, odd & 1 ? s << 8 | s >> 56 : s);
+        odd += part[i].len;
     }
-    return checksum_finish(sum);
+    return checksum_finish(fold32(sum) + to_network(fold64(all)));
 }

@@ -131,17 +131,18 @@ size_t ip_build(uint8_t *room, const struct ip_hdr *ip, size_t payload_len);
 void ip_build_plain4(uint8_t *room, const struct addr *src, const struct addr *dst, uint8_t proto,
                      uint8_t tos, uint8_t ttl, size_t payload_len);
 
-/* The sum of an address as it stands in a packet: the mapped form's prefix does not. */
-static inline uint32_t ip_addr_sum(const struct addr *a)
+/* The sum of these two addresses as they stand in a packet: the mapped form's prefix does not. */
+static inline uint32_t ip_addrs_sum(const struct addr *a, const struct addr *b)
 {
-    uint32_t sum = 0, v4;
+    uint32_t sum = 0, a4, b4;
 
-    if (addr_is_v4(a)) {
-        v4 = get32(a->b + ADDR_V4_AT);
-        return (v4 >> 16) + (v4 & 0xffff);
+    if (addr_is_v4(a)) { /* and so is b */
+        a4 = get32(a->b + ADDR_V4_AT);
+        b4 = get32(b->b + ADDR_V4_AT);
+        return (a4 >> 16) + (a4 & 0xffff) + (b4 >> 16) + (b4 & 0xffff);
     }
     for (size_t i = 0; i < sizeof(a->b); i += 2)
-        sum += get16(a->b + i);
+        sum += get16(a->b + i) + get16(b->b + i);
     return sum;
 }
 
@@ -152,7 +153,7 @@ static inline uint32_t ip_addr_sum(const struct addr *a)
 static inline uint32_t ip_pseudo_sum(const struct addr *src, const struct addr *dst, uint8_t proto,
                                      uint32_t len)
 {
-    return ip_addr_sum(src) + ip_addr_sum(dst) + proto + (len >> 16) + (len & 0xffff);
+    return ip_addrs_sum(src, dst) + proto + (len >> 16) + (len & 0xffff);
 }
 
 /* Is it a fragment: MF set or an offset? One that is the whole packet is none (RFC 6946). */

@@ -27,7 +27,6 @@
 #
 # short is what `make test` runs: fewer, shorter, and with a wide margin.
 
-trap 'exit 130' INT # Ctrl-C ends all of it, also where the program of the moment ends in order by it
 . "$(dirname "$0")/../e2e/lib.sh"
 need_tun
 renice -n -15 $$ >/dev/null 2>&1

@@ -9,7 +9,6 @@
 # One address has 64,512 ports towards one port of peer, so host's side has an address for every
 # 33,000. A connection that costs more than 512 bytes at either end is a failure.
 
-trap 'exit 130' INT # Ctrl-C ends all of it, also where the program of the moment ends in order by it
 . "$(dirname "$0")/../e2e/lib.sh"
 need_tun
 N=${1:-1000000}

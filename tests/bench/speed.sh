@@ -15,8 +15,6 @@
 # quick is for a minute; smoke, which `make test` runs, is much too short for figures, and checks that
 # all of them come, and that those do who are not skipped with a reason.
 
-trap 'exit 130' INT # Ctrl-C ends all of it, also where the program of the moment ends in order by it
-
 # Two at once would share the processors, and the folder of what they find: one waits for the other.
 if [ -z "${TWINTUN_INSIDE-}" ]; then
     mkdir -p "$(dirname "$0")/../../build/test"

@@ -11,6 +11,7 @@
 # what the usual host and peer are told by --offload; BUSY the same of --busy-poll.
 
 set -u
+trap 'exit 130' INT # Ctrl-C ends all of it, also where the program of the moment ends in order by it
 cd "$(dirname "$0")/../.." || exit 1
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 BIN=${BIN:-build/bin}

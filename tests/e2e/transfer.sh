@@ -40,6 +40,7 @@ peer_start
 host <"$WORK/ours" >"$WORK/back" 2>"$WORK/host.err"
 is "there and back: host exits 0" $? 0
 is "there and back: equal" "$(sum "$WORK/back")" "$(sum "$WORK/ours")"
+check "how fast that was is said" grep -qE 'received 16777216 bytes in .* \([0-9.]+ [MG]bit/s\), [0-9]+ retransmit' "$WORK/host.err"
 stop $peer
 is "peer exits 0" $? 0
 

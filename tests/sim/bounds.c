@@ -518,7 +518,7 @@ static const struct bound bounds[] = {
     {"reduction_cubic", "and takes CUBIC's to 0.7", reduction_cubic},
     {"even_reduction", "a repair sends evenly, as the window shrinks", even_reduction},
     {"fair_cubic", "two CUBIC flows share: Jain at least 0.95", bound_fair_cubic},
-    {"fair_cubic_reno", "CUBIC and Reno share a small BDP: Jain at least 0.95",
+    {"fair_cubic_reno", "CUBIC and Reno share a small BDP: Jain at least 0.94",
      bound_fair_cubic_reno},
     {"fill_reno", "100 Mbit/s, 40 ms, a BDP of buffer: Reno fills 95%", bound_fill_reno},
     {"marks_not_losses", "with ECN a link is filled to 90% and nothing is lost",

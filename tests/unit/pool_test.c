@@ -50,6 +50,26 @@ static void test_objects_do_not_overlap_and_are_aligned(void **state)
     }
 }
 
+/* Of whatever size: objects are numbered, and what is not where one begins has no number of one. */
+static void test_the_number_of_an_object(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= 256; size++) {
+        struct pool p;
+        uint32_t count = pool_init(&p, memory, sizeof(memory), size);
+
+        for (size_t off = 0; off < sizeof(memory); off++) {
+            uint64_t n = pool_number(&p, memory + off);
+
+            if (off % p.size == 0)
+                assert_int_equal(n, off / p.size);
+            else
+                assert_true(n >= count);
+        }
+        assert_true(pool_number(&p, (void *)((uintptr_t)memory - 8)) >= count);
+    }
+}
+
 static void test_memory_is_untouched_before_it_is_needed(void **state)
 {
     struct pool p;
@@ -158,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_of_exactly_n_objects_gives_n),
         cmocka_unit_test(test_objects_do_not_overlap_and_are_aligned),
+        cmocka_unit_test(test_the_number_of_an_object),
         cmocka_unit_test(test_memory_is_untouched_before_it_is_needed),
         cmocka_unit_test(test_random_use_keeps_count),
         cmocka_unit_test(test_our_own_bugs_stop_the_program),

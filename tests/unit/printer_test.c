@@ -35,6 +35,7 @@ static int ends[2]; /* of the pipe that is printed to */
 static void begin(unsigned level, uint32_t mtu)
 {
     struct wire_config cfg = {.mtu = mtu,
+                              .packet_max = mtu,
                               .queue = 16,
                               .name = {"tun0", "far"},
                               .pool = {&pool, &pool}};
@@ -247,6 +248,21 @@ static void test_verdicts(void **state)
                 "(impair.lost)\n");
 }
 
+/* What the device cuts into segments is said to be that. */
+static void test_super_segment(void **state)
+{
+    struct kit_packet udp = kit_udp(5000, 7, "oddodd", 6);
+    struct pkt pkt;
+
+    (void)state;
+    begin(1, 1500);
+    kit_pkt(&udp, &pkt);
+    pkt.gso_size = 3;
+    assert_int_equal(device_write(&printer.dev, 0, &pkt), 0);
+    expect_text("22:13:20.000000 tun0 Out IP 10.0.0.7.5000 > 10.0.1.5.7: UDP, length 6  "
+                "(super-segment, cut every 3 bytes)\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_hex_of_a_large_packet),
         cmocka_unit_test(test_stopped_reader),
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_super_segment),
         cmocka_unit_test(test_slow_reader_holds_reading),
     };
 

@@ -484,10 +484,19 @@ static void a_lost_syn_keeps_its_rule(void **state)
     advance(SEC);
     expect_syn();
     answer.ts_ecr = rig.seg.opt.ts_val;
+    advance(2300 * USEC);
     rig_inject(SYN | ACK, 0, 1, FULL_WND, 0, &answer);
     expect(ACK, 1, 1, 0);
     counted(RTT_SAMPLE, 0);
     assert_int_equal(tcb()->rtt.rto, 3 * SEC);
+    assert_int_equal(tcb()->min_rtt_us, 3000); /* its echo says: less than that */
+    app_send(2 * EFF);
+    expect(ACK, 1, 1, EFF);
+    expect(ACK, 1 + EFF, 1, EFF);
+    advance(400 * USEC);
+    stamped(ACK, 1, 1 + EFF, 0, THEIRS, ours());
+    stamped(ACK, 1, 1 + 2 * EFF, 0, THEIRS, ours());
+    assert_int_equal(tcb()->min_rtt_us, 400); /* is exact; no echo of 0 ms is shorter */
     end();
 }
 

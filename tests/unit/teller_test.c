@@ -190,6 +190,22 @@ static void an_impaired_path_is_told(void **state)
     teller.impair = NULL;
 }
 
+/* How long the node waits awake is told where it does. */
+static void a_wait_awake_is_told(void **state)
+{
+    json_t *o;
+
+    (void)state;
+    teller.busy_poll = 0;
+    assert_null(strstr(ask("text\n"), "awake"));
+    teller.busy_poll = 10 * MSEC + 500 * USEC;
+    assert_non_null(strstr(ask("text\n"), "waits awake for 10.5 ms after a packet\n"));
+    o = json_loads(ask("json\n") + 3, JSON_REJECT_DUPLICATES, NULL);
+    assert_float_equal(json_real_value(json_object_get(o, "busy_poll")), 0.0105, 1e-9);
+    json_decref(o);
+    teller.busy_poll = 0;
+}
+
 static void nothing_to_tell_is_told(void **state)
 {
     (void)state;
@@ -410,6 +426,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(json_tells_everything, setup, teardown),
         cmocka_unit_test_setup_teardown(text_tells_counters_when_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(an_impaired_path_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wait_awake_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_to_tell_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_understood_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_answer_is_whole, setup, teardown),

@@ -82,17 +82,22 @@ static int64_t first_deadline(void)
     return first;
 }
 
-/* One call of wheel_expire; false if it gave none. */
+/* One call of wheel_expire, every other time only where a look does not do; false if it gave none.
+ */
 static bool expire(int64_t now)
 {
+    static bool looks;
     int want = next_due(now);
-    struct wheel_timer *t = wheel_expire(&wheel, now);
+    struct wheel_timer *t = NULL;
 
+    looks = !looks;
+    if (!looks || !wheel_pass(&wheel, now))
+        t = wheel_expire(&wheel, now);
     if (want < 0 && !t) {
         present = tick_of(now) > present ? tick_of(now) : present;
         return false;
     }
-    if (want < 0 || t != &timers[want])
+    if (want < 0 || !t || t != &timers[want])
         fail_msg("at %lld expired %td instead of %d", (long long)now, t ? t - timers : -1, want);
     present = model[want].tick;
     model[want].set = false;
@@ -302,9 +307,34 @@ static void test_the_past_is_due_at_once(void **state)
     assert_false(expire(YEAR));
 }
 
+/* A look does until the first deadline, or until the slot begins from which a timer moves down. */
+static void test_until_when_a_look_does(void **state)
+{
+    const int64_t tick = INT64_C(1) << WHEEL_TICK_LOG;
+
+    (void)state;
+    start(0);
+    assert_true(wheel_pass(&wheel, YEAR));
+    start(0);
+    set(0, 10 * tick + 5);
+    assert_true(wheel_pass(&wheel, 10 * tick + 4));
+    assert_false(wheel_pass(&wheel, 10 * tick + 5));
+    start(0);
+    set(0, 100 * tick + 5); /* its slot is of 64 ticks */
+    assert_true(wheel_pass(&wheel, 64 * tick - 1));
+    assert_false(wheel_pass(&wheel, 64 * tick));
+    assert_null(wheel_expire(&wheel, 64 * tick));
+    assert_true(wheel_pass(&wheel, 100 * tick + 4));
+    clear(0);
+    assert_false(wheel_pass(&wheel, 100 * tick + 5)); /* which is not known yet */
+    assert_null(wheel_expire(&wheel, 100 * tick + 5));
+    assert_true(wheel_pass(&wheel, YEAR));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_until_when_a_look_does),
         cmocka_unit_test(test_random_use_against_the_model),
         cmocka_unit_test(test_the_tick_before_and_the_tick_at_every_boundary),
         cmocka_unit_test(test_coming_back_when_it_says_meets_every_deadline),

@@ -316,7 +316,12 @@ static void sent(struct board *b, int64_t now, uint32_t start, uint32_t end, boo
     assert(!b->n || board_last(b)->end == start);
     reserve(b, 1);
     g = take(b);
-    *g = (struct range){.start = start, .end = end, .sent = 1, .probe = probe};
+    g->start = start;
+    g->end = end;
+    g->sent = 1;
+    g->why = REASON_NONE;
+    g->sacked = g->lost = false;
+    g->probe = probe;
     list_append(&b->by_seq, &g->by_seq);
     if (b->n == 1)
         b->fack = start;
