@@ -91,6 +91,13 @@ static inline void flight_prefetch(const struct flight *f)
              offsetof(struct flight, cc_priv) + FLIGHT_CC_USUAL - behind);
 }
 
+/* The same of what says when something is due. */
+static inline void flight_prefetch_timers(const struct flight *f)
+{
+    if (f)
+        prefetch(f->timer, sizeof(f->timer));
+}
+
 /* Text is about to be sent: from here on there is one. */
 void flight_begin(struct tcp *t, struct tcb *c);
 
