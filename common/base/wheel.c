@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "base/time.h"
 
 enum {
@@ -26,6 +27,8 @@ void wheel_init(struct wheel *w, int64_t now)
     w->tick = tick_of(now);
     w->idle_until = TIME_NEVER;
     memset(w->used, 0, sizeof(w->used));
+    memset(w->last, 0, sizeof(w->last));
+    memset(w->came, 0, sizeof(w->came));
     for (unsigned l = 0; l < WHEEL_LEVELS; l++)
         for (unsigned s = 0; s < WHEEL_SLOTS; s++)
             list_init(&w->slot[l][s]);
@@ -40,6 +43,25 @@ static unsigned level_of(const struct wheel *w, uint64_t tick)
     while (level < WHEEL_LEVELS - 1 && differs >> (SLOT_LOG * (level + 1)))
         level++;
     return level;
+}
+
+/* What was the last but so many in its slot gets to know `t`, which is the last one now. */
+static void remember(struct wheel *w, struct wheel_timer *t)
+{
+    struct wheel_timer **last = w->last[t->slot];
+
+    t->mark = w->came[t->slot]++ % WHEEL_FAR;
+    t->far = 0;
+    if (last[t->mark])
+        last[t->mark]->far = (int32_t)(((intptr_t)t - (intptr_t)last[t->mark]) / 8);
+    last[t->mark] = t;
+}
+
+/* `t` is not in its slot any more. */
+static void forget(struct wheel *w, const struct wheel_timer *t)
+{
+    if (w->last[t->slot][t->mark] == t)
+        w->last[t->slot][t->mark] = NULL;
 }
 
 static void place(struct wheel *w, struct wheel_timer *t)
@@ -57,6 +79,7 @@ static void place(struct wheel *w, struct wheel_timer *t)
     w->idle_until = time_min(w->idle_until, looked_at);
     t->slot = (uint16_t)(level * WHEEL_SLOTS + slot);
     list_append(&w->slot[level][slot], &t->node);
+    remember(w, t);
     w->used[level] |= UINT64_C(1) << slot;
 }
 
@@ -74,6 +97,7 @@ void wheel_clear(struct wheel *w, struct wheel_timer *t)
     if (!wheel_is_set(t))
         return;
     list_remove(&t->node);
+    forget(w, t);
     if (list_empty(&w->slot[level][slot]))
         w->used[level] &= ~(UINT64_C(1) << slot);
 }
@@ -102,6 +126,7 @@ static void descend(struct wheel *w, uint64_t tick, unsigned level)
     while (!list_empty(head)) {
         struct wheel_timer *t = container_of(head->next, struct wheel_timer, node);
 
+        prefetch(wheel_later(t), sizeof(*t));
         wheel_clear(w, t);
         place(w, t);
         assert(t->slot / WHEEL_SLOTS < level);

@@ -7,6 +7,10 @@
  * tick, and moves down as that slot comes near. Deadlines themselves are exact: a timer of the
  * present tick that is not due yet stays, and the wheel says when to come back.
  *
+ * A slot's timers lead from one to the next, and where there are very many none of them is in a
+ * cache when its turn comes. So each knows, where that is simple, which one was put behind it some
+ * places later, and memory of that is asked for in time.
+ *
  * Timers that expire at one call come in the order of their deadlines' ticks, and within one tick
  * in the order in which they were set, so a simulation repeats itself.
  */
@@ -21,12 +25,15 @@ enum {
     WHEEL_LEVELS = 8, /* 2^16 ns * 64^8 covers every deadline */
     WHEEL_SLOTS = 64,
     WHEEL_TICK_LOG = 16, /* a tick is 2^16 ns */
+    WHEEL_FAR = 8,       /* places from a timer to the one that it knows; a power of two */
 };
 
 struct wheel_timer {
     struct list node;
     int64_t deadline; /* ns */
     uint16_t slot;    /* level * WHEEL_SLOTS + slot, while it is set */
+    uint16_t mark;    /* where wheel.last has it, if it is among the last of its slot */
+    int32_t far;      /* bytes / 8 to the one WHEEL_FAR places behind it when that came; 0: none */
 };
 
 struct wheel {
@@ -34,6 +41,8 @@ struct wheel {
     int64_t idle_until;          /* ns: before that nothing is due, and no timer moves down */
     uint64_t used[WHEEL_LEVELS]; /* a bit for each slot that is not empty */
     struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
+    struct wheel_timer *last[WHEEL_LEVELS * WHEEL_SLOTS][WHEEL_FAR]; /* that came; or NULL */
+    uint8_t came[WHEEL_LEVELS * WHEEL_SLOTS]; /* how many, of which the lower bits count */
 };
 
 /* An empty wheel at the instant `now`. */
@@ -52,6 +61,15 @@ static inline bool wheel_is_set(const struct wheel_timer *t)
 
 /* Clear and return one timer whose deadline is at or before `now`, or NULL if none is left. */
 struct wheel_timer *wheel_expire(struct wheel *w, int64_t now);
+
+/*
+ * A timer that will be due soon after `t`, which has just come, or `t` itself where none is known.
+ * It is a guess: it may be due later, be clear by now, or be no timer any more.
+ */
+static inline const struct wheel_timer *wheel_later(const struct wheel_timer *t)
+{
+    return (const void *)((uintptr_t)t + 8 * (uintptr_t)(intptr_t)t->far);
+}
 
 /*
  * Does wheel_expire find nothing, as can be seen at a look, because it was called not long ago? If

@@ -51,8 +51,8 @@ uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr 
 /*
  * Asked for each segment, so of IPv4 addresses only what differs goes in: half as much to hash.
  */
-static uint64_t hash_of(const struct stack *st, const struct addr *local, uint16_t local_port,
-                        const struct addr *remote, uint16_t remote_port)
+uint64_t flow_place_hash(const struct stack *st, const struct addr *local, uint16_t local_port,
+                         const struct addr *remote, uint16_t remote_port)
 {
     uint8_t in[36], *end = in, out[crypto_shorthash_BYTES];
     unsigned n = addr_is_v4(local) ? 4 : 16;
@@ -67,17 +67,6 @@ static uint64_t hash_of(const struct stack *st, const struct addr *local, uint16
     return h;
 }
 
-static uint32_t *bucket_of(const struct stack *st, uint64_t h)
-{
-    return &st->buckets[h & st->bucket_mask];
-}
-
-/* What stands in a link beside slot + 1: bits of the hash that the bucket does not show. */
-static uint32_t tag_of(const struct stack *st, uint64_t h)
-{
-    return (uint32_t)(h >> 32) & ~st->link_mask;
-}
-
 static bool is_flow(const struct tcb *c, const struct addr *local, uint16_t local_port,
                     const struct addr *remote, uint16_t remote_port)
 {
@@ -88,8 +77,8 @@ static bool is_flow(const struct tcb *c, const struct addr *local, uint16_t loca
 struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_t local_port,
                        const struct addr *remote, uint16_t remote_port)
 {
-    uint64_t h = hash_of(st, local, local_port, remote, remote_port);
-    uint32_t at = *bucket_of(st, h), tag = tag_of(st, h);
+    uint64_t h = flow_place_hash(st, local, local_port, remote, remote_port);
+    uint32_t at = *flow_bucket(st, h), tag = flow_tag(st, h);
 
     while (at) {
         struct conn *c = flow_at(st, at);
@@ -104,12 +93,6 @@ struct conn *flow_find(const struct stack *st, const struct addr *local, uint16_
     return NULL;
 }
 
-/* `ends` is what the two addresses come to. */
-static struct flow_hint *hint_of(const struct stack *st, uint64_t ends, uint32_t ports)
-{
-    return &st->hints[(ends << 32 | ports) * UINT64_C(0x9e3779b97f4a7c15) >> st->hint_shift];
-}
-
 static uint32_t ends_of(const struct ip_hdr *ip)
 {
     return get32(ip->src.b + ADDR_V4_AT) ^ get32(ip->dst.b + ADDR_V4_AT);
@@ -118,14 +101,9 @@ static uint32_t ends_of(const struct ip_hdr *ip)
 /* The connection to which the hint leads, which may be any, or NULL. */
 static inline struct conn *follow(const struct stack *st, uint32_t ends, uint32_t ports)
 {
-    const struct flow_hint *hint = hint_of(st, ends, ports);
-    uint32_t slot = 0;
+    uint32_t slot = flow_hint_slot(flow_hint_of(st, ends, ports), ports);
     struct conn *c;
 
-    if (hint->at[0].ports == ports)
-        slot = hint->at[0].slot;
-    else if (hint->at[1].ports == ports)
-        slot = hint->at[1].slot;
     if (!slot)
         return NULL;
     c = &st->conns[slot - 1];
@@ -158,14 +136,12 @@ struct conn *flow_guess_plain(const struct stack *st, const uint8_t *b)
     return c;
 }
 
-void flow_remember(struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4],
+void flow_remember(const struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4],
                    const struct conn *c)
 {
-    struct flow_hint *hint = hint_of(st, ends_of(ip), get32(ports));
+    uint32_t both = get32(ports);
 
-    hint->at[1] = hint->at[0];
-    hint->at[0].ports = get32(ports);
-    hint->at[0].slot = conn_slot(st, c) + 1;
+    flow_hint_set(flow_hint_of(st, ends_of(ip), both), both, conn_slot(st, c) + 1);
 }
 
 static struct conn *take_slot(struct stack *st)
@@ -220,11 +196,11 @@ void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, 
 static void hash(struct stack *st, struct conn *c)
 {
     const struct tcb *t = &c->tcb;
-    uint64_t h = hash_of(st, &t->local, t->local_port, &t->remote, t->remote_port);
-    uint32_t *bucket = bucket_of(st, h);
+    uint64_t h = flow_place_hash(st, &t->local, t->local_port, &t->remote, t->remote_port);
+    uint32_t *bucket = flow_bucket(st, h);
 
     c->hash_next = *bucket;
-    *bucket = (conn_slot(st, c) + 1) | tag_of(st, h);
+    *bucket = (conn_slot(st, c) + 1) | flow_tag(st, h);
     c->hashed = true;
 }
 
@@ -257,8 +233,8 @@ void flow_set(struct stack *st, struct conn *c, const struct tcp_settings *setti
 static void unhash(struct stack *st, struct conn *c)
 {
     const struct tcb *t = &c->tcb;
-    uint64_t h = hash_of(st, &t->local, t->local_port, &t->remote, t->remote_port);
-    uint32_t *at = bucket_of(st, h), link = (conn_slot(st, c) + 1) | tag_of(st, h);
+    uint64_t h = flow_place_hash(st, &t->local, t->local_port, &t->remote, t->remote_port);
+    uint32_t *at = flow_bucket(st, h), link = (conn_slot(st, c) + 1) | flow_tag(st, h);
 
     while (*at != link) {
         assert(*at);

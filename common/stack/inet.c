@@ -2,7 +2,9 @@
  * Packets: from the IP header to the one who is concerned, and back. This is where ip/ and tcp/,
  * which do not know each other, meet.
  */
+#include "base/prefetch.h"
 #include "stack/internal.h"
+#include "tcp/flight.h"
 
 /* What a connection's settings say about the IP header of all that it sends (MUST-48, SHLD-22). */
 static uint8_t tos_of(const struct tcp_settings *set)
@@ -418,6 +420,16 @@ static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
     return true;
 }
 
+/* Behind the connection whose turn it is: what the next one has in flight. */
+static inline void expect_output(const struct stack *st)
+{
+    const struct list *next = st->output.next;
+
+    if (next == &st->output)
+        return;
+    flight_prefetch(container_of(next, const struct conn, output)->tcb.flight);
+}
+
 bool inet_output(struct stack *st, struct pkt *p)
 {
     if (ip_out_pop(&st->ip, p, &st->held))
@@ -427,6 +439,7 @@ bool inet_output(struct stack *st, struct pkt *p)
         bool sent;
 
         list_remove(&c->output);
+        expect_output(st);
         if (tcp_output_is_idle(&st->tcp, &c->tcb)) {
             stack_look(st, c);
             continue;

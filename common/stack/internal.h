@@ -4,6 +4,7 @@
  *
  *   stack.c   making a stack, the doors
  *   flow.c    the table of connections: slots, generations, lookup by addresses and ports
+ *   expect.c  memory that the next packets need is asked for before they are handled
  *   share.c   which of several stacks of a node has a connection
  *   route.c   source routes of connections
  *   inet.c    packets: from the IP header to the one who is concerned, and back
@@ -77,6 +78,26 @@ struct listener {
     struct tcp_settings settings; /* what its connections begin with */
 };
 
+enum {
+    STACK_EXPECT_MAX = 64, /* packets: what more are announced is not looked at */
+};
+
+/* A packet that was announced; see expect.c. */
+struct expected {
+    uint64_t hash;
+    uint32_t ports;         /* remote and local, as they stand in it */
+    uint32_t link;          /* where its connection may be, or 0 */
+    uint32_t slot;          /* + 1: where it seems to be; 0: not known */
+    struct flow_hint *hint; /* where that will be said; NULL: it is no segment */
+};
+
+/* Those to come; numbers of packets, which run freely. */
+struct expectation {
+    uint32_t first, end;        /* the next to be handed in; behind the last that was announced */
+    uint32_t led, known, flown; /* the next for which each step is to be done */
+    struct expected at[STACK_EXPECT_MAX];
+};
+
 /* Where connections were found last whose ends come to the same: the latest two. */
 struct flow_hint {
     struct {
@@ -103,7 +124,8 @@ struct stack {
     uint32_t bucket_mask, link_mask;
     struct flow_hint *hints; /* see flow_guess */
     unsigned hint_shift;     /* 64 less the logarithm of their number */
-    uint32_t free_slot;      /* slot + 1, or 0 */
+    struct expectation expectation;
+    uint32_t free_slot; /* slot + 1, or 0 */
     uint32_t fresh_slots;
 
     struct list output, event, time_wait;
@@ -143,6 +165,42 @@ static inline struct conn *flow_at(const struct stack *st, uint32_t link)
     return &st->conns[(link & st->link_mask) - 1];
 }
 
+/* The first link of the connections whose ends have this hash. */
+static inline uint32_t *flow_bucket(const struct stack *st, uint64_t hash)
+{
+    return &st->buckets[hash & st->bucket_mask];
+}
+
+/* What stands in a link beside slot + 1: bits of the hash that the bucket does not show. */
+static inline uint32_t flow_tag(const struct stack *st, uint64_t hash)
+{
+    return (uint32_t)(hash >> 32) & ~st->link_mask;
+}
+
+/*
+ * Where it is remembered who has these ends: `ends` is what the two addresses come to, their last
+ * four bytes each, and `ports` are as they stand in the remote end's segments.
+ */
+static inline struct flow_hint *flow_hint_of(const struct stack *st, uint64_t ends, uint32_t ports)
+{
+    return &st->hints[(ends << 32 | ports) * UINT64_C(0x9e3779b97f4a7c15) >> st->hint_shift];
+}
+
+/* Slot + 1 of the latest one with these ports, or 0. */
+static inline uint32_t flow_hint_slot(const struct flow_hint *hint, uint32_t ports)
+{
+    if (hint->at[0].ports == ports)
+        return hint->at[0].slot;
+    return hint->at[1].ports == ports ? hint->at[1].slot : 0;
+}
+
+static inline void flow_hint_set(struct flow_hint *hint, uint32_t ports, uint32_t slot)
+{
+    hint->at[1] = hint->at[0];
+    hint->at[0].ports = ports;
+    hint->at[0].slot = slot;
+}
+
 static inline bool flow_full(const struct stack *st)
 {
     return !st->free_slot && st->fresh_slots == st->cfg.max_conns;
@@ -161,7 +219,7 @@ struct conn *flow_guess(const struct stack *st, const struct ip_hdr *ip, const u
 /* The same for a packet that has the usual form (wire/plain.h), at b. */
 struct conn *flow_guess_plain(const struct stack *st, const uint8_t *b);
 /* A segment that begins with these ports was for this connection. */
-void flow_remember(struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4],
+void flow_remember(const struct stack *st, const struct ip_hdr *ip, const uint8_t ports[4],
                    const struct conn *c);
 /*
  * Take it out of the lookup, so that its addresses and ports are free; the slot stays. If one in
@@ -180,6 +238,10 @@ struct conn *flow_lookup(const struct stack *st, struct conn_id id);
 /* Ends and settings of a TCB that is zeros but for them. */
 void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, uint16_t local_port,
                const struct addr *remote, uint16_t remote_port);
+
+/* The keyed hash by which connections stand in the table. */
+uint64_t flow_place_hash(const struct stack *st, const struct addr *local, uint16_t local_port,
+                         const struct addr *remote, uint16_t remote_port);
 
 /* Offsets of the keys in the secret, bytes. */
 enum flow_key {
@@ -216,6 +278,11 @@ bool flow_recycle(struct stack *st);
  * round trip; in a flood of SYNs the oldest is most likely nobody's.
  */
 bool flow_evict(struct stack *st, struct listener *l);
+
+/* ---- expect.c ---- */
+
+/* The first of the packets that were announced, of which there are some, has come. */
+void expect_came(struct stack *st);
 
 /* ---- share.c ---- */
 

@@ -1,7 +1,7 @@
 /*
  * Header prediction from the packet's first byte on: one look at its form, one at the hint of where
- * its connection was found last, one at what is usual there. Then the sums, and it is taken. What
- * inet.c would find out of such a packet, field by field, is nothing else.
+ * its connection was found last, the sums, one at what is usual there; and it is taken. What inet.c
+ * would find out of such a packet, field by field, is nothing else.
  */
 #include "stack/internal.h"
 #include "tcp/usual.h"
@@ -17,10 +17,12 @@ bool predict_input(struct stack *st, const struct pkt *p, enum reason *ret_why)
     if (!plain_is(b, p->part[0].len) || !(c = flow_guess_plain(st, b)))
         return false;
     usual_prefetch(&c->tcb);
+    if (!plain_sums_good(b, p->marks)) /* now, because what was fetched takes a while to come */
+        return false;
     plain_read(b, &hdr);
     hdr.seg_size = p->gso_size;
     len = plain_text_len(b);
-    if (!usual_is(&c->tcb, &hdr, len) || !plain_sums_good(b, p->marks))
+    if (!usual_is(&c->tcb, &hdr, len))
         return false;
     *ret_why =
         usual_input(&st->tcp, &c->tcb, st->now, &hdr, slice_sub(p->part[0], PLAIN_TEXT, len));

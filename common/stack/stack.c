@@ -8,11 +8,13 @@
  */
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "stack/internal.h"
 #include "tcp/flight.h"
 
 enum {
     MEM_ALIGN = 64,     /* bytes */
+    TICK_AHEAD = 4,     /* timers */
     HINTS_LOG_MAX = 15, /* more would be in no cache, where a hash is as fast */
 };
 
@@ -364,6 +366,8 @@ enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)
     enum reason why;
 
     enter(st, now);
+    if (st->expectation.first != st->expectation.end)
+        expect_came(st);
     st->totals.packets_in++;
     st->totals.bytes_in += p->len;
     why = inet_input(st, p);
@@ -414,14 +418,30 @@ static void wake_starved(struct stack *st)
     }
 }
 
+/*
+ * Behind this timer others will be due: memory of the connection that it leads to is asked for, and
+ * what another one has in flight, to which a timer before this one has led: *later, which becomes
+ * the new one. All of them stand in the table, whatever has become of them.
+ */
+static inline void expect_timer(const struct wheel_timer *t, const struct conn **later)
+{
+    if (*later)
+        flight_prefetch_timers((*later)->tcb.flight);
+    *later = container_of(wheel_later(t), struct conn, timer);
+    prefetch(*later, sizeof(**later));
+}
+
 /* Those of connections. */
 static void run_timers(struct stack *st)
 {
+    const struct conn *later[TICK_AHEAD] = {0};
     struct wheel_timer *t;
+    unsigned n = 0;
 
     while ((t = wheel_expire(&st->wheel, st->now))) {
         struct conn *c = container_of(t, struct conn, timer);
 
+        expect_timer(t, &later[n++ % TICK_AHEAD]);
         tcp_tick(&st->tcp, &c->tcb, st->now);
         stack_settle(st, c);
     }

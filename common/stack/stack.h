@@ -121,6 +121,14 @@ void stack_share(struct stack *st, const struct stack_share *share);
 enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p);
 
 /*
+ * This packet will be given to stack_input soon, as the last of all that were announced and have
+ * not been: so that what it needs is in the cache by then. Its bytes are not kept. Nothing comes of
+ * it but speed, whatever the packet is, and if it does not come as well; those beyond the 64th are
+ * not looked at, nor any where there are few connections.
+ */
+void stack_expect(struct stack *st, const struct pkt *p);
+
+/*
  * The next packet to write, or false if there is none. Headers stand in p->room, payload is
  * referred to: write it, or take references, before the next call to this stack.
  */
@@ -196,6 +204,13 @@ int stack_listen(struct stack *st, const struct addr *local, uint16_t port, uint
 int stack_listener_set(struct stack *st, int listener, const struct tcp_settings *settings);
 /* Stop listening; connections that were told live on, others are reset. */
 int stack_unlisten(struct stack *st, int listener);
+
+/*
+ * A user call for this connection follows soon, and others before it: so who has something to do
+ * for many should say so some connections ahead. Nothing comes of it but speed; the handle may be
+ * dead.
+ */
+void stack_expect_call(const struct stack *st, struct conn_id conn);
 
 /* How many bytes stack_send would take now; 0 for a dead handle. */
 uint32_t stack_send_space(const struct stack *st, struct conn_id conn);

@@ -24,7 +24,7 @@ void flight_begin(struct tcp *t, struct tcb *c)
     assert(f); /* there is one for each connection */
     more = &t->more[pool_number(t->flights, f)];
     memset(f, 0, offsetof(struct flight, board));
-    memset(&f->response, 0, sizeof(f->response));
+    memset(&f->cwv, 0, offsetof(struct flight, cc_priv) - offsetof(struct flight, cwv));
     f->sack = c->sack_ok;
     f->hystart = t->cfg.hystart;
     board_init(&f->board, t->ranges, more->ranges, c->snd_nxt);

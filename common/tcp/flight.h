@@ -46,7 +46,8 @@ enum {
 };
 
 /*
- * What most exchanges need, so that a million of them touch little memory: in the order of use.
+ * What most exchanges need, so that a million of them touch little memory: what every segment
+ * needs stands together, at both ends of what only losses and pacing need.
  */
 struct flight {
     struct recovery recovery;
@@ -54,17 +55,17 @@ struct flight {
     struct tlp tlp;
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
     int64_t pace_at;              /* ns: when what has left so far would have left evenly */
-    int64_t paced_at;             /* ns: when the last of it left */
     uint32_t size;                /* FlightSize when all was sent that might be, bytes */
     uint32_t flow_label : 20;     /* of IPv6, which the floor above keeps here; 0: not yet */
     bool sack : 1;                /* selective acknowledgments are spoken */
     bool hystart : 1;             /* tcp_config's switch */
+    struct board board;
+    struct cwv cwv;
+    struct rate rate; /* but its sample */
+    int64_t paced_at; /* ns: when the last of what pace_at is about left */
+    struct response response;
     struct path_view path;
     struct mtu_probe probe;
-    struct cwv cwv;
-    struct rate rate;
-    struct board board;
-    struct response response;
     uint64_t cc_priv[FLIGHT_CC / sizeof(uint64_t)];
 };
 
@@ -74,11 +75,28 @@ struct flight_more {
     uint64_t cc_priv[CC_PRIV_WORDS];
 };
 
-/* It will be needed soon; `f` may be NULL. */
+enum {
+    FLIGHT_CC_USUAL = 32, /* bytes for congestion control that each acknowledgment touches */
+};
+
+/* It will be needed soon, but for what only losses and pacing need; `f` may be NULL. */
 static inline void flight_prefetch(const struct flight *f)
 {
+    const size_t before = offsetof(struct flight, rate.next.bandwidth);
+    const size_t behind = offsetof(struct flight, response.prr.recover_fs);
+
+    if (!f)
+        return;
+    prefetch(f, before);
+    prefetch((const uint8_t *)f + behind,
+             offsetof(struct flight, cc_priv) + FLIGHT_CC_USUAL - behind);
+}
+
+/* The same of what says when something is due. */
+static inline void flight_prefetch_timers(const struct flight *f)
+{
     if (f)
-        prefetch(f, sizeof(*f));
+        prefetch(f->timer, sizeof(f->timer));
 }
 
 /* Text is about to be sent: from here on there is one. */

@@ -34,12 +34,12 @@ struct tcp_hdr;
 
 /* A part of struct flight. */
 struct response {
+    int64_t srtt_prev, rttvar_prev; /* ns: before the timeout (RFC 4015 step 0) */
     struct prr prr;
     struct frto frto;
     struct undo undo;
-    int64_t srtt_prev, rttvar_prev; /* ns: before the timeout (RFC 4015 step 0) */
-    uint32_t adapt_from;            /* an acknowledgment beyond it lets RTO learn ... */
-    bool adapt_due;                 /* ... once (RFC 4015 step 8) */
+    uint32_t adapt_from; /* an acknowledgment beyond it lets RTO learn ... */
+    bool adapt_due;      /* ... once (RFC 4015 step 8) */
 };
 
 /*

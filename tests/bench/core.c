@@ -1,17 +1,30 @@
 /*
- * core CONNS SEGMENTS: the stack alone. Two of them in one process, joined in memory: no device, no
- * kernel, no other process. CONNS connections are opened between them, and then SEGMENTS segments
- * go there and back, each with one byte of data, on one connection after the other in an order in
- * which no cache knows the next.
+ * core CONNS SEGMENTS [BATCH]: the stack alone. Two of them in one process, joined in memory: no
+ * device, no kernel, no other process. CONNS connections are opened between them, and then SEGMENTS
+ * segments go there and back, each with one byte of data or with none, in an order of connections
+ * in which no cache knows the next.
+ *
+ * BATCH connections are asked at once, as one turn of a node's loop has as many packets as came
+ * since the last: all that this makes one stack say is carried, and then the other one acts. What
+ * both do is the same, however many connections there are: each is asked once in a second of
+ * virtual time, so the other end's answer carries the acknowledgment of what it was asked, and that
+ * of the answer leaves by its timer: three segments, of which two have data.
+ *
+ * With BATCH 1, which is the default, one byte is on its way at a time, and an exchange takes a
+ * microsecond of virtual time. Then a thousand connections are asked so often that no
+ * acknowledgment has to wait for its timer, which is something else than what a million do.
  *
  * A segment goes out of one stack and into the other: headers, checksums over all of it both ways,
  * options, the sender's queue and the receiver's, timers, an event and the user calls of its
- * application. What joins them is a copy of its 53 bytes, which counts, too. Time for the stacks is
- * virtual, a microsecond for each exchange; so among many connections delayed acknowledgments leave
- * by their timers, and are segments that count as such.
+ * application. What joins them is a copy of its 53 bytes, which counts, too.
  *
- * Prints "conns"; "ns" per segment; "segments", all that went while it was measured; and "bytes",
- * the resident memory that each idle connection costs, per side. Skipped where memory is too small.
+ * One round over all connections, or as many segments as are to be measured if these are fewer,
+ * goes before: with a connection's first segment after a rest new memory is touched, which the
+ * kernel has to find and to clear.
+ *
+ * Prints "conns"; "bytes", the resident memory that each idle connection costs, per side; "first",
+ * ns per segment of the round before; "ns" per segment; and "segments", all that went while that
+ * was measured. Skipped where memory is too small.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -24,14 +37,17 @@
 enum {
     NET = 0x0a000000, /* 10.0.0.0 */
     CONNS_MAX = 1000000,
-    PORTS = 16,         /* of the listening stack */
-    FIRST_PORT = 1024,  /* of the opening one, for each of them */
-    BATCH = 64,         /* handshakes at a time */
+    PORTS = 16,        /* of the listening stack */
+    FIRST_PORT = 1024, /* of the opening one, for each of them */
+    OPENS = 64,        /* handshakes at a time */
+    BATCH_MAX = 64,
+    CARRY_MAX = 256,    /* packets that are carried at once */
     STRIDE = 611953,    /* connections from one to the next that is used; a prime */
     SMALL_BUFS = 65536, /* bufs of ... */
     SMALL_BUF = 512,    /* bytes */
     PACKET = 2048,      /* bytes */
-    PER_CONN = 1200,    /* bytes of memory for both ends of a connection, at the most */
+    LINE = 64,          /* bytes; a packet begins on a cache line */
+    PER_CONN = 2800,    /* bytes of memory for both ends of a connection, at the most */
     IDLE_FOR = 100,     /* s after which nothing is kept for what was in flight */
 };
 
@@ -46,7 +62,10 @@ static struct {
     struct end a, b; /* a opens and asks, b accepts and answers */
     struct conn_id *conn;
     uint32_t conns, connected, accepted;
-    uint64_t answers;
+    uint32_t batch; /* connections that are asked at once */
+    int64_t pause;  /* ns of virtual time for each of them */
+    uint32_t next;  /* to be asked */
+    uint64_t asked, answers;
     int64_t now; /* ns, virtual */
 } lab = {.now = SEC};
 
@@ -81,7 +100,7 @@ static void make_end(struct end *e, uint32_t number, uint32_t conns)
     cfg.local[0] = addr_v4(NET + number);
     cfg.prefix_len[0] = 24;
     cfg.locals = 1;
-    cfg.max_conns = conns + BATCH;
+    cfg.max_conns = conns + OPENS;
     cfg.small = &e->small;
     cfg.seed = number;
     memset(cfg.secret, (int)number, sizeof(cfg.secret));
@@ -132,23 +151,43 @@ static void act(struct end *e)
     }
 }
 
+static struct {
+    struct pkt pkt[CARRY_MAX];
+    unsigned n;
+    uint32_t used;
+    _Alignas(LINE) uint8_t bytes[CARRY_MAX * PACKET];
+} road;
+
+/* Up to a batch of what `e` has to say is on the road. */
+static void load(struct end *e)
+{
+    unsigned most = lab.batch == 1 ? 1 : CARRY_MAX;
+
+    road.n = road.used = 0;
+    while (road.n < most && stack_output(e->st, lab.now, &e->out)) {
+        struct pkt *p = &road.pkt[road.n++];
+        uint8_t *at = road.bytes + road.used;
+
+        p->len = p->part[0].len = pkt_flatten(&e->out, at, PACKET);
+        p->part[0].base = at;
+        p->parts = 1;
+        road.used += (p->len + LINE - 1) / LINE * LINE;
+    }
+    e->segments += road.n;
+}
+
 /* All that `from` has to say reaches `to`. Returns whether there was anything. */
 static bool carry(struct end *from, struct end *to)
 {
-    static uint8_t bytes[PACKET];
-    static struct pkt in;
     uint64_t before = from->segments;
 
     stack_tick(from->st, lab.now);
     act(from);
-    while (stack_output(from->st, lab.now, &from->out)) {
-        uint32_t len = pkt_flatten(&from->out, bytes, sizeof(bytes));
-
-        in.len = in.part[0].len = len;
-        in.parts = 1;
-        in.part[0].base = bytes;
-        stack_input(to->st, lab.now, &in);
-        from->segments++;
+    for (load(from); road.n > 0; load(from)) {
+        for (unsigned i = 0; i < road.n && road.n > 1; i++)
+            stack_expect(to->st, &road.pkt[i]);
+        for (unsigned i = 0; i < road.n; i++)
+            stack_input(to->st, lab.now, &road.pkt[i]);
     }
     act(to);
     return from->segments != before;
@@ -167,7 +206,7 @@ static void settle(void)
 static void open_all(void)
 {
     for (uint16_t p = 1; p <= PORTS; p++) {
-        if (stack_listen(lab.b.st, NULL, p, 2 * BATCH, NULL) < 0)
+        if (stack_listen(lab.b.st, NULL, p, 2 * OPENS, NULL) < 0)
             kit_fail("listen");
     }
     for (uint32_t i = 0; i < lab.conns; i++) {
@@ -177,7 +216,7 @@ static void open_all(void)
 
         if (stack_open(lab.a.st, &how, &lab.conn[i]) < 0)
             kit_fail("open");
-        if (i % BATCH == BATCH - 1 || i == lab.conns - 1) {
+        if (i % OPENS == OPENS - 1 || i == lab.conns - 1) {
             settle();
             lab.now += MSEC;
         }
@@ -198,34 +237,49 @@ static void rest(void)
     }
 }
 
-static void exchange(uint32_t i)
+/* Ask a batch of connections. */
+static void exchange(void)
 {
-    lab.now += USEC;
-    if (stack_send_copy(lab.a.st, lab.conn[i], "x", 1) != 1)
-        kit_fail("send");
+    for (uint32_t i = 0, next = lab.next; i < lab.batch && lab.batch > 1; i++) {
+        stack_expect_call(lab.a.st, lab.conn[next]);
+        next = (next + STRIDE) % lab.conns;
+    }
+    for (uint32_t i = 0; i < lab.batch; i++) {
+        lab.now += lab.pause;
+        if (stack_send_copy(lab.a.st, lab.conn[lab.next], "x", 1) != 1)
+            kit_fail("send");
+        lab.next = (lab.next + STRIDE) % lab.conns;
+    }
+    lab.asked += lab.batch;
     carry(&lab.a, &lab.b);
     carry(&lab.b, &lab.a);
 }
 
+/* ns per segment of at least so many, or of so many exchanges; *ret_segments says how many. */
+static double take_time(uint64_t segments, uint64_t exchanges, uint64_t *ret_segments)
+{
+    uint64_t before = lab.a.segments + lab.b.segments, asked = lab.asked, n = 0;
+    int64_t began = clock_now();
+
+    while (n < segments && lab.asked - asked < exchanges) {
+        exchange();
+        n = lab.a.segments + lab.b.segments - before;
+    }
+    *ret_segments = n;
+    return (double)(clock_now() - began) / (double)n;
+}
+
 static void measure(uint64_t segments)
 {
-    uint64_t before = lab.a.segments + lab.b.segments, begun = lab.answers, n = 0;
-    int64_t began = clock_now();
-    uint32_t i = 0;
-    double took;
+    uint64_t n;
 
-    for (; lab.a.segments + lab.b.segments - before < segments; n++) {
-        exchange(i);
-        i = (i + STRIDE) % lab.conns;
-    }
-    took = (double)(clock_now() - began);
-    if (lab.answers - begun != n) {
-        fprintf(stderr, "bench: %" PRIu64 " of %" PRIu64 " bytes came back\n", lab.answers - begun,
-                n);
-        exit(EXIT_FAILED);
-    }
-    segments = lab.a.segments + lab.b.segments - before;
-    printf("ns %.2f\nsegments %" PRIu64 "\n", took / (double)segments, segments);
+    printf("first %.2f\n", take_time(segments, lab.conns, &n));
+    printf("ns %.2f\n", take_time(segments, UINT64_MAX, &n));
+    printf("segments %" PRIu64 "\n", n);
+    if (lab.answers == lab.asked)
+        return;
+    fprintf(stderr, "bench: %" PRIu64 " of %" PRIu64 " bytes came back\n", lab.answers, lab.asked);
+    exit(EXIT_FAILED);
 }
 
 static void check_memory(uint32_t conns)
@@ -244,17 +298,21 @@ static void check_memory(uint32_t conns)
 
 int main(int argc, char **argv)
 {
-    long conns = argc == 3 ? atol(argv[1]) : 0;
-    long segments = argc == 3 ? atol(argv[2]) : 0;
+    long conns = argc >= 3 ? atol(argv[1]) : 0;
+    long segments = argc >= 3 ? atol(argv[2]) : 0;
+    long batch = argc == 4 ? atol(argv[3]) : argc == 3;
     uint64_t before;
 
-    if (conns < 1 || conns > CONNS_MAX || segments < 1) {
-        fprintf(stderr, "bench: core CONNS SEGMENTS; at most %d CONNS\n", CONNS_MAX);
+    if (conns < 1 || conns > CONNS_MAX || segments < 1 || batch < 1 || batch > BATCH_MAX) {
+        fprintf(stderr, "bench: core CONNS SEGMENTS [BATCH]; at most %d CONNS, and %d a batch\n",
+                CONNS_MAX, BATCH_MAX);
         return EXIT_USAGE;
     }
     alarm(KIT_LIFE);
     check_memory((uint32_t)conns);
     lab.conns = (uint32_t)conns;
+    lab.batch = (uint32_t)batch;
+    lab.pause = batch == 1 ? USEC : SEC / conns;
     lab.conn = reserve(lab.conns * sizeof(*lab.conn));
     memset(lab.conn, 1, lab.conns * sizeof(*lab.conn)); /* here already, not counted below */
     make_end(&lab.a, 1, lab.conns);

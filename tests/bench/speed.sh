@@ -39,6 +39,7 @@ smoke) : "${RUNS=1}" "${TIME=0.03}" "${CONNS=50}" "${MANY=2000}" "${SEGMENTS=200
     exit 2
     ;;
 esac
+BATCH=32 # connections that are asked at once in the core alone
 B=${BENCH:-build/release/bench}
 OUT=build/bench
 [ "$HOW" != smoke ] || OUT=$WORK/bench
@@ -231,13 +232,21 @@ turn_idle()
 
 turn_core()
 {
-    take "core.ns_per_segment=ns" taskset -c "$near" "$B/core" 1000 "$SEGMENTS"
+    take "core.ns_per_segment=ns" taskset -c "$near" "$B/core" 1000 "$SEGMENTS" "$BATCH"
+    take "core.ns_per_segment_alone=ns" taskset -c "$near" "$B/core" 1000 "$SEGMENTS"
 }
 
 turn_million()
 {
-    take "core.ns_per_segment_1m=ns idle.core_bytes_per_connection=bytes idle.core_connections=conns" \
-        taskset -c "$near" "$B/core" "$MANY" "$SEGMENTS"
+    local idle="idle.core_bytes_per_connection=bytes idle.core_connections=conns"
+
+    take "core.ns_per_segment_1m=ns core.ns_per_segment_1m_first=first $idle" \
+        taskset -c "$near" "$B/core" "$MANY" "$SEGMENTS" "$BATCH"
+    if [ "$HOW" = quick ]; then
+        cannot core.ns_per_segment_1m_alone "only measured by the whole bench"
+        return
+    fi
+    take "core.ns_per_segment_1m_alone=ns" taskset -c "$near" "$B/core" "$MANY" "$SEGMENTS"
 }
 
 # The instructions of a run less those of a shorter one: what is only done once does not count.

@@ -307,6 +307,30 @@ static void test_the_past_is_due_at_once(void **state)
     assert_false(expire(YEAR));
 }
 
+/* The one that was put into the same slot so many places later, after all that has gone since. */
+static void test_a_timer_leads_to_a_later_one(void **state)
+{
+    int64_t tick = INT64_C(5) << WHEEL_TICK_LOG;
+
+    (void)state;
+    start(0);
+    for (uint32_t i = 0; i < 3 * WHEEL_FAR; i++)
+        set(i, i % 2 ? tick + i : 9 * tick + i); /* two slots */
+    for (uint32_t i = 0; i < WHEEL_FAR; i++)
+        assert_ptr_equal(wheel_later(&timers[i]), &timers[i + 2 * WHEEL_FAR]);
+    for (uint32_t i = WHEEL_FAR; i < 3 * WHEEL_FAR; i++)
+        assert_ptr_equal(wheel_later(&timers[i]), &timers[i]);
+    clear(3 * WHEEL_FAR - 1); /* it led nowhere yet, and will not */
+    for (uint32_t i = 3 * WHEEL_FAR; i < 5 * WHEEL_FAR; i++)
+        set(i, tick);
+    assert_ptr_equal(wheel_later(&timers[3 * WHEEL_FAR - 1]), &timers[3 * WHEEL_FAR - 1]);
+    assert_ptr_equal(wheel_later(&timers[3 * WHEEL_FAR - 3]), &timers[4 * WHEEL_FAR - 2]);
+    while (expire(20 * tick))
+        ;
+    for (uint32_t i = 0; i < 5 * WHEEL_FAR; i++)
+        assert_false(model[i].set);
+}
+
 /* A look does until the first deadline, or until the slot begins from which a timer moves down. */
 static void test_until_when_a_look_does(void **state)
 {
@@ -342,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_order_within_one_tick_is_that_of_setting),
         cmocka_unit_test(test_never_does_not_come),
         cmocka_unit_test(test_the_past_is_due_at_once),
+        cmocka_unit_test(test_a_timer_leads_to_a_later_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,22 +36,22 @@ enum {
 
 /* One way from a loss to the next. */
 struct epoch {
-    int64_t start;       /* epoch_start: ns */
+    int64_t start; /* epoch_start: ns */
+    bool begun;
+    bool from_here;      /* K = 0 and W_max is where congestion avoidance begins */
     uint64_t w_est;      /* W_est: bytes * EST_UNIT */
     uint32_t w_max;      /* W_max: bytes; 0: not known */
     uint32_t k;          /* K: ms */
     uint32_t cwnd_prior; /* cwnd when ssthresh was last set: bytes */
-    bool begun;
-    bool from_here; /* K = 0 and W_max is where congestion avoidance begins */
 };
 
 struct cubic {
+    int64_t last_ack; /* ns */
     struct epoch epoch;
     struct epoch prior;                  /* before the last reduction */
     uint32_t prior_cwnd, prior_ssthresh; /* the same */
     uint32_t rest;                       /* bytes * bytes that did not make a byte of growth */
     bool timed_out;                      /* a timeout is being repaired */
-    int64_t last_ack;                    /* ns */
     struct hystart hystart;
 };
 

@@ -33,6 +33,12 @@ struct rate_mark {
 
 /* What was delivered and lost since the last one: mostly, what one acknowledgment says. */
 struct rate_sample {
+    /* first, so that who has no use for the rest needs no more of it */
+    uint32_t losses; /* of what was found lost: ranges */
+    bool taken;      /* until rate_finish */
+
+    bool app_limited;         /* RS.is_app_limited */
+    bool round_start;         /* a round ends with it, and the next begins */
     uint64_t bandwidth;       /* RS.delivery_rate: bytes per second; 0: no sample */
     uint64_t delivered;       /* RS.delivered: bytes, in `interval` */
     uint64_t prior_delivered; /* RS.prior_delivered: of the newest that was delivered */
@@ -40,17 +46,13 @@ struct rate_sample {
     int64_t interval;         /* RS.interval: ns */
     uint64_t lost;            /* RS.lost: bytes, since the newest delivered was sent */
     uint32_t tx_in_flight;    /* RS.tx_in_flight: bytes in flight when it was sent */
-    bool app_limited;         /* RS.is_app_limited */
-    bool round_start;         /* a round ends with it, and the next begins */
 
     /* of what was found lost, the range that had most lost for what was in flight */
     uint64_t loss_since;        /* bytes lost since it was sent, it included; 0: nothing was lost */
     uint32_t loss_tx_in_flight; /* bytes in flight when it was sent */
     uint32_t loss_size;         /* bytes of it */
-    uint32_t losses;            /* ranges */
 
     /* until rate_finish */
-    bool taken;
     int64_t prior_at;               /* RS.prior_time */
     int64_t sent_at, first_sent_at; /* of the newest delivered, ns */
 };

@@ -1,0 +1,168 @@
+/*
+ * Packets that will come soon. Among a million connections nothing of the one that a segment is for
+ * is in a cache, and its parts lead from one to the next: the bucket of the table to the
+ * connection, and that to what it has in flight. Each would be waited for in turn. But a node reads
+ * packets in batches: so while one is handled, those behind it are followed one step further each,
+ * and what the step needs was asked for some packets before.
+ *
+ *   asked       the bucket
+ *   led         the connection, if it is the first of its bucket, or else the link to the next one
+ *   known       the connection, if it was not the first
+ *   flown       what it has in flight
+ *
+ * Steps are taken for a few packets at once: each begins with a page whose place has to be looked
+ * up as well, and these lookups then go on side by side.
+ *
+ * Nothing is trusted and nothing decided here: bytes are looked at only where they are, memory is
+ * asked for and not changed, and whose a segment is becomes a hint, which is a guess like all
+ * others (flow.c), but saves the input the keyed hash that was made here. Who hands in other
+ * packets than he announced, or none, has asked for memory in vain.
+ *
+ * A table that fits into a cache is looked up faster than all this takes, so small ones are left
+ * out.
+ */
+#include "base/bytes.h"
+#include "base/prefetch.h"
+#include "stack/internal.h"
+#include "tcp/flight.h"
+
+enum {
+    CONNS_LEAST = 1024,    /* connections: fewer are looked up as fast without */
+    HINTED_MOST = 1 << 16, /* ... and of as many, few are where hints say */
+    /* how many packets before its own a step is done, and a few later at the latest */
+    AHEAD_LED = 16,
+    AHEAD_KNOWN = 12,
+    AHEAD_FLOWN = 8,
+    GROUP = 4, /* packets for which steps are taken at once */
+};
+
+/* A segment's ends. */
+struct ends {
+    struct addr remote, local;
+    const uint8_t *ports; /* where they stand in it, the remote end's first */
+};
+
+/* Is this a whole segment in a header that has no options? */
+static bool read_ends(const struct slice *s, struct ends *ret)
+{
+    const uint8_t *b = s->base;
+
+    if (s->len >= IPV4_HEADER_MIN + 4 && b[0] == (4 << 4 | IPV4_HEADER_MIN / 4) &&
+        b[9] == IP_PROTO_TCP && (get16(b + 6) & 0x3fff) == 0) {
+        ret->remote = addr_v4_bytes(b + 12);
+        ret->local = addr_v4_bytes(b + 16);
+        ret->ports = b + IPV4_HEADER_MIN;
+        return true;
+    }
+    if (s->len >= IPV6_HEADER + 4 && b[0] >> 4 == 6 && b[6] == IP_PROTO_TCP) {
+        memcpy(ret->remote.b, b + 8, 16);
+        memcpy(ret->local.b, b + 24, 16);
+        ret->ports = b + IPV6_HEADER;
+        return true;
+    }
+    return false;
+}
+
+static uint32_t last_of(const struct addr *a)
+{
+    return get32(a->b + ADDR_V4_AT);
+}
+
+/* It is the connection in `slot`, less 1: its memory is wanted, and where it is will be asked. */
+static void meet(const struct stack *st, struct expected *e, uint32_t slot)
+{
+    const struct conn *c = &st->conns[slot - 1];
+
+    e->slot = slot;
+    e->link = 0;
+    prefetch(c, sizeof(*c));
+}
+
+/* Follow the bucket's list while it is led on by connections that are here. */
+static void follow(struct stack *st, struct expected *e, bool to_the_end)
+{
+    while (e->link) {
+        const struct conn *c = flow_at(st, e->link);
+
+        if ((e->link & ~st->link_mask) == flow_tag(st, e->hash)) {
+            meet(st, e, (e->link & st->link_mask));
+            flow_hint_set(e->hint, e->ports, e->slot);
+            return;
+        }
+        if (!to_the_end) {
+            __builtin_prefetch(&c->hash_next);
+            return;
+        }
+        e->link = c->hash_next;
+    }
+}
+
+static void be_led(struct stack *st, struct expected *e)
+{
+    if (!e->slot && e->hint) {
+        e->link = *flow_bucket(st, e->hash);
+        follow(st, e, false);
+    }
+}
+
+static void be_flown(const struct stack *st, const struct expected *e)
+{
+    if (e->slot)
+        flight_prefetch(st->conns[e->slot - 1].tcb.flight);
+}
+
+static struct expected *expected_at(struct expectation *x, uint32_t number)
+{
+    return &x->at[number % STACK_EXPECT_MAX];
+}
+
+/* Each step is done for those that are as near as that. */
+static void go_on(struct stack *st)
+{
+    struct expectation *x = &st->expectation;
+
+    while (x->led != x->end && x->led - x->first < AHEAD_LED)
+        be_led(st, expected_at(x, x->led++));
+    while (x->known != x->led && x->known - x->first < AHEAD_KNOWN)
+        follow(st, expected_at(x, x->known++), true);
+    while (x->flown != x->known && x->flown - x->first < AHEAD_FLOWN)
+        be_flown(st, expected_at(x, x->flown++));
+}
+
+void stack_expect(struct stack *st, const struct pkt *p)
+{
+    struct expectation *x = &st->expectation;
+    struct expected *e = expected_at(x, x->end);
+    struct ends ends;
+
+    if (st->totals.conns < CONNS_LEAST || x->end - x->first == STACK_EXPECT_MAX)
+        return;
+    *e = (struct expected){0};
+    x->end++;
+    if (!read_ends(&p->part[0], &ends))
+        return;
+    e->ports = get32(ends.ports);
+    e->hint = flow_hint_of(st, last_of(&ends.remote) ^ last_of(&ends.local), e->ports);
+    if (st->totals.conns < HINTED_MOST && (e->slot = flow_hint_slot(e->hint, e->ports))) {
+        meet(st, e, e->slot);
+        return;
+    }
+    e->hash =
+        flow_place_hash(st, &ends.local, get16(ends.ports + 2), &ends.remote, get16(ends.ports));
+    __builtin_prefetch(flow_bucket(st, e->hash));
+}
+
+void expect_came(struct stack *st)
+{
+    struct expectation *x = &st->expectation;
+
+    if (x->led - x->first <= AHEAD_LED - GROUP || x->flown == x->first)
+        go_on(st);
+    x->first++;
+}
+
+void stack_expect_call(const struct stack *st, struct conn_id conn)
+{
+    if (conn.slot < st->fresh_slots)
+        prefetch(&st->conns[conn.slot], sizeof(struct conn));
+}
