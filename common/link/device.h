@@ -47,10 +47,11 @@ struct device_ops {
 
 /* What a stack may leave to a device, and finds left undone in what it reads. */
 enum device_offload {
-    DEVICE_CSUM = 1, /* the transport checksum: packets have the marks of enum pkt_marks */
-    DEVICE_TSO4 = 2, /* cutting of super-segments (struct pkt's gso_size) of TCP over IPv4 */
-    DEVICE_TSO6 = 4, /* ... and over IPv6 */
-    DEVICE_USO = 8,  /* cutting of super-datagrams of UDP, over both (PKT_DATAGRAMS) */
+    DEVICE_CSUM = 1,  /* the transport checksum: packets have the marks of enum pkt_marks */
+    DEVICE_TSO4 = 2,  /* cutting of super-segments (struct pkt's gso_size) of TCP over IPv4 */
+    DEVICE_TSO6 = 4,  /* ... and over IPv6 */
+    DEVICE_USO = 8,   /* cutting of super-datagrams of UDP, over both (PKT_DATAGRAMS) */
+    DEVICE_JOIN = 16, /* in: single segments are joined as they are read (link/join.h) */
 };
 
 enum {

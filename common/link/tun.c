@@ -23,6 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "link/vnet.h"
 
 enum {
@@ -198,18 +199,105 @@ static ssize_t read_packet(const struct tun *t, uint8_t *at, uint32_t room,
     return n < 0 ? n : n - (ssize_t)sizeof(*ret_hdr);
 }
 
+/* Bytes of the largest packet that may come. */
+static uint32_t largest(const struct tun *t)
+{
+    return cuts(&t->dev) ? (uint32_t)DEVICE_PACKET_MAX : t->dev.mtu;
+}
+
+/* It is one packet, and nobody has to look at its checksum, or somebody has. */
+static bool is_single(const struct virtio_net_hdr *hdr)
+{
+    return hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE;
+}
+
+static bool is_vouched(const struct virtio_net_hdr *hdr)
+{
+    return hdr->flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);
+}
+
+/* One that was read behind others and is none of theirs: its bytes lie in two places. */
+static void put_by(struct tun *t, const struct virtio_net_hdr *hdr, const uint8_t *head,
+                   const uint8_t *rest, uint32_t len)
+{
+    uint32_t front = min32(len, t->join.headers), room;
+    uint8_t *at = intake_room(&t->intake, len, &room);
+
+    memmove(at + front, rest, len - front);
+    memcpy(at, head, front);
+    t->intake.pool->copied += len;
+    intake_take(&t->intake, len, &t->next);
+    vnet_take(hdr, &t->next);
+}
+
+/*
+ * What was read at `at` with the header `first` may be the first of some that belong together; read
+ * on as long as they do. *ret_pkt is all of them.
+ */
+static void read_on(struct tun *t, uint8_t *at, uint32_t room, const struct virtio_net_hdr *first,
+                    struct pkt *ret_pkt)
+{
+    uint8_t head[JOIN_HEADERS] = {0};
+    struct virtio_net_hdr hdr;
+    struct join *j = &t->join;
+    ssize_t n = -1;
+
+    while (!j->ended && j->n < JOIN_MAX && j->len + largest(t) <= room) {
+        struct iovec iov[] = {{&hdr, sizeof(hdr)},
+                              {head, j->headers},
+                              {at + j->len, room - j->len}};
+
+        n = readv(t->fd, iov, 3) - (ssize_t)sizeof(hdr);
+        if (n < 0 || !is_single(&hdr) || !join_add(j, at, head, (uint32_t)n, is_vouched(&hdr)))
+            break;
+        n = -1;
+    }
+    intake_take(&t->intake, j->len, ret_pkt);
+    if (join_end(j, at)) {
+        ret_pkt->marks = PKT_CSUM_VALID;
+        ret_pkt->gso_size = (uint16_t)j->size;
+    } else {
+        vnet_take(first, ret_pkt);
+    }
+    if (n >= 0)
+        put_by(t, &hdr, head, at + j->len, (uint32_t)n);
+}
+
+/*
+ * May what was read so be the first of several? Between super-segments, whose last ones stand
+ * alone, it is not looked for: the next would be a large one, and all of it would have to be moved.
+ */
+static bool begins(struct tun *t, const uint8_t *at, ssize_t n, const struct virtio_net_hdr *hdr)
+{
+    if (!(t->dev.offload & DEVICE_JOIN) || !t->intake.cur)
+        return false;
+    if (!is_single(hdr))
+        t->join.wait = JOIN_PAUSE_MAX;
+    return is_single(hdr) && join_begin(&t->join, at, (uint32_t)n, t->dev.mtu, is_vouched(hdr));
+}
+
 static int tun_read(struct device *d, int64_t now, struct pkt *ret_pkt)
 {
     struct tun *t = (struct tun *)d;
     struct virtio_net_hdr hdr;
     uint32_t room;
-    uint8_t *at = intake_room(&t->intake, cuts(d) ? DEVICE_PACKET_MAX : d->mtu, &room);
+    uint8_t *at;
     ssize_t n;
 
     (void)now;
+    if (t->next.parts) {
+        *ret_pkt = t->next;
+        t->next.parts = 0;
+        return 1;
+    }
+    at = intake_room(&t->intake, largest(t), &room);
     n = read_packet(t, at, room, &hdr);
     if (n < 0)
         return read_error(errno);
+    if (begins(t, at, n, &hdr)) {
+        read_on(t, at, room, &hdr, ret_pkt);
+        return 1;
+    }
     intake_take(&t->intake, (uint32_t)n, ret_pkt);
     if (t->headers)
         vnet_take(&hdr, ret_pkt);
@@ -287,10 +375,10 @@ static int tun_write(struct device *d, int64_t now, const struct pkt *p)
 
 /* ---- The device ---- */
 
+/* What is here already is due. */
 static int64_t tun_deadline(const struct device *d)
 {
-    (void)d;
-    return TIME_NEVER;
+    return ((const struct tun *)d)->next.parts ? 0 : TIME_NEVER;
 }
 
 static int tun_fd(const struct device *d)
@@ -302,6 +390,9 @@ static void tun_close(struct device *d)
 {
     struct tun *t = (struct tun *)d;
 
+    if (t->next.parts)
+        buf_unref(t->next.part[0].buf);
+    t->next.parts = 0;
     intake_close(&t->intake);
     if (t->fd >= 0 && d->offload)
         (void)ioctl(t->fd, TUNSETOFFLOAD, 0UL); /* whoever attaches next may not know of it */

@@ -11,6 +11,9 @@
  * through in one piece; what the node reads may be such a packet as far as it has said that it
  * takes them (TUNSETOFFLOAD). If the reader behind the kernel takes none, the kernel cuts and sums.
  *
+ * Where the kernel hands over single segments (their sender leaves it nothing, or they came from
+ * elsewhere), reading joins those that follow each other, if that is asked for (link/join.h).
+ *
  * A TUN that exists (somebody made it persistent, owned by this user) is attached to and needs no
  * privilege; one that does not exist is created, which needs CAP_NET_ADMIN, and vanishes when it is
  * closed. Addresses, routes and the up flag are not set here. A persistent TUN remembers what its
@@ -24,6 +27,7 @@
 
 #include "link/device.h"
 #include "link/intake.h"
+#include "link/join.h"
 
 struct tun {
     struct device dev; /* dev.name is the interface's name, dev.mtu its MTU when last looked at */
@@ -32,6 +36,8 @@ struct tun {
     bool several; /* it was made for several queues, of which this is one */
     bool headers; /* a virtio-net header stands in front of each packet */
     struct intake intake;
+    struct join join;
+    struct pkt next; /* read behind what was joined, and no part of it; no parts: there is none */
 };
 
 /*

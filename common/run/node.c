@@ -148,7 +148,11 @@ static int node_words(const struct program *prog, struct node_options *opt)
     if (opt->busy_poll && opt->step)
         return usage_error(prog, "--busy-poll does not go with --seed, whose clock moves in steps "
                                  "(--step 0 lets it run on)");
-    return offload_parse(prog, opt->offload, opt->impair || opt->step, &opt->leave);
+    if (offload_parse(prog, opt->offload, opt->impair || opt->step, &opt->leave) != NODE_GO_ON)
+        return EXIT_USAGE;
+    if (opt->pcap || opt->trace || opt->verbose) /* each packet is shown as it came */
+        opt->leave.wanted &= ~(unsigned)DEVICE_JOIN;
+    return NODE_GO_ON;
 }
 
 /* What is about all packets in their order is not for several threads. */

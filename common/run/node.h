@@ -154,8 +154,10 @@ struct node_options {
          .group = "speed",                                                                         \
          .help = "What is left to the TUN: some of csum (checksums), tso4 and tso6 (segments of "  \
                  "up to 64 KiB, over IPv4 and IPv6) and uso (datagrams of one size, as many as "   \
-                 "make 64 KiB) with commas between them, auto or off. Without it auto: all that "  \
-                 "the kernel has, but off with --impair or --seed."},                              \
+                 "make 64 KiB), and join (segments that come one by one are joined as they are "   \
+                 "read, but not with --pcap, --trace or --verbose), with commas between them, "    \
+                 "auto or off. Without it auto: all that the kernel has, but off with --impair "   \
+                 "or --seed."},                                                                    \
         {.name = "busy-poll",                                                                      \
          .arg = "SECONDS",                                                                         \
          .kind = OPTION_SECONDS,                                                                   \

@@ -7,17 +7,15 @@
 
 enum {
     GO_ON = -1,
-    ALL = DEVICE_CSUM | DEVICE_TSO4 | DEVICE_TSO6 | DEVICE_USO,
+    ALL = DEVICE_CSUM | DEVICE_TSO4 | DEVICE_TSO6 | DEVICE_USO | DEVICE_JOIN,
 };
 
 static const struct {
     const char *name;
     unsigned means;
 } features[] = {
-    {"csum", DEVICE_CSUM},
-    {"tso4", DEVICE_TSO4},
-    {"tso6", DEVICE_TSO6},
-    {"uso", DEVICE_USO},
+    {"csum", DEVICE_CSUM}, {"tso4", DEVICE_TSO4}, {"tso6", DEVICE_TSO6},
+    {"uso", DEVICE_USO},   {"join", DEVICE_JOIN},
 };
 
 enum {
@@ -60,7 +58,7 @@ int offload_parse(const struct program *prog, const char *list, bool alone,
         if (!more)
             return usage_error(prog,
                                "--offload: there is no '%.*s'; there are auto, off, or some "
-                               "of csum, tso4, tso6, uso with commas between them",
+                               "of csum, tso4, tso6, uso, join with commas between them",
                                (int)len, list);
         all |= more;
         if (!list[len])

@@ -5,6 +5,7 @@
  *   tso4   TCP super-segments over IPv4 (and with them csum)
  *   tso6   TCP super-segments over IPv6 (and with them csum)
  *   uso    UDP super-datagrams, over both (and with them csum)
+ *   join   single TCP segments are joined as they are read (and with it csum)
  *
  * "auto" is all that the device has, or none where packets have to be looked at one by one, as
  * --impair does; "off" is none.
@@ -18,7 +19,7 @@
 #include "run/report.h"
 
 enum {
-    OFFLOAD_TEXT = 24, /* bytes of all names with commas between them, and a zero */
+    OFFLOAD_TEXT = 32, /* bytes of all names with commas between them, and a zero */
 };
 
 struct offload_choice {
@@ -38,7 +39,7 @@ int offload_parse(const struct program *prog, const char *list, bool alone,
 void offload_tell(struct report *r, const char *tun, const struct offload_choice *choice,
                   unsigned agreed);
 
-/* "csum,tso4,tso6,uso", or "off". Returns out. */
+/* "csum,tso4,tso6,uso,join", or "off". Returns out. */
 const char *offload_text(unsigned offload, char out[OFFLOAD_TEXT]);
 
 #endif

@@ -364,6 +364,20 @@ static inline uint32_t put_tcp(const struct tcb *tcb, struct pkt *p, struct tcp_
                                p->part + 1, p->parts - 1);
 }
 
+/* The flow label of all that the connection sends is the same, and hashed once for what flies. */
+static uint32_t flow_label(const struct stack *st, const struct tcb *tcb)
+{
+    struct flight *f = tcb->flight;
+    uint32_t label;
+
+    if (f && f->flow_label)
+        return f->flow_label;
+    label = ip_flow_label(&st->ip, &tcb->local, tcb->local_port, &tcb->remote, tcb->remote_port);
+    if (f)
+        f->flow_label = label & IPV6_FLOW_MAX;
+    return label;
+}
+
 /* Both headers, where the IP header is not IPv4's without options. */
 static void put_headers(struct stack *st, const struct tcb *tcb, const struct ip_route *route,
                         struct pkt *p, struct tcp_hdr *hdr)
@@ -373,7 +387,7 @@ static void put_headers(struct stack *st, const struct tcb *tcb, const struct ip
 
     ip.tos = tos_of(tcb->set) | p->ecn;
     ip.ttl = tcb->set->ttl;
-    ip.flow = ip_flow_label(&st->ip, &tcb->local, tcb->local_port, &tcb->remote, tcb->remote_port);
+    ip.flow = flow_label(st, tcb);
     if (route) {
         options = (struct ip_options){0};
         ip.dst = ip_options_route(&options, route, &tcb->remote);

@@ -56,8 +56,9 @@ struct flight {
     int64_t timer[FLIGHT_TIMERS]; /* deadlines, ns, or TIME_NEVER */
     int64_t pace_at;              /* ns: when what has left so far would have left evenly */
     uint32_t size;                /* FlightSize when all was sent that might be, bytes */
-    bool sack;                    /* selective acknowledgments are spoken */
-    bool hystart;                 /* tcp_config's switch */
+    uint32_t flow_label : 20;     /* of IPv6, which the floor above keeps here; 0: not yet */
+    bool sack : 1;                /* selective acknowledgments are spoken */
+    bool hystart : 1;             /* tcp_config's switch */
     struct board board;
     struct cwv cwv;
     struct rate rate; /* but its sample */

@@ -60,26 +60,12 @@ static bool begin(struct out *o, uint32_t seq, uint8_t flags, enum reason why)
     return true;
 }
 
-/*
- * The sequence number of a segment without text: SND.NXT, but not beyond the remote end's window.
- * To a closed window only SEG.SEQ = RCV.NXT is acceptable; after a probe whose octet was refused,
- * SND.NXT is one further, and an ACK there would be dropped, with the window update that it brings;
- * and so would a reset.
- * Where both ends probe each other's closed window, neither would ever learn that one is open.
- */
-static uint32_t bare_seq(const struct tcb *c)
-{
-    uint32_t edge = c->snd_una + c->snd_wnd;
-
-    return c->established && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
-}
-
 static bool send_reset(struct out *o)
 {
     struct tcb *c = o->c;
 
     c->send_rst = false;
-    begin(o, bare_seq(c), TCP_RST | TCP_ACK, REASON_SEND_RST);
+    begin(o, tcb_bare_seq(c), TCP_RST | TCP_ACK, REASON_SEND_RST);
     o->hdr->wnd = 0;
     return true;
 }
@@ -485,11 +471,11 @@ static bool send_owed_ack(struct out *o)
 
     if (c->dup_ack_debt) {
         c->dup_ack_debt--;
-        return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_ACK_DUPLICATE);
+        return begin(o, tcb_bare_seq(c), TCP_ACK, REASON_SEND_ACK_DUPLICATE);
     }
     if (c->challenge) {
         c->challenge = false;
-        return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_ACK_CHALLENGE);
+        return begin(o, tcb_bare_seq(c), TCP_ACK, REASON_SEND_ACK_CHALLENGE);
     }
     return false;
 }
@@ -526,10 +512,10 @@ static bool output(struct out *o)
         return true;
     if (tcb_sends_text(c) && send_from_queue(o))
         return true;
-    if (tcb_sends_text(c) && urgent_owed(c, bare_seq(c)))
-        return begin(o, bare_seq(c), TCP_ACK, REASON_SEND_URGENT);
+    if (tcb_sends_text(c) && urgent_owed(c, tcb_bare_seq(c)))
+        return begin(o, tcb_bare_seq(c), TCP_ACK, REASON_SEND_URGENT);
     if (c->ack_now)
-        return begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
+        return begin(o, tcb_bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
     return keepalive_owed(c) && send_keepalive(o);
 }
 
@@ -550,15 +536,27 @@ static bool is_usual(const struct tcp *t, const struct tcb *c)
                   !frto_active(&f->response.frto));
 }
 
+/* Nothing flies, and one segment takes all that waits: only pacing can hold it back. */
+static bool leaves_alone(const struct tcb *c)
+{
+    uint32_t waiting = c->snd_q.bytes;
+
+    return c->snd_una == c->snd_nxt && waiting && waiting <= min32(c->snd_wnd, option_text_max(c));
+}
+
 /* What output() comes to then. */
 static bool output_usual(struct out *o)
 {
     struct tcb *c = o->c;
 
+    if (leaves_alone(c) && !control_must_wait(o->t, c, o->now)) {
+        begin_to_send(o);
+        return send_new(o, c->snd_q.bytes, option_text_max(c), REASON_SEND_DATA);
+    }
     if (send_data(o))
         return true;
     arm_persist(c, o->now);
-    return c->ack_now && begin(o, bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
+    return c->ack_now && begin(o, tcb_bare_seq(c), TCP_ACK, (enum reason)c->ack_reason);
 }
 
 /* What might be sent has been. */

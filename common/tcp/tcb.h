@@ -194,6 +194,20 @@ static inline uint32_t tcb_window_from(const struct tcb *c, uint32_t seq)
     return seq_gt(edge, seq) ? edge - seq : 0;
 }
 
+/*
+ * The sequence number of a segment without text: SND.NXT, but not beyond the remote end's window.
+ * To a closed window only SEG.SEQ = RCV.NXT is acceptable; after a probe whose octet was refused,
+ * SND.NXT is one further, and an ACK there would be dropped, with the window update that it brings;
+ * and so would a reset.
+ * Where both ends probe each other's closed window, neither would ever learn that one is open.
+ */
+static inline uint32_t tcb_bare_seq(const struct tcb *c)
+{
+    uint32_t edge = c->snd_una + c->snd_wnd;
+
+    return c->established && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
+}
+
 /* Can bytes still come in? */
 static inline bool tcb_takes_text(const struct tcb *c)
 {

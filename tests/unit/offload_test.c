@@ -10,7 +10,7 @@
 #include "wire_check.h"
 
 enum {
-    ALL = DEVICE_CSUM | DEVICE_TSO4 | DEVICE_TSO6 | DEVICE_USO,
+    ALL = DEVICE_CSUM | DEVICE_TSO4 | DEVICE_TSO6 | DEVICE_USO | DEVICE_JOIN,
 };
 
 static const struct program prog = {.name = "prog"};
@@ -49,7 +49,8 @@ static void what_is_wanted(void **state)
         {"tso4", DEVICE_CSUM | DEVICE_TSO4, true}, /* which cannot be without it */
         {"tso6,csum", DEVICE_CSUM | DEVICE_TSO6, true},
         {"uso", DEVICE_CSUM | DEVICE_USO, true},
-        {"csum,tso4,tso6,uso", ALL, true},
+        {"join", DEVICE_CSUM | DEVICE_JOIN, true},
+        {"csum,tso4,tso6,uso,join", ALL, true},
     };
 
     (void)state;
@@ -83,7 +84,7 @@ static void a_wrong_name_is_one_line(void **state)
     for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         assert_int_equal(take(lists[i], false), EXIT_USAGE);
         assert_non_null(strstr(said, "prog: --offload: there is no '"));
-        assert_non_null(strstr(said, "csum, tso4, tso6, uso"));
+        assert_non_null(strstr(said, "csum, tso4, tso6, uso, join"));
         assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
     }
 }
@@ -96,7 +97,7 @@ static void names_of_what_was_agreed(void **state)
     assert_string_equal(offload_text(0, text), "off");
     assert_string_equal(offload_text(DEVICE_CSUM, text), "csum");
     assert_string_equal(offload_text(DEVICE_CSUM | DEVICE_TSO6, text), "csum,tso6");
-    assert_string_equal(offload_text(ALL, text), "csum,tso4,tso6,uso");
+    assert_string_equal(offload_text(ALL, text), "csum,tso4,tso6,uso,join");
 }
 
 int main(void)

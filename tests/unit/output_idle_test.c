@@ -90,12 +90,37 @@ static void a_window_is_closed(void **state)
     end();
 }
 
+/* What leaves without a question ends at a full segment, and at the window's edge. */
+static void one_segment_takes_all(void **state)
+{
+    (void)state;
+    defaults();
+    begin();
+    open_passive();
+    app_send(MSS);
+    expect(ACK, 1, 1, MSS);
+    inject(ACK, 1, 1 + MSS, FULL_WND, 0);
+    app_send(MSS + 1);
+    expect(ACK, 1 + MSS, 1, MSS);
+    expect_nothing(); /* Nagle's algorithm has the rest */
+    inject(ACK, 1, 1 + 2 * MSS, FULL_WND, 0);
+    expect(ACK, 1 + 2 * MSS, 1, 1);
+    inject(ACK, 1, 2 + 2 * MSS, 1000, 0);
+    app_send(1000);
+    expect(ACK, 2 + 2 * MSS, 1, 1000);
+    inject(ACK, 1, 1002 + 2 * MSS, 1000, 0);
+    app_send(1001);
+    expect_nothing(); /* the window is too small for a segment, and for half of the largest */
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_left_to_send),
         cmocka_unit_test(something_is_owed),
         cmocka_unit_test(a_window_is_closed),
+        cmocka_unit_test(one_segment_takes_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

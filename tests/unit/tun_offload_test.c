@@ -200,6 +200,8 @@ static void what_is_agreed(void **state)
         {DEVICE_CSUM | DEVICE_TSO4, 0, DEVICE_CSUM | DEVICE_TSO4},
         {0, 0, 0},
         {DEVICE_CSUM | DEVICE_USO, 0, DEVICE_CSUM | DEVICE_USO},
+        {ALL | DEVICE_JOIN, 0, ALL | DEVICE_JOIN},
+        {ALL | DEVICE_JOIN, ~0UL, 0},
         {ALL, 0x20 | 0x40, SEGMENTS}, /* TUN_F_USO4, TUN_F_USO6: older than Linux 6.2 */
         {ALL, TUN_F_TSO6, DEVICE_CSUM | DEVICE_TSO4},
         {ALL, TUN_F_TSO4, DEVICE_CSUM},
@@ -345,6 +347,80 @@ static void datagrams_whole_and_cut(void **state)
     close_both(&a, &b);
 }
 
+/* ---- What is joined as it is read ---- */
+
+/* Segment number i of the text, summed. */
+static void single(struct tun *t, uint32_t i, uint32_t len, uint8_t flags)
+{
+    static struct pkt p;
+    struct addr src = addr_v4(SRC), dst = addr_v4(DST);
+    struct slice data = {NULL, text + i * EACH, len};
+    struct ip_hdr ip = {
+        .src = src, .dst = dst, .version = 4, .ttl = 9, .proto = IP_PROTO_TCP, .df = true};
+    struct tcp_hdr tcp = {
+        .sport = PORT, .dport = PORT, .seq = SEQ + i * EACH, .ack = 5, .wnd = 99, .flags = flags};
+    size_t tcp_len;
+
+    pkt_begin(&p, 0);
+    pkt_add(&p, data);
+    tcp_len = tcp_build(p.room + IPV4_HEADER_MIN, &src, &dst, &tcp, 0, &data, 1);
+    ip_build(p.room, &ip, tcp_len + len);
+    pkt_set_header_len(&p, IPV4_HEADER_MIN + (uint32_t)tcp_len);
+    assert_int_equal(device_write(&t->dev, 0, &p), 0);
+}
+
+/* The next packet of TCP has the text from `at` on, of segments of `size` bytes; 0: of one. */
+static void hear_joined(struct tun *t, uint32_t at, uint32_t len, uint32_t size)
+{
+    struct tcp_hdr tcp;
+    struct ip_hdr ip;
+    struct pkt p;
+
+    assert_true(hear(t, &p, &ip, &tcp));
+    assert_int_equal(ip.total_len, p.len);
+    assert_int_equal(tcp.seq - SEQ, at);
+    assert_int_equal(p.gso_size, size);
+    assert_int_equal(ip.total_len - ip.header_len - tcp.header_len, len);
+    assert_memory_equal(p.part[0].base + ip.header_len + tcp.header_len, text + at, len);
+    buf_unref(p.part[0].buf);
+}
+
+/*
+ * MUST-58: what waits there is one, up to eight of them; what was read behind them and is none of
+ * theirs comes next, and is due at once.
+ */
+static void single_ones_are_joined(void **state)
+{
+    static const unsigned sides[] = {0, DEVICE_CSUM};
+    struct tun a, b;
+
+    (void)state;
+    begin();
+    for (unsigned i = 0; i < 2; i++) {
+        open_at(&a, "tun0", sides[i], 0x0a000001);
+        open_at(&b, "tun1", DEVICE_CSUM | DEVICE_JOIN, 0x0a000101);
+        for (uint32_t k = 0; k < 11; k++)
+            single(&a, k, EACH, TCP_ACK);
+        single(&a, 20, EACH, TCP_ACK); /* behind a gap */
+        single(&a, 30, EACH, TCP_ACK);
+        hear_joined(&b, 0, 8 * EACH, EACH);
+        assert_int_equal(device_deadline(&b.dev), TIME_NEVER);
+        hear_joined(&b, 8 * EACH, 3 * EACH, EACH);
+        assert_int_equal(device_deadline(&b.dev), 0);
+        assert_int_equal(pool.copied, EACH + 40);
+        hear_joined(&b, 20 * EACH, EACH, 0);
+        assert_int_equal(device_deadline(&b.dev), TIME_NEVER);
+        hear_joined(&b, 30 * EACH, EACH, 0);
+        for (uint32_t k = 0; k < 3; k++)
+            single(&a, k, EACH, TCP_ACK);
+        single(&a, 9, 7, TCP_ACK);
+        hear_joined(&b, 0, EACH, 0); /* behind a try in vain */
+        hear_joined(&b, EACH, 2 * EACH, EACH);
+        close_both(&a, &b); /* with one that nobody has asked for */
+        pool.copied = 0;
+    }
+}
+
 /* One that takes unsummed packets, but none to be cut. */
 static void in_segments_without_sums(void **state)
 {
@@ -451,6 +527,7 @@ int main(void)
         cmocka_unit_test(whole_to_a_reader_who_takes_it),
         cmocka_unit_test(in_segments_to_one_who_does_not),
         cmocka_unit_test(datagrams_whole_and_cut),
+        cmocka_unit_test(single_ones_are_joined),
         cmocka_unit_test(in_segments_without_sums),
         cmocka_unit_test(ordinary_packets_between_all_kinds),
         cmocka_unit_test(nothing_is_inherited),
