@@ -41,24 +41,52 @@ struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
 /* ---- In ---- */
 
 /*
- * Read some packets, and input each. How many, or an error that ends the loop. One that came while
- * those before it were input has its own time, or it would be there before it was sent.
+ * Read the next packet of a batch, in which it has this number. One that came while those before it
+ * were input has its own time, or it would be there before it was sent.
+ */
+static int loop_read(struct loop *l, struct loop_node *n, int number, struct loop_read *in)
+{
+    int r;
+
+    if (number > 0 && l->step == 0)
+        l->now = clock_now();
+    r = device_read(n->dev, l->now, &in->pkt);
+    in->at = l->now;
+    in->lost = r == DEVICE_LOST;
+    return r;
+}
+
+static void loop_take(struct loop_node *n, const struct loop_read *in)
+{
+    if (!in->lost)
+        stack_input(n->st, in->at, &in->pkt);
+    buf_unref(in->pkt.part[0].buf);
+}
+
+/*
+ * Read some packets, and input each. How many, or an error that ends the loop. A stack with many
+ * connections is told of each as soon as it is read, and takes the first when the last is known, or
+ * when one is only lent until the next read.
  */
 static int loop_batch(struct loop *l, struct loop_node *n, int most)
 {
-    for (int i = 0; i < most; i++) {
-        int r;
+    int ahead = stack_expects(n->st) ? most : 1, got = 0, r = 1;
 
-        if (i > 0 && l->step == 0)
-            l->now = clock_now();
-        r = device_read(n->dev, l->now, &n->in);
-        if (r <= 0)
-            return r < 0 ? r : i;
-        if (r != DEVICE_LOST)
-            stack_input(n->st, l->now, &n->in);
-        buf_unref(n->in.part[0].buf);
+    while (r > 0 && got < most) {
+        int first = got;
+
+        do {
+            r = loop_read(l, n, got, &n->in[got]);
+            if (r <= 0)
+                break;
+            if (ahead > 1 && r != DEVICE_LOST)
+                stack_expect(n->st, &n->in[got].pkt);
+            got++;
+        } while (got - first < ahead && got < most && n->in[got - 1].pkt.part[0].buf);
+        while (first < got)
+            loop_take(n, &n->in[first++]);
     }
-    return most;
+    return r < 0 ? r : got;
 }
 
 /* A batch. How many packets it had, or an error that ends the loop. */

@@ -59,6 +59,13 @@ enum {
     LOOP_AWAY = 50,         /* us without the processor that tell a spinning loop of others */
 };
 
+/* A packet that has been read. */
+struct loop_read {
+    int64_t at; /* ns: when */
+    bool lost;  /* DEVICE_LOST */
+    struct pkt pkt;
+};
+
 struct loop_node {
     struct stack *st;
     struct device *dev;
@@ -69,7 +76,8 @@ struct loop_node {
     bool held;           /* `out` waits for the device */
     int write_error;     /* the latest error of a write other than -EAGAIN; 0: none */
     uint64_t write_lost; /* packets that the device refused */
-    struct pkt in, out;
+    struct loop_read in[LOOP_READ_BATCH];
+    struct pkt out;
 };
 
 struct loop {

@@ -129,13 +129,18 @@ static void go_on(struct stack *st)
         be_flown(st, expected_at(x, x->flown++));
 }
 
+bool stack_expects(const struct stack *st)
+{
+    return st->totals.conns >= CONNS_LEAST;
+}
+
 void stack_expect(struct stack *st, const struct pkt *p)
 {
     struct expectation *x = &st->expectation;
     struct expected *e = expected_at(x, x->end);
     struct ends ends;
 
-    if (st->totals.conns < CONNS_LEAST || x->end - x->first == STACK_EXPECT_MAX)
+    if (!stack_expects(st) || x->end - x->first == STACK_EXPECT_MAX)
         return;
     *e = (struct expected){0};
     x->end++;

@@ -127,6 +127,8 @@ enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p);
  * not looked at, nor any where there are few connections.
  */
 void stack_expect(struct stack *st, const struct pkt *p);
+/* Are there so many connections that packets are looked at when they are announced? */
+bool stack_expects(const struct stack *st);
 
 /*
  * The next packet to write, or false if there is none. Headers stand in p->room, payload is

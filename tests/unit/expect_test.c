@@ -198,6 +198,7 @@ static void what_is_no_segment_is_not_looked_up(void **state)
     }
     one_byte(&flows[0]);
     assert_null(guess(&flows[1]));
+    assert_true(stack_expects(rig.st));
     announce(&flows[1]);
     for (unsigned i = 0; i < 5; i++)
         one_byte(&flows[0]);
@@ -209,6 +210,7 @@ static void few_connections_are_not_worth_it(void **state)
 {
     (void)state;
     open_many(1000);
+    assert_false(stack_expects(rig.st));
     announce(&flows[1]);
     one_byte(&flows[0]);
     assert_null(guess(&flows[1]));

@@ -50,6 +50,9 @@ struct stack {
     unsigned listed; /* connections that stack_next_conn tells, all alike */
     /* doors */
     unsigned inputs, ticks, out_n, out_at;
+    bool expects;      /* packets are to be announced */
+    unsigned expected; /* that were, and have not come */
+    unsigned expected_most;
     int64_t first_input_at; /* ns */
     int64_t input_at;       /* of the latest */
     struct slice payload;   /* of each packet that leaves, if there is one */
@@ -301,10 +304,24 @@ uint64_t stack_copied(const struct stack *st)
 enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)
 {
     (void)p;
+    if (st->expected > 0)
+        st->expected--;
     st->input_at = now;
     if (st->inputs++ == 0)
         st->first_input_at = now;
     return REASON_NONE;
+}
+
+bool stack_expects(const struct stack *st)
+{
+    return st->expects;
+}
+
+void stack_expect(struct stack *st, const struct pkt *p)
+{
+    (void)p;
+    if (++st->expected > st->expected_most)
+        st->expected_most = st->expected;
 }
 
 /* Packets of one byte each: 0, 1, 2, ..., and the payload by reference. */

@@ -20,7 +20,10 @@
 struct fake_device {
     struct device dev;
     unsigned to_read;     /* packets that wait */
+    unsigned lent;        /* of these, the first ones' bytes are lent until the next read */
+    unsigned unseen;      /* reads with a packet that is only lent and was not input */
     unsigned empty_reads; /* reads that find nothing before those */
+    unsigned given, owed; /* packets so far, and how many of them the next read takes back */
     unsigned reads;       /* so many there were */
     unsigned refusals;    /* writes that are to be told -EAGAIN */
     int write_error;      /* what other writes are told */
@@ -36,6 +39,7 @@ static int dev_read(struct device *d, int64_t now, struct pkt *ret)
 {
     (void)d, (void)now;
     dev.reads++;
+    dev.unseen += dev.owed > fake.inputs;
     if (dev.empty_reads) {
         dev.empty_reads--;
         return 0;
@@ -45,7 +49,12 @@ static int dev_read(struct device *d, int64_t now, struct pkt *ret)
     dev.to_read--;
     ret->parts = 1;
     ret->len = 0;
-    ret->part[0] = (struct slice){buf_get(&fake_pool), NULL, 0};
+    ret->part[0] = (struct slice){dev.lent ? NULL : buf_get(&fake_pool), NULL, 0};
+    dev.given++;
+    if (dev.lent) {
+        dev.lent--;
+        dev.owed = dev.given;
+    }
     return 1;
 }
 

@@ -26,6 +26,45 @@ static void a_turn_reads_a_batch_and_gives_the_buffers_back(void **state)
     assert_int_equal(fake_pool.in_use, 0);
 }
 
+/* Where the stack wants that, all are known before the first is input, and no more of them. */
+static void a_batch_is_announced_before_it_is_input(void **state)
+{
+    (void)state;
+    fake.expects = true;
+    dev.to_read = LOOP_READ_BATCH + 3;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(fake.expected_most, LOOP_READ_BATCH);
+    assert_int_equal(fake.expected, 0);
+    assert_int_equal(fake.inputs, LOOP_READ_BATCH);
+    assert_int_equal(dev.to_read, 3);
+    assert_int_equal(fake_pool.in_use, 0);
+}
+
+static void lent_bytes_are_input_before_the_next_read(void **state)
+{
+    (void)state;
+    fake.expects = true;
+    dev.to_read = LOOP_READ_BATCH;
+    dev.lent = 3;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(dev.unseen, 0);
+    assert_int_equal(fake.expected_most, LOOP_READ_BATCH - 3);
+    assert_int_equal(fake.inputs, LOOP_READ_BATCH);
+    assert_int_equal(fake_pool.in_use, 0);
+}
+
+/* What was read before the device was gone is still input. */
+static void an_error_does_not_lose_what_was_read(void **state)
+{
+    (void)state;
+    fake.expects = true;
+    dev.to_read = 3;
+    dev.read_error = -ENODEV;
+    assert_int_equal(loop_run(&loop), -ENODEV);
+    assert_int_equal(fake.inputs, 3);
+    assert_int_equal(fake_pool.in_use, 0);
+}
+
 /* All of it, but not at once: who reads it is given a millisecond for each 128 packets. */
 static void everything_leaves_before_the_program_does(void **state)
 {
@@ -404,6 +443,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_turn_reads_a_batch_and_gives_the_buffers_back),
+        T(a_batch_is_announced_before_it_is_input),
+        T(lent_bytes_are_input_before_the_next_read),
+        T(an_error_does_not_lose_what_was_read),
         T(everything_leaves_before_the_program_does),
         T(a_refused_packet_goes_first_when_the_device_is_ready),
         T(the_bytes_of_a_refused_packet_are_held),
