@@ -133,42 +133,49 @@ static void descend(struct wheel *w, uint64_t tick, unsigned level)
     }
 }
 
-/* The next that is due. */
-static struct wheel_timer *turn(struct wheel *w, int64_t now)
+/*
+ * The first timer in a slot that is due, or NULL. All are looked at once, whether or not it is
+ * found early: so it is known until when nobody has to look again.
+ */
+static struct wheel_timer *take_due(struct wheel *w, struct list *head, int64_t now)
+{
+    struct wheel_timer *due = NULL;
+    int64_t rest = TIME_NEVER;
+
+    for (struct list *n = head->next; n != head; n = n->next) {
+        struct wheel_timer *t = container_of(n, struct wheel_timer, node);
+
+        if (!due && t->deadline <= now)
+            due = t;
+        else
+            rest = time_min(rest, t->deadline);
+    }
+    if (due)
+        wheel_clear(w, due);
+    w->idle_until = list_empty(head) ? wheel_deadline(w) : rest;
+    return due;
+}
+
+struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
 {
     uint64_t tick, now_tick = tick_of(now);
     unsigned level = 0;
 
+    if (wheel_pass(w, now))
+        return NULL;
     while ((tick = nearest(w, &level)) <= now_tick) {
         if (level > 0) {
             descend(w, tick, level);
             continue;
         }
-        struct list *head = &w->slot[0][tick % WHEEL_SLOTS];
-        w->tick = tick;
-        for (struct list *n = head->next; n != head; n = n->next) {
-            struct wheel_timer *t = container_of(n, struct wheel_timer, node);
-
-            if (t->deadline <= now) {
-                wheel_clear(w, t);
-                return t;
-            }
-        }
-        return NULL; /* this is the present tick, and what is left of it is not due yet */
+        w->tick = tick; /* what is left of the present one is not due yet */
+        return take_due(w, &w->slot[0][tick % WHEEL_SLOTS], now);
     }
     /* No slot begins before now_tick, so no timer's place depends on the step (see level_of). */
     if (now_tick > w->tick)
         w->tick = now_tick;
+    w->idle_until = wheel_deadline(w);
     return NULL;
-}
-
-struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
-{
-    struct wheel_timer *t = turn(w, now);
-
-    if (!t)
-        w->idle_until = wheel_deadline(w);
-    return t;
 }
 
 int64_t wheel_deadline(const struct wheel *w)

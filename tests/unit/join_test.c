@@ -116,7 +116,7 @@ static void joined(uint32_t len, uint8_t flags)
     assert_int_equal(j.size, TEXT);
 }
 
-/* MUST-58: over both versions, with timestamps and without, across the wrap of numbers. */
+/* Over both versions, with timestamps and without, across the wrap of numbers. */
 static void they_become_one(void **state)
 {
     (void)state;
@@ -246,8 +246,8 @@ static uint32_t spoil(struct made *m, enum change c, uint32_t len)
 }
 
 /*
- * MUST-40, RFC 3168 6.1.3, RFC 7323 4.3, RFC 5961 3: whatever another answer may depend on is not
- * lost in a join; the first one stays as it came.
+ * Whatever another answer may depend on (marks of congestion, timestamps, windows, flags, numbers)
+ * is not lost in a join; the first one stays as it came.
  */
 static void whatever_is_unusual_stays_by_itself(void **state)
 {

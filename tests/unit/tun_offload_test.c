@@ -386,7 +386,7 @@ static void hear_joined(struct tun *t, uint32_t at, uint32_t len, uint32_t size)
 }
 
 /*
- * MUST-58: what waits there is one, up to eight of them; what was read behind them and is none of
+ * What waits there is one, up to eight of them; what was read behind them and is none of
  * theirs comes next, and is due at once.
  */
 static void single_ones_are_joined(void **state)
