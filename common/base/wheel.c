@@ -189,7 +189,11 @@ int64_t wheel_deadline(const struct wheel *w)
     if (level > 0)
         return (int64_t)(tick << WHEEL_TICK_LOG);
     const struct list *head = &w->slot[0][tick % WHEEL_SLOTS];
-    for (const struct list *n = head->next; n != head; n = n->next)
-        first = time_min(first, container_of(n, const struct wheel_timer, node)->deadline);
+    for (const struct list *n = head->next; n != head; n = n->next) {
+        const struct wheel_timer *t = container_of(n, const struct wheel_timer, node);
+
+        prefetch(wheel_later(t), sizeof(*t));
+        first = time_min(first, t->deadline);
+    }
     return first;
 }
