@@ -144,7 +144,13 @@ try()
     result=$?
     echo "$said"
     cp -a "$file" "$mine/tree/$file"
-    cp -a "$object" "$mine/tree/$object" # with its time, so that it is not compiled again
+    case $file in # with their times, so that they are not compiled again
+    *.h) # whoever includes it
+        cp -a build/release/common $mine/tree/build/release/
+        cp -a build/release/tests/sim $mine/tree/build/release/tests/
+        ;;
+    *) cp -a "$object" "$mine/tree/$object" ;;
+    esac
     return $result
 }
 
