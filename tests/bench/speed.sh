@@ -241,12 +241,12 @@ turn_million()
     local idle="idle.core_bytes_per_connection=bytes idle.core_connections=conns"
 
     take "core.ns_per_segment_1m=ns core.ns_per_segment_1m_first=first $idle" \
-        taskset -c "$near" "$B/core" "$MANY" "$SEGMENTS" "$BATCH"
+        taskset -c "$near" "$B/core" "$MANY" $((3 * MANY)) "$BATCH"
     if [ "$HOW" = quick ]; then
         cannot core.ns_per_segment_1m_alone "only measured by the whole bench"
         return
     fi
-    take "core.ns_per_segment_1m_alone=ns" taskset -c "$near" "$B/core" "$MANY" "$SEGMENTS"
+    take "core.ns_per_segment_1m_alone=ns" taskset -c "$near" "$B/core" "$MANY" $((3 * MANY))
 }
 
 # The instructions of a run less those of a shorter one: what is only done once does not count.
