@@ -29,7 +29,7 @@ void wheel_init(struct wheel *w, int64_t now)
     memset(w->used, 0, sizeof(w->used));
     memset(w->last, 0, sizeof(w->last));
     memset(w->came, 0, sizeof(w->came));
-    for (unsigned l = 0; l < WHEEL_LEVELS; l++)
+    for (unsigned l = 0; l <= WHEEL_DUE; l++)
         for (unsigned s = 0; s < WHEEL_SLOTS; s++)
             list_init(&w->slot[l][s]);
 }
@@ -64,23 +64,28 @@ static void forget(struct wheel *w, const struct wheel_timer *t)
         w->last[t->slot][t->mark] = NULL;
 }
 
-static void place(struct wheel *w, struct wheel_timer *t)
+/* Into that slot, behind all others. */
+static void put(struct wheel *w, struct wheel_timer *t, unsigned level, unsigned slot)
 {
-    uint64_t tick = tick_of(t->deadline);
-    int64_t looked_at = t->deadline;
-    unsigned level, slot;
-
-    if (tick < w->tick)
-        tick = w->tick;
-    level = level_of(w, tick);
-    slot = (unsigned)(tick >> (SLOT_LOG * level)) % WHEEL_SLOTS;
-    if (level > 0) /* when its slot begins */
-        looked_at = (int64_t)(tick >> (SLOT_LOG * level) << (SLOT_LOG * level) << WHEEL_TICK_LOG);
-    w->idle_until = time_min(w->idle_until, looked_at);
     t->slot = (uint16_t)(level * WHEEL_SLOTS + slot);
     list_append(&w->slot[level][slot], &t->node);
     remember(w, t);
     w->used[level] |= UINT64_C(1) << slot;
+}
+
+static void place(struct wheel *w, struct wheel_timer *t)
+{
+    uint64_t tick = tick_of(t->deadline);
+    int64_t looked_at = t->deadline;
+    unsigned level;
+
+    if (tick < w->tick)
+        tick = w->tick;
+    level = level_of(w, tick);
+    if (level > 0) /* when its slot begins */
+        looked_at = (int64_t)(tick >> (SLOT_LOG * level) << (SLOT_LOG * level) << WHEEL_TICK_LOG);
+    w->idle_until = time_min(w->idle_until, looked_at);
+    put(w, t, level, (unsigned)(tick >> (SLOT_LOG * level)) % WHEEL_SLOTS);
 }
 
 void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline)
@@ -133,27 +138,33 @@ static void descend(struct wheel *w, uint64_t tick, unsigned level)
     }
 }
 
-/*
- * The first timer in a slot that is due, or NULL. All are looked at once, whether or not it is
- * found early: so it is known until when nobody has to look again.
- */
-static struct wheel_timer *take_due(struct wheel *w, struct list *head, int64_t now)
+/* Those of the present tick that are due go where the due ones are; until when is nothing to do? */
+static void sort_out(struct wheel *w, int64_t now)
 {
-    struct wheel_timer *due = NULL;
+    struct list *head = &w->slot[0][w->tick % WHEEL_SLOTS];
     int64_t rest = TIME_NEVER;
 
-    for (struct list *n = head->next; n != head; n = n->next) {
+    for (struct list *n = head->next, *next; n != head; n = next) {
         struct wheel_timer *t = container_of(n, struct wheel_timer, node);
 
-        if (!due && t->deadline <= now)
-            due = t;
-        else
+        next = n->next;
+        if (t->deadline > now) {
             rest = time_min(rest, t->deadline);
+            continue;
+        }
+        wheel_clear(w, t);
+        put(w, t, WHEEL_DUE, 0);
     }
-    if (due)
-        wheel_clear(w, due);
     w->idle_until = list_empty(head) ? wheel_deadline(w) : rest;
-    return due;
+}
+
+/* Clear and return the first timer of a slot that is not empty. */
+static struct wheel_timer *take(struct wheel *w, unsigned level, unsigned slot)
+{
+    struct wheel_timer *t = container_of(w->slot[level][slot].next, struct wheel_timer, node);
+
+    wheel_clear(w, t);
+    return t;
 }
 
 struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
@@ -161,6 +172,8 @@ struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
     uint64_t tick, now_tick = tick_of(now);
     unsigned level = 0;
 
+    if (w->used[WHEEL_DUE])
+        return take(w, WHEEL_DUE, 0);
     if (wheel_pass(w, now))
         return NULL;
     while ((tick = nearest(w, &level)) <= now_tick) {
@@ -168,8 +181,11 @@ struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
             descend(w, tick, level);
             continue;
         }
-        w->tick = tick; /* what is left of the present one is not due yet */
-        return take_due(w, &w->slot[0][tick % WHEEL_SLOTS], now);
+        w->tick = tick;
+        if (tick < now_tick) /* then all of it are due */
+            return take(w, 0, tick % WHEEL_SLOTS);
+        sort_out(w, now);
+        return w->used[WHEEL_DUE] ? take(w, WHEEL_DUE, 0) : NULL;
     }
     /* No slot begins before now_tick, so no timer's place depends on the step (see level_of). */
     if (now_tick > w->tick)
@@ -184,6 +200,8 @@ int64_t wheel_deadline(const struct wheel *w)
     uint64_t tick = nearest(w, &level);
     int64_t first = TIME_NEVER;
 
+    if (w->used[WHEEL_DUE])
+        return 0;
     if (tick == UINT64_MAX)
         return TIME_NEVER;
     if (level > 0)

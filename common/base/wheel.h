@@ -12,7 +12,8 @@
  * places later, and memory of that is asked for in time.
  *
  * Timers that expire at one call come in the order of their deadlines' ticks, and within one tick
- * in the order in which they were set, so a simulation repeats itself.
+ * in the order in which they were set, so a simulation repeats itself. Those of the present tick
+ * are looked at once in a call: the due ones go to a slot of their own first.
  */
 #ifndef BASE_WHEEL_H
 #define BASE_WHEEL_H
@@ -23,6 +24,7 @@
 
 enum {
     WHEEL_LEVELS = 8, /* 2^16 ns * 64^8 covers every deadline */
+    WHEEL_DUE = WHEEL_LEVELS, /* and one more, of one slot: timers found due and not given out yet */
     WHEEL_SLOTS = 64,
     WHEEL_TICK_LOG = 16, /* a tick is 2^16 ns */
     WHEEL_FAR = 8,       /* places from a timer to the one that it knows; a power of two */
@@ -39,10 +41,10 @@ struct wheel_timer {
 struct wheel {
     uint64_t tick;               /* the present tick: no timer stands before it */
     int64_t idle_until;          /* ns: before that nothing is due, and no timer moves down */
-    uint64_t used[WHEEL_LEVELS]; /* a bit for each slot that is not empty */
-    struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
-    struct wheel_timer *last[WHEEL_LEVELS * WHEEL_SLOTS][WHEEL_FAR]; /* that came; or NULL */
-    uint8_t came[WHEEL_LEVELS * WHEEL_SLOTS]; /* how many, of which the lower bits count */
+    uint64_t used[WHEEL_DUE + 1]; /* a bit for each slot that is not empty */
+    struct list slot[WHEEL_DUE + 1][WHEEL_SLOTS];
+    struct wheel_timer *last[(WHEEL_DUE + 1) * WHEEL_SLOTS][WHEEL_FAR]; /* that came; or NULL */
+    uint8_t came[(WHEEL_DUE + 1) * WHEEL_SLOTS]; /* how many, of which the lower bits count */
 };
 
 /* An empty wheel at the instant `now`. */
@@ -79,7 +81,7 @@ static inline bool wheel_pass(struct wheel *w, int64_t now)
 {
     uint64_t now_tick = (uint64_t)now >> WHEEL_TICK_LOG;
 
-    if (now >= w->idle_until)
+    if (now >= w->idle_until || w->used[WHEEL_DUE])
         return false;
     if (now_tick > w->tick)
         w->tick = now_tick;
