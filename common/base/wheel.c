@@ -121,6 +121,14 @@ static uint64_t nearest(const struct wheel *w, unsigned *ret_level)
     return UINT64_MAX;
 }
 
+/* From the slot that is looked at to where it belongs, if anywhere. */
+static void move(struct wheel *w, struct wheel_timer *t)
+{
+    wheel_clear(w, t);
+    if (t->deadline != TIME_NEVER)
+        place(w, t);
+}
+
 /* Move the wheel to `tick`, whose slot at `level` is the nearest, and its timers down. */
 static void descend(struct wheel *w, uint64_t tick, unsigned level)
 {
@@ -132,60 +140,65 @@ static void descend(struct wheel *w, uint64_t tick, unsigned level)
         struct wheel_timer *t = container_of(head->next, struct wheel_timer, node);
 
         prefetch(wheel_later(t), sizeof(*t));
-        wheel_clear(w, t);
-        place(w, t);
-        assert(t->slot / WHEEL_SLOTS < level);
+        move(w, t);
+        assert(t->slot != level * WHEEL_SLOTS + slot || !wheel_is_set(t));
     }
 }
 
-/* Those of the present tick that are due go where the due ones are; until when is nothing to do? */
+/*
+ * Those of the present tick that are due go where the due ones are, and those that were put off
+ * where they belong. So it is known until when nobody has to look again.
+ */
 static void sort_out(struct wheel *w, int64_t now)
 {
     struct list *head = &w->slot[0][w->tick % WHEEL_SLOTS];
-    int64_t rest = TIME_NEVER;
 
+    w->idle_until = TIME_NEVER;
     for (struct list *n = head->next, *next; n != head; n = next) {
         struct wheel_timer *t = container_of(n, struct wheel_timer, node);
 
         next = n->next;
-        if (t->deadline > now) {
-            rest = time_min(rest, t->deadline);
-            continue;
+        if (t->deadline <= now) {
+            wheel_clear(w, t);
+            put(w, t, WHEEL_DUE, 0);
+        } else if (tick_of(t->deadline) > w->tick) {
+            move(w, t);
+        } else {
+            w->idle_until = time_min(w->idle_until, t->deadline);
         }
-        wheel_clear(w, t);
-        put(w, t, WHEEL_DUE, 0);
     }
-    w->idle_until = list_empty(head) ? wheel_deadline(w) : rest;
+    if (list_empty(head))
+        w->idle_until = wheel_deadline(w);
 }
 
-/* Clear and return the first timer of a slot that is not empty. */
-static struct wheel_timer *take(struct wheel *w, unsigned level, unsigned slot)
+/* Clear and return the first timer of the due ones, or NULL. */
+static struct wheel_timer *take_due(struct wheel *w)
 {
-    struct wheel_timer *t = container_of(w->slot[level][slot].next, struct wheel_timer, node);
+    struct wheel_timer *t = container_of(w->slot[WHEEL_DUE][0].next, struct wheel_timer, node);
 
+    if (!w->used[WHEEL_DUE])
+        return NULL;
     wheel_clear(w, t);
     return t;
 }
 
 struct wheel_timer *wheel_expire(struct wheel *w, int64_t now)
 {
+    struct wheel_timer *t = take_due(w);
     uint64_t tick, now_tick = tick_of(now);
     unsigned level = 0;
 
-    if (w->used[WHEEL_DUE])
-        return take(w, WHEEL_DUE, 0);
-    if (wheel_pass(w, now))
-        return NULL;
+    if (t || wheel_pass(w, now))
+        return t;
     while ((tick = nearest(w, &level)) <= now_tick) {
         if (level > 0) {
             descend(w, tick, level);
             continue;
         }
         w->tick = tick;
-        if (tick < now_tick) /* then all of it are due */
-            return take(w, 0, tick % WHEEL_SLOTS);
         sort_out(w, now);
-        return w->used[WHEEL_DUE] ? take(w, WHEEL_DUE, 0) : NULL;
+        if ((t = take_due(w)) || tick == now_tick)
+            return t;
     }
     /* No slot begins before now_tick, so no timer's place depends on the step (see level_of). */
     if (now_tick > w->tick)
@@ -213,5 +226,5 @@ int64_t wheel_deadline(const struct wheel *w)
         prefetch(wheel_later(t), sizeof(*t));
         first = time_min(first, t->deadline);
     }
-    return first;
+    return time_min(first, (int64_t)((tick + 1) << WHEEL_TICK_LOG)); /* some may be put off */
 }

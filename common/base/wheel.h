@@ -7,6 +7,9 @@
  * tick, and moves down as that slot comes near. Deadlines themselves are exact: a timer of the
  * present tick that is not due yet stays, and the wheel says when to come back.
  *
+ * A timer that is put off costs nothing then: it stays where it is, and is put where it belongs when
+ * its slot is looked at.
+ *
  * A slot's timers lead from one to the next, and where there are very many none of them is in a
  * cache when its turn comes. So each knows, where that is simple, which one was put behind it some
  * places later, and memory of that is asked for in time.
@@ -52,6 +55,16 @@ void wheel_init(struct wheel *w, int64_t now);
 
 /* Set the timer for `deadline`, moving it if it is set already. A deadline in the past is due. */
 void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline);
+
+/*
+ * The timer, which is set, for a deadline that is not before its present one; TIME_NEVER is as if it
+ * were cleared, but wheel_is_set finds that out late. Among timers of the same tick it takes its place
+ * when the wheel comes past its former one.
+ */
+static inline void wheel_put_off(struct wheel_timer *t, int64_t deadline)
+{
+    t->deadline = deadline;
+}
 
 /* Clear the timer; nothing happens if it is not set. */
 void wheel_clear(struct wheel *w, struct wheel_timer *t);

@@ -49,7 +49,7 @@ enum conn_place {
 
 struct conn {
     struct tcb tcb;
-    struct wheel_timer timer; /* at or before the TCB's first deadline */
+    struct wheel_timer timer; /* the TCB's first deadline */
     struct list output;       /* on stack.output while there may be something to send */
     struct list place;        /* on the list that `placed` says */
     void *user;

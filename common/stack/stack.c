@@ -317,12 +317,13 @@ static bool settle_rare(struct stack *st, struct conn *c)
     return true;
 }
 
-/* A timer that was put off stays where it is, and is put right when it comes up. */
 static inline void settle_timer(struct stack *st, struct conn *c)
 {
     int64_t deadline = tcp_deadline(&c->tcb);
 
-    if (deadline != TIME_NEVER && (!wheel_is_set(&c->timer) || c->timer.deadline > deadline))
+    if (wheel_is_set(&c->timer) && deadline >= c->timer.deadline)
+        wheel_put_off(&c->timer, deadline);
+    else if (deadline != TIME_NEVER)
         wheel_set(&st->wheel, &c->timer, deadline);
 }
 
