@@ -176,6 +176,7 @@ static bool send_new(struct out *o, uint32_t len, uint32_t one, enum reason why)
     uint32_t start = c->snd_nxt, sent = send_space(o, start, len, one, why);
 
     c->snd_nxt = start + sent;
+    c->at_rest = false;
     if (why == REASON_SEND_MTU_PROBE)
         recovery_sent_probe(c->flight, o->now, start, c->snd_nxt);
     else
@@ -363,8 +364,11 @@ static bool send_last_resort(struct out *o)
 /* It is not cwnd that keeps data from being sent. */
 static void nothing_to_send(struct tcb *c)
 {
-    uint32_t pipe = flight_pipe(c->flight, c->snd_mss);
+    uint32_t pipe;
 
+    if (c->at_rest)
+        return;
+    pipe = flight_pipe(c->flight, c->snd_mss);
     c->cwnd_limited = false;
     if (c->flight && !c->flight->board.lost && pipe < c->cc.cwnd)
         rate_app_limited(&c->flight->rate, pipe);
@@ -532,8 +536,9 @@ static bool is_usual(const struct tcp *t, const struct tcb *c)
         return false;
     if (c->state != TCP_ESTABLISHED || c->dup_ack_debt || *t->path_changes)
         return false;
-    return !f || (f->recovery.phase == RECOVERY_OPEN && !f->board.lost && !f->tlp.due &&
-                  !frto_active(&f->response.frto));
+    return !f || c->at_rest ||
+           (f->recovery.phase == RECOVERY_OPEN && !f->board.lost && !f->tlp.due &&
+            !frto_active(&f->response.frto));
 }
 
 /* Nothing flies, and one segment takes all that waits: only pacing can hold it back. */
@@ -560,11 +565,14 @@ static bool output_usual(struct out *o)
 }
 
 /* What might be sent has been. */
-static void all_sent(struct tcb *c)
+static void all_sent(struct tcb *c, bool usual)
 {
     c->output_due = false;
+    if (c->at_rest)
+        return;
     if (c->flight)
         c->flight->size = c->snd_nxt - c->snd_una;
+    c->at_rest = usual && c->snd_nxt == c->snd_una && tcb_unsent(c) == 0;
 }
 
 /*
@@ -583,7 +591,7 @@ bool tcp_output(struct tcp *t, struct tcb *c, int64_t now, struct tcp_hdr *ret_h
         return true;
     if (sent)
         nothing_to_send(c);
-    all_sent(c);
+    all_sent(c, usual);
     return sent;
 }
 
@@ -593,6 +601,6 @@ bool tcp_output_is_idle(struct tcp *t, struct tcb *c)
         return false;
     path_follow(t, c);
     nothing_to_send(c);
-    all_sent(c);
+    all_sent(c, true);
     return true;
 }

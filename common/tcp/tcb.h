@@ -87,6 +87,7 @@ struct tcb {
     bool ecn_echo : 1;     /* a mark was seen, and no CWR since: ECE is due */
     bool ecn_cwr : 1;      /* cwnd was reduced, and no segment has said so yet */
     bool ecn_limited : 1;  /* ... once for all up to ecn_end */
+    bool at_rest : 1;      /* nothing flies or waits, and tcp_output has seen it since text left */
     uint8_t end_reason;    /* enum reason, set together with TCP_EVENT_CLOSED */
     uint8_t report;        /* enum reason of the last TCP_EVENT_ERROR */
     uint8_t keepalives;    /* sent since the remote end was last heard */
