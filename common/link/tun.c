@@ -205,12 +205,13 @@ static uint32_t largest(const struct tun *t)
     return cuts(&t->dev) ? (uint32_t)DEVICE_PACKET_MAX : t->dev.mtu;
 }
 
-/* It is one packet, and nobody has to look at its checksum, or somebody has. */
+/* It is one packet. */
 static bool is_single(const struct virtio_net_hdr *hdr)
 {
     return hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE;
 }
 
+/* Nobody has to look at its checksum, or somebody has. */
 static bool is_vouched(const struct virtio_net_hdr *hdr)
 {
     return hdr->flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID);

@@ -78,7 +78,10 @@ static void meet(const struct stack *st, struct expected *e, uint32_t slot)
     prefetch(c, sizeof(*c));
 }
 
-/* Follow the bucket's list while it is led on by connections that are here. */
+/*
+ * Follow the bucket's list while it is led on by connections that are here. One that has gone since
+ * leads on among the free slots, of which there may be a million.
+ */
 static void follow(struct stack *st, struct expected *e, bool to_the_end)
 {
     while (e->link) {
@@ -93,7 +96,7 @@ static void follow(struct stack *st, struct expected *e, bool to_the_end)
             __builtin_prefetch(&c->hash_next);
             return;
         }
-        e->link = c->hash_next;
+        e->link = c->hashed ? c->hash_next : 0;
     }
 }
 

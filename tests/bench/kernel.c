@@ -1,16 +1,17 @@
 /*
  * The kernel's TCP, as a program uses it, for comparison.
  *
- *   kernel serve ADDRESS PORT sink|echo     take connections, one after the other: read all and
+ *   kernel serve ADDRESS PORT sink|echo|echo-spin
+ *                                           take connections, one after the other: read all and
  *                                           close, or send each byte back
  *   kernel bulk ADDRESS PORT SECONDS        send for so long, close, wait for the other side's end
- *   kernel rr ADDRESS PORT SECONDS          one byte there and back, again and again
+ *   kernel rr|rr-spin ADDRESS PORT SECONDS  one byte there and back, again and again
  *   kernel conn ADDRESS PORT COUNT FLIGHT   so many connections, opened and closed in order, so
  *                                           many handshakes at a time (1: one after the other)
  *
- * Plain sends, without MSG_ZEROCOPY, of 128 KiB each. `serve` says "listening" and runs until it is
- * ended. Which processor a client or server is on is the caller's business. Prints "gbps", "us" or
- * "per_s".
+ * Who spins asks the socket again and again for what comes, and never sleeps in recv. Plain sends,
+ * without MSG_ZEROCOPY, of 128 KiB each. `serve` says "listening" and runs until it is ended. Which
+ * processor a client or server is on is the caller's business. Prints "gbps", "us" or "per_s".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,6 +30,7 @@ enum {
 };
 
 static uint8_t piece[PIECE];
+static bool spin;
 
 static struct sockaddr_in name_of(const char *address, const char *port)
 {
@@ -57,11 +59,22 @@ static int connected(const struct sockaddr_in *to)
     return fd;
 }
 
+/* As recv, or again and again until there is something. */
+static ssize_t receive(int fd, size_t room)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, piece, room, spin ? MSG_DONTWAIT : 0);
+    while (n < 0 && spin && errno == EAGAIN);
+    return n;
+}
+
 static void serve_one(int fd, bool echo)
 {
     ssize_t n;
 
-    while ((n = recv(fd, piece, sizeof(piece), 0)) > 0) {
+    while ((n = receive(fd, sizeof(piece))) > 0) {
         if (echo && send(fd, piece, (size_t)n, MSG_NOSIGNAL) != n)
             break;
     }
@@ -114,7 +127,7 @@ static void round_trips(const struct sockaddr_in *to, int64_t ns)
     uint64_t n = 0;
 
     for (; now < began + ns; n++) {
-        if (send(fd, piece, 1, MSG_NOSIGNAL) != 1 || recv(fd, piece, 1, 0) != 1)
+        if (send(fd, piece, 1, MSG_NOSIGNAL) != 1 || receive(fd, 1) != 1)
             kit_fail("round trip");
         now = clock_now();
     }
@@ -183,12 +196,13 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     at = name_of(argv[2], argv[3]);
+    spin = strcmp(argv[1], "rr-spin") == 0 || strcmp(argv[4], "echo-spin") == 0;
     if (strcmp(argv[1], "serve") == 0)
-        serve(&at, strcmp(argv[4], "echo") == 0);
+        serve(&at, strcmp(argv[4], "sink") != 0);
     alarm(KIT_LIFE);
     if (strcmp(argv[1], "bulk") == 0)
         bulk(&at, kit_seconds(argv[4]));
-    else if (strcmp(argv[1], "rr") == 0)
+    else if (strcmp(argv[1], "rr") == 0 || strcmp(argv[1], "rr-spin") == 0)
         round_trips(&at, kit_seconds(argv[4]));
     else if (strcmp(argv[1], "conn") == 0 && argc == 6 && atoi(argv[5]) > 0 &&
              atoi(argv[5]) <= FLIGHT_MAX)

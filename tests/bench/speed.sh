@@ -121,22 +121,27 @@ wires()
 # Each turn has a port of its own, so that what is in TIME-WAIT is in nobody's way.
 kernel_up()
 {
-    local port
+    local port what
 
     if ! wires 2>"$WORK/wires.err"; then
-        for key in bulk.kernel_gbps rr.kernel_us rr.kernel_one_cpu_us conn.kernel_per_s \
-            conn.kernel_64_per_s; do
+        for key in bulk.kernel_gbps rr.kernel_us rr.kernel_one_cpu_us rr.kernel_spin_us \
+            conn.kernel_per_s conn.kernel_64_per_s; do
             cannot $key "no namespaces and veth here: $(tail -1 "$WORK/wires.err")"
         done
         return
     fi
     kernel_there=yes
-    for port in 7 17 $(seq 9001 $((9000 + 2 * RUNS))); do
+    for port in 7 17 27 $(seq 9001 $((9000 + 2 * RUNS))); do
+        case $port in
+        7 | 17) what=echo ;;
+        27) what=echo-spin ;; # it sleeps as long as nobody is connected
+        *) what=sink ;;
+        esac
         ip netns exec kb taskset -c "$([ "$port" = 17 ] && echo "$near" || echo "$far")" \
-            "$B/kernel" serve 10.9.2.2 "$port" "$([ "$port" -lt 20 ] && echo echo || echo sink)" \
+            "$B/kernel" serve 10.9.2.2 "$port" $what \
             </dev/null >"$WORK/kernel$port" 2>&1 &
     done
-    for port in 7 17 $(seq 9001 $((9000 + 2 * RUNS))); do
+    for port in 7 17 27 $(seq 9001 $((9000 + 2 * RUNS))); do
         wait_for 5 grep -q listening "$WORK/kernel$port"
     done
 }
@@ -150,6 +155,7 @@ turn_kernel()
     kernel "bulk.kernel_gbps=gbps" bulk 10.9.2.2 $port "$TIME"
     kernel "rr.kernel_us=us" rr 10.9.2.2 7 "$TIME"
     kernel "rr.kernel_one_cpu_us=us" rr 10.9.2.2 17 "$TIME"
+    kernel "rr.kernel_spin_us=us" rr-spin 10.9.2.2 27 "$TIME"
     kernel "conn.kernel_per_s=per_s" conn 10.9.2.2 $port "$CONNS" 1
     kernel "conn.kernel_64_per_s=per_s" conn 10.9.2.2 $((port + 1)) "$CONNS" 64
 }

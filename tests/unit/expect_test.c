@@ -151,6 +151,52 @@ static void what_was_announced_may_have_gone(void **state)
     end();
 }
 
+static uint64_t hash_of(const struct flow *f)
+{
+    struct addr local = LOCAL_ADDR, remote = REMOTE_ADDR;
+
+    return flow_place_hash(rig.st, &local, f->local_port, &remote, f->remote_port);
+}
+
+/* The flow that is first in the bucket of this one, or itself. */
+static struct flow *first_of(struct flow *f)
+{
+    uint32_t slot = *flow_bucket(rig.st, hash_of(f)) & rig.st->link_mask;
+
+    for (unsigned i = 0; i < PLACES; i++)
+        if (flows[i].id.slot == slot - 1)
+            return &flows[i];
+    return f;
+}
+
+/* The bucket's first connection ends when it is known to lead on: now it leads to free slots. */
+static void what_has_gone_is_not_followed(void **state)
+{
+    const unsigned at = 13; /* led by the first packet, followed by the third */
+    struct flow *f = flows, *first;
+
+    (void)state;
+    open_many(PLACES);
+    while ((first = first_of(f)) == f || first == &flows[0])
+        f++;
+    for (unsigned i = 0; i < at; i++)
+        announce(&flows[0]);
+    announce(f);
+    one_byte(&flows[0]);
+    expect_event(EV_READABLE);
+    assert_int_not_equal(rig.st->expectation.at[at].link, 0);
+    flow = *first;
+    inject(RST | ACK, 1, 1, FULL_WND, 0);
+    expect_event(EV_CLOSED);
+    stack_tick(rig.st, rig.st->now); /* its slot is free from here on */
+    rig.st->conns[first->id.slot].hash_next = 1 | flow_tag(rig.st, hash_of(f)); /* so it is seen */
+    one_byte(&flows[0]);
+    assert_int_equal(rig.st->expectation.at[at].slot, 0);
+    assert_int_equal(rig.st->expectation.at[at].link, 0);
+    rig.st->conns[first->id.slot].hash_next = 0;
+    end();
+}
+
 /* Whatever the bytes are, and however few. */
 static void anything_may_be_announced(void **state)
 {
@@ -223,6 +269,7 @@ int main(void)
         cmocka_unit_test(whose_it_is_is_known_before_it_comes),
         cmocka_unit_test(others_may_come_instead),
         cmocka_unit_test(what_was_announced_may_have_gone),
+        cmocka_unit_test(what_has_gone_is_not_followed),
         cmocka_unit_test(anything_may_be_announced),
         cmocka_unit_test(what_is_no_segment_is_not_looked_up),
         cmocka_unit_test(few_connections_are_not_worth_it),
