@@ -11,8 +11,8 @@
 enum {
     READ_MAX = 16384,   /* bytes at a time: a slice is queued whole or not at all */
     READ_UNITS = 65487, /* ... but of so many where units are read: a super-datagram's data */
-    READ_MIN = 2048,    /* bytes of room below which a new buffer is begun */
-    READ_TURN = 16,     /* reads of a file in one turn */
+    READ_MIN = 2048,    /* bytes of room below which a new buffer is begun; bytes that are many */
+    READ_TURN = 16,     /* reads in one turn */
     PULL_TURN = 256,    /* slices shown in one turn */
 };
 
@@ -145,38 +145,52 @@ void operator_end(struct operator* o)
     o->console->ops->end(o->console, o->st);
 }
 
-/* One read. False if there is no more to do now. */
-static bool operator_read(struct operator* o)
+static bool operator_readable(const struct operator* o)
+{
+    struct pollfd p = {.fd = o->in, .events = POLLIN};
+
+    return o->in_regular || poll(&p, 1, 0) > 0;
+}
+
+/* One read. Bytes, or 0 if there is no more to do now. */
+static uint32_t operator_read(struct operator* o)
 {
     uint32_t room = operator_room(o);
     struct buf *b = o->fill;
     ssize_t n;
 
     if (room == 0)
-        return false;
+        return 0;
     n = read(o->in, b->data + b->used, room);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
-        return false;
+        return 0;
     if (n < 0) {
         o->in_error = -errno;
         o->in = -1;
-        return false;
+        return 0;
     }
     if (n == 0) {
         o->in_ended = true;
         operator_end(o);
-        return false;
+        return 0;
     }
     o->console->ops->push(o->console, o->st,
                           (struct slice){buf_ref(b), b->data + b->used, (uint32_t)n});
     b->used += (uint32_t)n;
-    return true;
+    return (uint32_t)n;
 }
 
 static void operator_input(struct operator* o)
 {
+    uint32_t n = 0;
+
     for (unsigned i = 0; i < READ_TURN && operator_wants(o); i++) {
-        if (!o->in_ready || !operator_read(o))
+        if (n >= READ_MIN) /* a pipe that gave much may have more, and a large packet has room */
+            o->in_ready = operator_readable(o);
+        if (!o->in_ready)
+            break;
+        n = operator_read(o);
+        if (n == 0)
             break;
         o->in_ready = o->in_regular;
     }

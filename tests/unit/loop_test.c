@@ -338,6 +338,21 @@ static void what_the_console_does_not_want_stays_in_the_pipe(void **state)
     close_pipes(&p);
 }
 
+/* Whole reads, so that it has to be asked whether there is another, and the last one is not. */
+static void what_a_pipe_holds_is_read_in_one_turn(void **state)
+{
+    static const uint8_t bytes[2 * 16384];
+    struct pipes p;
+
+    (void)state;
+    open_pipes(&p);
+    assert_int_equal(write(p.in[1], bytes, sizeof(bytes)), sizeof(bytes));
+    assert_int_equal(turn(&p.op), 0);
+    assert_int_equal(con.in_n, sizeof(bytes));
+    assert_false(con.ended);
+    close_pipes(&p);
+}
+
 static void a_file_is_read_to_its_end(void **state)
 {
     char path[] = "/tmp/operator_XXXXXX";
@@ -460,6 +475,7 @@ int main(void)
         T(a_signal_wakes_it_and_is_counted),
         T(typed_bytes_are_pushed_and_their_end_told_once),
         T(what_the_console_does_not_want_stays_in_the_pipe),
+        T(what_a_pipe_holds_is_read_in_one_turn),
         T(a_file_is_read_to_its_end),
         T(a_read_that_fails_is_not_the_end_of_the_input),
         T(shown_bytes_are_written),
