@@ -158,11 +158,11 @@ static void sort_out(struct wheel *w, int64_t now)
         struct wheel_timer *t = container_of(n, struct wheel_timer, node);
 
         next = n->next;
-        if (t->deadline <= now) {
+        if (tick_of(t->deadline) > w->tick) {
+            move(w, t);
+        } else if (t->deadline <= now) {
             wheel_clear(w, t);
             put(w, t, WHEEL_DUE, 0);
-        } else if (tick_of(t->deadline) > w->tick) {
-            move(w, t);
         } else {
             w->idle_until = time_min(w->idle_until, t->deadline);
         }
@@ -171,13 +171,14 @@ static void sort_out(struct wheel *w, int64_t now)
         w->idle_until = wheel_deadline(w);
 }
 
-/* Clear and return the first timer of the due ones, or NULL. */
+/* Clear and return the first timer of those that were found due, or NULL. */
 static struct wheel_timer *take_due(struct wheel *w)
 {
-    struct wheel_timer *t = container_of(w->slot[WHEEL_DUE][0].next, struct wheel_timer, node);
+    struct wheel_timer *t;
 
     if (!w->used[WHEEL_DUE])
         return NULL;
+    t = container_of(w->slot[WHEEL_DUE][0].next, struct wheel_timer, node);
     wheel_clear(w, t);
     return t;
 }
