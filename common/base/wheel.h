@@ -7,8 +7,8 @@
  * tick, and moves down as that slot comes near. Deadlines themselves are exact: a timer of the
  * present tick that is not due yet stays, and the wheel says when to come back.
  *
- * A timer that is put off costs nothing then: it stays where it is, and is put where it belongs when
- * its slot is looked at.
+ * A timer that is put off costs nothing then: it stays where it is, and is put where it belongs
+ * when its slot is looked at.
  *
  * A slot's timers lead from one to the next, and where there are very many none of them is in a
  * cache when its turn comes. So each knows, where that is simple, which one was put behind it some
@@ -27,7 +27,8 @@
 
 enum {
     WHEEL_LEVELS = 8, /* 2^16 ns * 64^8 covers every deadline */
-    WHEEL_DUE = WHEEL_LEVELS, /* and one more, of one slot: timers found due and not given out yet */
+    WHEEL_DUE =
+        WHEEL_LEVELS, /* and one more, of one slot: timers found due and not given out yet */
     WHEEL_SLOTS = 64,
     WHEEL_TICK_LOG = 16, /* a tick is 2^16 ns */
     WHEEL_FAR = 8,       /* places from a timer to the one that it knows; a power of two */
@@ -42,8 +43,8 @@ struct wheel_timer {
 };
 
 struct wheel {
-    uint64_t tick;               /* the present tick: no timer stands before it */
-    int64_t idle_until;          /* ns: before that nothing is due, and no timer moves down */
+    uint64_t tick;                /* the present tick: no timer stands before it */
+    int64_t idle_until;           /* ns: before that nothing is due, and no timer moves down */
     uint64_t used[WHEEL_DUE + 1]; /* a bit for each slot that is not empty */
     struct list slot[WHEEL_DUE + 1][WHEEL_SLOTS];
     struct wheel_timer *last[(WHEEL_DUE + 1) * WHEEL_SLOTS][WHEEL_FAR]; /* that came; or NULL */
@@ -57,9 +58,9 @@ void wheel_init(struct wheel *w, int64_t now);
 void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline);
 
 /*
- * The timer, which is set, for a deadline that is not before its present one; TIME_NEVER is as if it
- * were cleared, but wheel_is_set finds that out late. Among timers of the same tick it takes its place
- * when the wheel comes past its former one.
+ * The timer, which is set, for a deadline that is not before its present one; TIME_NEVER is as if
+ * it were cleared, but wheel_is_set finds that out late. Among timers of the same tick it takes its
+ * place when the wheel comes past its former one.
  */
 static inline void wheel_put_off(struct wheel_timer *t, int64_t deadline)
 {

@@ -154,8 +154,7 @@ static bool may_time(const struct tcb *c)
     return !c->ts_ok || flight_phase(c->flight) == RECOVERY_OPEN;
 }
 
-/* Something is about to leave for the first time: where nothing flew, window and pace may change.
- */
+/* Something will leave for the first time: where nothing flew, window and pace may change. */
 static void begin_to_send(struct out *o)
 {
     struct tcb *c = o->c;
@@ -168,8 +167,7 @@ static void begin_to_send(struct out *o)
     c->timer[TIMER_RTX] = TIME_NEVER; /* no longer the persist timer */
 }
 
-/* The same for sequence space that leaves for the first time, after begin_to_send() or behind what
- * flies. */
+/* The same for what leaves for the first time, after begin_to_send() or behind what flies. */
 static bool send_new(struct out *o, uint32_t len, uint32_t one, enum reason why)
 {
     struct tcb *c = o->c;
@@ -206,8 +204,7 @@ static void send_again(struct out *o, uint32_t start, uint32_t len, enum reason 
     response_sent(c, o->now, start, len, true);
 }
 
-/* What a timeout sends leaves at that instant, from which the next one is counted (RFC 6298 5.6).
- */
+/* What a timeout sends leaves at once, and the next one is counted from there (RFC 6298 5.6). */
 static bool answers_timeout(const struct flight *f)
 {
     return f->recovery.phase == RECOVERY_RTO && f->recovery.at_once;
@@ -364,13 +361,10 @@ static bool send_last_resort(struct out *o)
 /* It is not cwnd that keeps data from being sent. */
 static void nothing_to_send(struct tcb *c)
 {
-    uint32_t pipe;
+    uint32_t pipe = c->at_rest ? 0 : flight_pipe(c->flight, c->snd_mss);
 
-    if (c->at_rest)
-        return;
-    pipe = flight_pipe(c->flight, c->snd_mss);
     c->cwnd_limited = false;
-    if (c->flight && !c->flight->board.lost && pipe < c->cc.cwnd)
+    if (c->flight && !c->at_rest && !c->flight->board.lost && pipe < c->cc.cwnd)
         rate_app_limited(&c->flight->rate, pipe);
 }
 
