@@ -123,6 +123,7 @@ struct tool {
     enum tool_kind kind;
     const struct tool_options *opt;
     bool stopped, told;
+    int64_t began_at; /* ns */
     union {
         struct ping ping;
         struct traceroute traceroute;

@@ -165,6 +165,13 @@ says()
 for remote in 10.0.1.5 ${six:+fd00:1::5}; do
     says drawer 6969 $remote
     is "udp to $remote: what comes is printed" "$code $(tr -d '\n' <"$WORK/out")" "0 reward"
+    check "and at the end how much" grep -qE \
+        ": sent 1 datagram of 7 bytes, received 1 of 7 bytes in [0-9.]+ m?s$" "$WORK/err"
+    says drawer 6969 $remote --quiet
+    is "udp to $remote --quiet: no more than that" "$code $(wc -c <"$WORK/err")" "0 0"
+    says drawer 6969 $remote --json
+    check "udp to $remote: for programs" \
+        grep -qE '"event":"udp".*"datagrams_sent":1,.*"bytes_received":7,.*"duration_ms":' "$WORK/err"
     says x 19 $remote
     check "udp to $remote: chargen" test -s "$WORK/out"
     says x 4444 $remote
@@ -178,5 +185,14 @@ for remote in 10.0.1.5 ${six:+fd00:1::5}; do
 done
 is "and the wrong use of options is 2" \
     "$("$BIN/host" --count 3 tun0 10.0.0.1/24 10.0.1.5 2>/dev/null; echo $?)" 2
+head -c 3M /dev/zero >"$WORK/large"
+tool --udp --port 9 --size 1200 --wait 0.5 10.0.1.5 <"$WORK/large"
+is "udp of much" "$code" 0
+check "and at the end how fast, without the wait" awk -v left=1 '
+    / sent 2622 datagrams of 3145728 bytes, received 0 of 0 bytes in [0-9.]+ ms \([0-9.]+ [MG]bit\/s\)$/ {
+        sub(/.* in /, "")
+        left = $1 + 0 >= 400
+    }
+    END { exit left }' "$WORK/err"
 stop $peer
 finish
