@@ -127,6 +127,7 @@ static int start_ping(struct tool *t)
         .size = size_of(t, PING_SIZE),
         .interval = t->opt->interval ? t->opt->interval : SEC,
         .wait = t->opt->wait,
+        .quiet = t->node->opt->quiet,
         .settings = settings_of(t),
     };
 
@@ -350,8 +351,10 @@ static int verdict_udp(struct tool *t)
                      strerror(t->life.op.in_error ? -t->life.op.in_error
                                                   : -t->life.loop.output_error));
     else if (u->refused == -ECONNREFUSED)
-        report_error(report, "%s refused: nobody takes datagrams on port %u there", remote,
-                     (unsigned)u->how.port);
+        report_error(report,
+                     "%s refused: nobody takes datagrams on port %u there; a peer takes them on 7, "
+                     "9, 19 and 6969, say: --port 7",
+                     remote, (unsigned)u->how.port);
     else if (u->refused == -EMSGSIZE)
         report_error(report, "a datagram to %s would not fit into a packet; --df forbids fragments",
                      remote);

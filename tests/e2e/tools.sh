@@ -104,6 +104,11 @@ tool --ping -c 2 -i 0.05 10.99.0.1
 is "ping of what a router does not reach: 1" "$code" 1
 check "and who said so" grep -q '^From 10.0.0.1 icmp_seq=2: a router does not reach the remote node' "$WORK/out"
 check "it counts as lost" grep -q '^2 packets transmitted, 0 received, +2 errors, 100% packet loss' "$WORK/out"
+tool --ping --quiet -c 2 -i 0.05 10.99.0.1
+is "ping --quiet: not who said so, but how many" "$code $(grep -c icmp_seq "$WORK/out") $(grep -c ', +2 errors, 100% packet loss' "$WORK/out")" "1 0 1"
+tool --ping --quiet -c 2 -i 0.05 10.0.1.5
+is "ping --quiet of a node that is there: no replies, but how many" \
+    "$code $(grep -c icmp_seq "$WORK/out") $(grep -c '2 received, 0% packet loss' "$WORK/out")" "0 0 1"
 tool --ping -c 2 -i 0.05 -W 0.2 10.97.0.1
 is "ping of nobody: 1" "$code $(grep -c 'bytes from\|^From' "$WORK/out")" "1 0"
 check "all of it is lost" grep -q '^2 packets transmitted, 0 received, 100% packet loss' "$WORK/out"
@@ -177,6 +182,9 @@ for remote in 10.0.1.5 ${six:+fd00:1::5}; do
     says x 4444 $remote
     is "udp to $remote: refused is 1" "$code" 1
     check "and says what is wrong" grep -q 'refused: nobody takes datagrams on port 4444' "$WORK/err"
+    is "and on which ports a peer takes them" \
+        "$(grep -o 'a peer takes them on .*, say' "$WORK/err" | grep -oE '[0-9]+' | xargs)" \
+        "$(grep -oE '[0-9]+/udp' "$WORK/peer.err" | cut -d/ -f1 | xargs)"
     head -c 14000 /dev/urandom >"$WORK/large"
     tool --udp --port 7 --wait 0.3 $remote <"$WORK/large"
     is "udp to $remote: a large datagram comes back" "$(sum "$WORK/out")" "$(sum "$WORK/large")"
