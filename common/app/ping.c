@@ -116,6 +116,8 @@ static void take_reply(struct ping *p, const struct stack_datagram *d, int64_t n
         add_sample(p, rtt);
     }
     p->wrong += !right;
+    if (p->how.quiet)
+        return;
     lines_add(&p->lines,
               "%" PRIu32 " bytes from %s: icmp_seq=%" PRIu32 " ttl=%u time=%.3f ms%s%s\n",
               d->data.len + 8, addr_format(&d->addr, from), request, (unsigned)d->ttl, ms(rtt),
@@ -132,6 +134,8 @@ static void take_error(struct ping *p, const struct udp_error *e)
     p->answered[at] = true; /* with an error */
     p->errors++;
     p->gone++;
+    if (p->how.quiet)
+        return;
     lines_add(&p->lines, "From %s icmp_seq=%" PRIu32 ": %s", addr_format(&e->from, from), request,
               reason_text((enum reason)e->why)->sentence);
     if (e->mtu)
@@ -180,10 +184,11 @@ static bool beat(struct ping *p, struct stack *st, int64_t now)
     if (r < 0) {
         p->errors++;
         p->gone++;
-        lines_add(&p->lines,
-                  "icmp_seq=%" PRIu32 ": not sent: longer than the path takes in one "
-                  "piece, which is %d bytes\n",
-                  request, stack_udp_room(st, p->udp, &p->how.remote));
+        if (!p->how.quiet)
+            lines_add(&p->lines,
+                      "icmp_seq=%" PRIu32 ": not sent: longer than the path takes in one "
+                      "piece, which is %d bytes\n",
+                      request, stack_udp_room(st, p->udp, &p->how.remote));
     }
     if (request == 1)
         p->began_at = now;

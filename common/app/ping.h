@@ -27,6 +27,7 @@ struct ping_how {
     uint32_t size;    /* bytes of data */
     int64_t interval; /* ns */
     int64_t wait;     /* ns, for the last replies; 0: see above */
+    bool quiet;       /* nothing is said between the beginning and the end */
     struct udp_settings settings;
 };
 

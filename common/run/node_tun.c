@@ -80,8 +80,8 @@ int node_tun_attach(struct node *n)
 
     if (r == -EINVAL && several) {
         report_error(&n->report,
-                     "%s is there and takes no several queues; make it anew: %s down, then %s up "
-                     "--queues",
+                     "%s is there and takes no several queues; make it anew, as root: %s down, "
+                     "then %s up --queues",
                      n->opt->tun, self_call("netsetup", netsetup), netsetup);
         return EXIT_FOREIGN;
     }

@@ -13,8 +13,9 @@
 #include "run/offload.h"
 
 enum {
-    READY_MAX = 512,    /* bytes of the services' ports and names in a line */
-    REPORT_TEXT = 1024, /* bytes of a line without the program's name */
+    READY_MAX = 512,       /* bytes of the services' ports and names in a line */
+    REPORT_TEXT = 1024,    /* bytes of a line without the program's name */
+    REPORT_MUCH = 1 << 20, /* bytes from which on it is of interest how fast they went */
 };
 
 const char *report_duration(int64_t ns, char out[REPORT_DURATION])
@@ -28,13 +29,7 @@ const char *report_duration(int64_t ns, char out[REPORT_DURATION])
     return out;
 }
 
-enum {
-    REPORT_MUCH = 1 << 20, /* bytes from which on it is of interest how fast they went */
-    REPORT_RATE = 24,
-};
-
-/* " (54.5 Gbit/s)"; nothing where little went, whose time is that of handshakes and waiting. */
-static const char *report_rate(uint64_t bytes, int64_t ns, char out[REPORT_RATE])
+const char *report_rate(uint64_t bytes, int64_t ns, char out[REPORT_RATE])
 {
     static const char prefix[] = {'k', 'M', 'G'};
     double rate = (double)bytes * 8 / 1000 / ((double)time_max(ns, 1) / (double)SEC);

@@ -24,6 +24,7 @@ struct report {
 
 enum {
     REPORT_DURATION = 24, /* bytes of "123.4 ms" and its zero, with some to spare */
+    REPORT_RATE = 24,     /* the same of " (54.5 Gbit/s)" */
 };
 
 /* The end of a noun behind the number n: "", or "s". */
@@ -34,6 +35,12 @@ static inline const char *report_s(uint64_t n)
 
 /* "0.21 ms", "12.3 ms", "1.23 s". Returns out. */
 const char *report_duration(int64_t ns, char out[REPORT_DURATION]);
+
+/*
+ * " (54.5 Gbit/s)"; nothing where little went, whose time is that of handshakes and waiting. Returns
+ * out.
+ */
+const char *report_rate(uint64_t bytes, int64_t ns, char out[REPORT_RATE]);
 
 /* Write on what its reader has not taken yet. Returns whether there is more. */
 bool report_flush(struct outlet *out);

@@ -127,6 +127,7 @@ static int start_ping(struct tool *t)
         .size = size_of(t, PING_SIZE),
         .interval = t->opt->interval ? t->opt->interval : SEC,
         .wait = t->opt->wait,
+        .quiet = t->node->opt->quiet,
         .settings = settings_of(t),
     };
 
@@ -311,28 +312,49 @@ static int verdict_traceroute(struct tool *t)
     return r->reached ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* What went, and how fast, the wait for more left out. */
+static void tell_udp(const struct report *report, const struct udpcat *u, const char *remote,
+                     int64_t took)
+{
+    char time[REPORT_DURATION], rate[REPORT_RATE];
+
+    report_line(report,
+                "%s: sent %" PRIu64 " datagram%s of %" PRIu64 " byte%s, received %" PRIu64
+                " of %" PRIu64 " byte%s in %s%s",
+                remote, u->sent, report_s(u->sent), u->bytes_sent, report_s(u->bytes_sent),
+                u->received, u->bytes_received, report_s(u->bytes_received),
+                report_duration(took, time),
+                report_rate(u->bytes_sent + u->bytes_received, took, rate));
+}
+
 static int verdict_udp(struct tool *t)
 {
     const struct report *report = &t->node->report;
     struct udpcat *u = &t->is.udp;
+    int64_t took = time_max(u->quiet_at - t->began_at, 0);
     const struct report_value v[] = {
         {.key = "datagrams_sent", .number = u->sent},
         {.key = "bytes_sent", .number = u->bytes_sent},
         {.key = "datagrams_received", .number = u->received},
         {.key = "bytes_received", .number = u->bytes_received},
         {.key = "errors", .number = u->errors},
+        {.key = "duration_ms", .is_ms = true, .ns = took},
     };
     char remote[ADDR_PORT_TEXT_MAX];
 
     addr_port_format(&u->how.remote, u->how.port, remote);
     report_found(report, "udp", &u->how.remote, v, sizeof(v) / sizeof(v[0]));
+    if (!u->refused)
+        tell_udp(report, u, remote, took);
     if (t->life.loop.output_error || t->life.op.in_error)
         report_error(report, "cannot %s: %s", t->life.op.in_error ? "read the input" : "write",
                      strerror(t->life.op.in_error ? -t->life.op.in_error
                                                   : -t->life.loop.output_error));
     else if (u->refused == -ECONNREFUSED)
-        report_error(report, "%s refused: nobody takes datagrams on port %u there", remote,
-                     (unsigned)u->how.port);
+        report_error(report,
+                     "%s refused: nobody takes datagrams on port %u there; a peer takes them on 7, "
+                     "9, 19 and 6969, say: --port 7",
+                     remote, (unsigned)u->how.port);
     else if (u->refused == -EMSGSIZE)
         report_error(report, "a datagram to %s would not fit into a packet; --df forbids fragments",
                      remote);
@@ -391,6 +413,7 @@ int tool_run(struct tool *t, struct node *n, struct node *far, const struct tool
     if (code != NODE_GO_ON)
         return code;
     report_ready(&n->report, &n->local, n->opt->tun, NULL, 0);
+    t->began_at = t->life.loop.now;
     r = start(t);
     if (r < 0) {
         explain_start(t, r);

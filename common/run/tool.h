@@ -44,7 +44,7 @@ enum {
      .kind = OPTION_FLAG,                                                                          \
      .offset = TOOL_OPTION(base, ping),                                                            \
      .help = "Instead of a session: ask REMOTE for echoes, once per second, and say what came "    \
-             "back."},                                                                             \
+             "back; with --quiet only how many, at the end."},                                                                             \
         {.name = "traceroute",                                                                     \
          .kind = OPTION_FLAG,                                                                      \
          .offset = TOOL_OPTION(base, traceroute),                                                  \
@@ -123,6 +123,7 @@ struct tool {
     enum tool_kind kind;
     const struct tool_options *opt;
     bool stopped, told;
+    int64_t began_at; /* ns */
     union {
         struct ping ping;
         struct traceroute traceroute;

@@ -83,7 +83,7 @@ is "and says so once" "$(grep -c "^peer: stopped" "$WORK/peer.err")" 1
 net_up
 "$BIN/peer" --queues 4 tun1 10.0.1.1/24 10.0.0.7 >/dev/null 2>"$WORK/one.err" </dev/null
 is "a TUN of one queue: exit 5" $? 5
-check "... and what to do" grep -q "takes no several queues.*netsetup up --queues" "$WORK/one.err"
+check "... and what to do" grep -q "takes no several queues.*as root: .*netsetup down, then .*netsetup up --queues" "$WORK/one.err"
 
 # What is for one thread only is refused.
 for what in "--pcap $WORK/x" "--trace $WORK/x" -v "--seed 1" "--impair 'loss 1%'" --once "--session chat"; do

@@ -104,6 +104,11 @@ tool --ping -c 2 -i 0.05 10.99.0.1
 is "ping of what a router does not reach: 1" "$code" 1
 check "and who said so" grep -q '^From 10.0.0.1 icmp_seq=2: a router does not reach the remote node' "$WORK/out"
 check "it counts as lost" grep -q '^2 packets transmitted, 0 received, +2 errors, 100% packet loss' "$WORK/out"
+tool --ping --quiet -c 2 -i 0.05 10.99.0.1
+is "ping --quiet: not who said so, but how many" "$code $(grep -c icmp_seq "$WORK/out") $(grep -c ', +2 errors, 100% packet loss' "$WORK/out")" "1 0 1"
+tool --ping --quiet -c 2 -i 0.05 10.0.1.5
+is "ping --quiet of a node that is there: no replies, but how many" \
+    "$code $(grep -c icmp_seq "$WORK/out") $(grep -c '2 received, 0% packet loss' "$WORK/out")" "0 0 1"
 tool --ping -c 2 -i 0.05 -W 0.2 10.97.0.1
 is "ping of nobody: 1" "$code $(grep -c 'bytes from\|^From' "$WORK/out")" "1 0"
 check "all of it is lost" grep -q '^2 packets transmitted, 0 received, 100% packet loss' "$WORK/out"
@@ -165,11 +170,21 @@ says()
 for remote in 10.0.1.5 ${six:+fd00:1::5}; do
     says drawer 6969 $remote
     is "udp to $remote: what comes is printed" "$code $(tr -d '\n' <"$WORK/out")" "0 reward"
+    check "and at the end how much" grep -qE \
+        ": sent 1 datagram of 7 bytes, received 1 of 7 bytes in [0-9.]+ m?s$" "$WORK/err"
+    says drawer 6969 $remote --quiet
+    is "udp to $remote --quiet: no more than that" "$code $(wc -c <"$WORK/err")" "0 0"
+    says drawer 6969 $remote --json
+    check "udp to $remote: for programs" \
+        grep -qE '"event":"udp".*"datagrams_sent":1,.*"bytes_received":7,.*"duration_ms":' "$WORK/err"
     says x 19 $remote
     check "udp to $remote: chargen" test -s "$WORK/out"
     says x 4444 $remote
     is "udp to $remote: refused is 1" "$code" 1
     check "and says what is wrong" grep -q 'refused: nobody takes datagrams on port 4444' "$WORK/err"
+    is "and on which ports a peer takes them" \
+        "$(grep -o 'a peer takes them on .*, say' "$WORK/err" | grep -oE '[0-9]+' | xargs)" \
+        "$(grep -oE '[0-9]+/udp' "$WORK/peer.err" | cut -d/ -f1 | xargs)"
     head -c 14000 /dev/urandom >"$WORK/large"
     tool --udp --port 7 --wait 0.3 $remote <"$WORK/large"
     is "udp to $remote: a large datagram comes back" "$(sum "$WORK/out")" "$(sum "$WORK/large")"
@@ -178,5 +193,14 @@ for remote in 10.0.1.5 ${six:+fd00:1::5}; do
 done
 is "and the wrong use of options is 2" \
     "$("$BIN/host" --count 3 tun0 10.0.0.1/24 10.0.1.5 2>/dev/null; echo $?)" 2
+head -c 3M /dev/zero >"$WORK/large"
+tool --udp --port 9 --size 1200 --wait 0.5 10.0.1.5 <"$WORK/large"
+is "udp of much" "$code" 0
+check "and at the end how fast, without the wait" awk -v left=1 '
+    / sent 2622 datagrams of 3145728 bytes, received 0 of 0 bytes in [0-9.]+ ms \([0-9.]+ [MG]bit\/s\)$/ {
+        sub(/.* in /, "")
+        left = $1 + 0 >= 400
+    }
+    END { exit left }' "$WORK/err"
 stop $peer
 finish
