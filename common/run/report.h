@@ -37,8 +37,8 @@ static inline const char *report_s(uint64_t n)
 const char *report_duration(int64_t ns, char out[REPORT_DURATION]);
 
 /*
- * " (54.5 Gbit/s)"; nothing where little went, whose time is that of handshakes and waiting. Returns
- * out.
+ * " (54.5 Gbit/s)"; nothing where little went, whose time is that of handshakes and waiting.
+ * Returns out.
  */
 const char *report_rate(uint64_t bytes, int64_t ns, char out[REPORT_RATE]);
 

@@ -44,7 +44,7 @@ enum {
      .kind = OPTION_FLAG,                                                                          \
      .offset = TOOL_OPTION(base, ping),                                                            \
      .help = "Instead of a session: ask REMOTE for echoes, once per second, and say what came "    \
-             "back; with --quiet only how many, at the end."},                                                                             \
+             "back; with --quiet only how many, at the end."},                                     \
         {.name = "traceroute",                                                                     \
          .kind = OPTION_FLAG,                                                                      \
          .offset = TOOL_OPTION(base, traceroute),                                                  \
