@@ -88,13 +88,6 @@ static void place(struct wheel *w, struct wheel_timer *t)
     put(w, t, level, (unsigned)(tick >> (SLOT_LOG * level)) % WHEEL_SLOTS);
 }
 
-void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline)
-{
-    wheel_clear(w, t);
-    t->deadline = deadline < 0 ? 0 : deadline;
-    place(w, t);
-}
-
 void wheel_clear(struct wheel *w, struct wheel_timer *t)
 {
     unsigned level = t->slot / WHEEL_SLOTS, slot = t->slot % WHEEL_SLOTS;
@@ -107,16 +100,47 @@ void wheel_clear(struct wheel *w, struct wheel_timer *t)
         w->used[level] &= ~(UINT64_C(1) << slot);
 }
 
+/* The first tick of that slot, of those that the wheel has not come past at this level. */
+static uint64_t begin_of(const struct wheel *w, unsigned level, unsigned slot)
+{
+    unsigned above = SLOT_LOG * (level + 1);
+    uint64_t window = above < 64 ? w->tick >> above : 0;
+
+    return (window << SLOT_LOG | slot) << (SLOT_LOG * level);
+}
+
+/* Will its slot be looked at in time for `deadline`? */
+static bool stands_well(const struct wheel *w, const struct wheel_timer *t, int64_t deadline)
+{
+    unsigned level = t->slot / WHEEL_SLOTS, slot = t->slot % WHEEL_SLOTS;
+
+    if (!wheel_is_set(t) || level == WHEEL_DUE)
+        return false;
+    return deadline >= t->deadline || tick_of(deadline) >= begin_of(w, level, slot);
+}
+
+void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline)
+{
+    deadline = time_max(deadline, 0);
+    if (stands_well(w, t, deadline)) {
+        t->deadline = deadline;
+        w->idle_until = time_min(w->idle_until, deadline);
+        return;
+    }
+    wheel_clear(w, t);
+    t->deadline = deadline;
+    if (deadline != TIME_NEVER)
+        place(w, t);
+}
+
 /* The first tick of the nearest slot that is not empty, or UINT64_MAX; *ret_level says whose. */
 static uint64_t nearest(const struct wheel *w, unsigned *ret_level)
 {
     for (unsigned l = 0; l < WHEEL_LEVELS; l++) {
-        uint64_t window = SLOT_LOG * (l + 1) < 64 ? w->tick >> (SLOT_LOG * (l + 1)) : 0;
-
         if (!w->used[l])
             continue;
         *ret_level = l;
-        return (window << SLOT_LOG | lowest_bit(w->used[l])) << (SLOT_LOG * l);
+        return begin_of(w, l, lowest_bit(w->used[l]));
     }
     return UINT64_MAX;
 }

@@ -7,15 +7,16 @@
  * tick, and moves down as that slot comes near. Deadlines themselves are exact: a timer of the
  * present tick that is not due yet stays, and the wheel says when to come back.
  *
- * A timer that is put off costs nothing then: it stays where it is, and is put where it belongs
- * when its slot is looked at.
+ * A timer that is set again stays where it is if its slot begins early enough, and is put where it
+ * belongs when that is looked at. So one that is put off, and is needed earlier again, costs next to
+ * nothing.
  *
  * A slot's timers lead from one to the next, and where there are very many none of them is in a
  * cache when its turn comes. So each knows, where that is simple, which one was put behind it some
  * places later, and memory of that is asked for in time.
  *
  * Timers that expire at one call come in the order of their deadlines' ticks, and within one tick
- * in the order in which they were set, so a simulation repeats itself. Those of the present tick
+ * in the order in which they came there, so a simulation repeats itself. Those of the present tick
  * are looked at once in a call: the due ones go to a slot of their own first.
  */
 #ifndef BASE_WHEEL_H
@@ -54,18 +55,11 @@ struct wheel {
 /* An empty wheel at the instant `now`. */
 void wheel_init(struct wheel *w, int64_t now);
 
-/* Set the timer for `deadline`, moving it if it is set already. A deadline in the past is due. */
-void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline);
-
 /*
- * The timer, which is set, for a deadline that is not before its present one; TIME_NEVER is as if
- * it were cleared, but wheel_is_set finds that out late. Among timers of the same tick it takes its
- * place when the wheel comes past its former one.
+ * Set the timer for `deadline`, whether it is set already or not. A deadline in the past is due;
+ * TIME_NEVER is as if it were cleared, but wheel_is_set finds that out late.
  */
-static inline void wheel_put_off(struct wheel_timer *t, int64_t deadline)
-{
-    t->deadline = deadline;
-}
+void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t deadline);
 
 /* Clear the timer; nothing happens if it is not set. */
 void wheel_clear(struct wheel *w, struct wheel_timer *t);

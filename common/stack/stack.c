@@ -317,20 +317,10 @@ static bool settle_rare(struct stack *st, struct conn *c)
     return true;
 }
 
-static inline void settle_timer(struct stack *st, struct conn *c)
-{
-    int64_t deadline = tcp_deadline(&c->tcb);
-
-    if (wheel_is_set(&c->timer) && deadline >= c->timer.deadline)
-        wheel_put_off(&c->timer, deadline);
-    else if (deadline != TIME_NEVER)
-        wheel_set(&st->wheel, &c->timer, deadline);
-}
-
 static inline void settle_usual(struct stack *st, struct conn *c)
 {
     settle_lists(st, c);
-    settle_timer(st, c);
+    wheel_set(&st->wheel, &c->timer, tcp_deadline(&c->tcb));
 }
 
 /* Where more than that may have to be done. */
@@ -359,7 +349,7 @@ void stack_settle_sent(struct stack *st, struct conn *c)
     }
     if (c->tcb.output_due)
         list_append(&st->output, &c->output);
-    settle_timer(st, c);
+    wheel_set(&st->wheel, &c->timer, tcp_deadline(&c->tcb));
 }
 
 enum reason stack_input(struct stack *st, int64_t now, const struct pkt *p)

@@ -24,7 +24,7 @@ static struct {
     int64_t deadline;
     uint64_t tick;  /* of the deadline, or when it was set if that was later */
     uint64_t order; /* of setting */
-    bool put_off;   /* since it was set: its place within a tick is not known */
+    bool again;     /* it was set before: its place within a tick is not known */
 } model[TIMERS];
 static uint64_t present, orders;
 
@@ -46,19 +46,11 @@ static void set(uint32_t i, int64_t deadline)
     uint64_t tick = deadline < 0 ? 0 : tick_of(deadline);
 
     wheel_set(&wheel, &timers[i], deadline);
-    model[i].set = true;
+    model[i].again = model[i].set;
+    model[i].set |= deadline != TIME_NEVER;
     model[i].deadline = deadline;
     model[i].tick = tick > present ? tick : present;
     model[i].order = orders++;
-    model[i].put_off = false;
-}
-
-static void put_off(uint32_t i, int64_t deadline)
-{
-    wheel_put_off(&timers[i], deadline);
-    model[i].deadline = deadline;
-    model[i].tick = tick_of(deadline) > model[i].tick ? tick_of(deadline) : model[i].tick;
-    model[i].put_off = true;
 }
 
 static void clear(uint32_t i)
@@ -72,7 +64,7 @@ static bool goes_before(int i, int j)
 {
     if (model[i].tick != model[j].tick)
         return model[i].tick < model[j].tick;
-    return model[i].order < model[j].order && !model[i].put_off && !model[j].put_off;
+    return model[i].order < model[j].order && !model[i].again && !model[j].again;
 }
 
 /* Is `i` due, and nothing that must come before it? */
@@ -132,7 +124,7 @@ static void check(int64_t now)
     bool any = false;
 
     for (int i = 0; i < TIMERS; i++) {
-        if (model[i].put_off && model[i].deadline == TIME_NEVER)
+        if (model[i].again && model[i].deadline == TIME_NEVER)
             model[i].set = wheel_is_set(&timers[i]); /* that is found out some time */
         assert_int_equal(wheel_is_set(&timers[i]), model[i].set);
         any |= model[i].set;
@@ -176,9 +168,9 @@ static int64_t random_step(uint64_t *rng, int64_t now, uint32_t top)
         return now;
     case 8:
     case 9:
-        if (model[i].set && model[i].deadline < INT64_MAX - YEAR)
-            put_off(i, random_below(rng, 8) ? time_max(now, model[i].deadline) + spread(rng, top)
-                                            : TIME_NEVER);
+        if (model[i].set && model[i].deadline < INT64_MAX - YEAR) /* put off */
+            set(i, random_below(rng, 8) ? time_max(now, model[i].deadline) + spread(rng, top)
+                                        : TIME_NEVER);
         return now;
     case 1:
         return now + spread(rng, top);
@@ -299,16 +291,16 @@ static void test_order_within_one_tick_is_that_of_setting(void **state)
     set(2, tick + 8); /* nearer by now */
     assert_false(expire(tick));
     set(0, tick + 6); /* and in the present tick */
-    set(3, tick + 9); /* set again: behind all of them */
+    set(3, tick + 5); /* set again: where it is */
+    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[3]);
     assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[1]);
     assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[2]);
     assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[0]);
-    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[3]);
     assert_null(wheel_expire(&wheel, tick + 20));
 }
 
 /* It is not seen before its deadline, nor behind those of later ticks, however late one looks. */
-static void test_what_is_put_off_comes_when_it_is_due(void **state)
+static void test_what_is_set_again_comes_when_it_is_due(void **state)
 {
     const int64_t tick = INT64_C(1) << WHEEL_TICK_LOG, far = 100 * tick;
 
@@ -316,13 +308,18 @@ static void test_what_is_put_off_comes_when_it_is_due(void **state)
     start(0);
     for (uint32_t i = 0; i < 3; i++)
         set(i, 5 * tick + i);
-    put_off(0, 9 * tick);
-    put_off(1, far + 3);
-    put_off(2, TIME_NEVER);
+    set(0, 9 * tick);
+    set(1, far + 3);
+    set(2, TIME_NEVER);
     set(3, 7 * tick);
+    set(4, far);
+    set(4, 6 * tick); /* that far ahead */
+    set(0, 10 * tick);
+    set(0, 9 * tick);
     assert_false(expire(5 * tick + 4));
     assert_false(wheel_is_set(&timers[2]));
     check(5 * tick + 4);
+    assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &timers[4]);
     assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &timers[3]);
     assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &timers[0]);
     assert_null(wheel_expire(&wheel, 10 * tick));
@@ -334,6 +331,9 @@ static void test_never_does_not_come(void **state)
 {
     (void)state;
     start(0);
+    set(0, TIME_NEVER);
+    assert_false(wheel_is_set(&timers[0]));
+    set(0, YEAR);
     set(0, TIME_NEVER);
     assert_false(expire(100 * YEAR));
     check(100 * YEAR);
@@ -417,7 +417,7 @@ int main(void)
         cmocka_unit_test(test_coming_back_when_it_says_meets_every_deadline),
         cmocka_unit_test(test_no_timer_is_lost_in_a_far_jump),
         cmocka_unit_test(test_order_within_one_tick_is_that_of_setting),
-        cmocka_unit_test(test_what_is_put_off_comes_when_it_is_due),
+        cmocka_unit_test(test_what_is_set_again_comes_when_it_is_due),
         cmocka_unit_test(test_never_does_not_come),
         cmocka_unit_test(test_the_past_is_due_at_once),
         cmocka_unit_test(test_a_timer_leads_to_a_later_one),
