@@ -316,6 +316,16 @@ int64_t teller_deadline(const struct teller *t)
     return t->client >= 0 ? t->give_up_at : TIME_NEVER;
 }
 
+bool teller_is_free(const struct teller *t)
+{
+    return t->fd >= 0 && t->client < 0;
+}
+
+void teller_asked(struct teller *t)
+{
+    t->ready = true;
+}
+
 unsigned teller_wait(const struct teller *t, struct pollfd *fds)
 {
     if (t->fd < 0)

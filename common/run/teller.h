@@ -85,6 +85,11 @@ void teller_act(struct teller *t, int64_t now);
 /* When to act though nobody has moved, or TIME_NEVER. */
 int64_t teller_deadline(const struct teller *t);
 
+/* Nobody is being served, so the next thing that happens is at the socket. */
+bool teller_is_free(const struct teller *t);
+/* Somebody has come to the socket; for those who wait there by themselves. */
+void teller_asked(struct teller *t);
+
 /* Fill fds[TELLER_FDS] with what to wait for; returns how many. */
 unsigned teller_wait(const struct teller *t, struct pollfd *fds);
 /* Tell what poll said about them. */
