@@ -295,6 +295,8 @@ static int loop_open(struct loop *l)
         r = seldom_add(&l->seldom, l->alarm.fd, RUNG);
     if (r == 0)
         r = seldom_add(&l->seldom, l->bell, BELL);
+    if (r == 0 && l->teller)
+        r = seldom_add_news(&l->seldom, l->teller->fd, ASKED);
     return r;
 }
 
@@ -304,15 +306,11 @@ static void loop_close(struct loop *l)
     seldom_close(&l->seldom);
 }
 
-/* Somebody who asks waits for his turn, and with steps for the next one. */
-static void loop_await_asker(struct loop *l)
-{
-    if (l->teller && teller_is_free(l->teller) && l->step == 0)
-        (void)seldom_add_once(&l->seldom, l->teller->fd, ASKED); /* else nobody is heard */
-}
-
-/* True if there is something else to do than before: a ring of the alarm or the bell is only heard. */
-static bool loop_seldom(struct loop *l)
+/*
+ * True if there is something else to do than before. Alarm and bell are only heard: what they rang
+ * for is looked at in the next turn.
+ */
+static bool loop_hear(struct loop *l)
 {
     unsigned ready = seldom_ready(&l->seldom);
     uint64_t n;
@@ -322,7 +320,7 @@ static bool loop_seldom(struct loop *l)
     if (ready & 1U << RUNG)
         alarm_rung(&l->alarm);
     if (ready & 1U << BELL)
-        (void)!read(l->bell, &n, sizeof(n)); /* what it was rung for is looked at in the next turn */
+        (void)!read(l->bell, &n, sizeof(n));
     if (ready & 1U << ASKED)
         teller_asked(l->teller);
     return ready & (1U << SIGNALLED | 1U << ASKED);
@@ -391,19 +389,18 @@ static bool loop_wait(struct loop *l, bool awake)
     unsigned op_at = loop_wait_network(l, fds), op_n = 0, tell_at, tell_n = 0;
     bool all = !loop_is_settled(l), ready; /* else what people do waits for the next step */
 
-    loop_await_asker(l);
     if (l->op && all)
         op_n = operator_wait(l->op, fds + op_at);
     tell_at = op_at + op_n;
-    if (l->teller && all && (l->step || !teller_is_free(l->teller)))
+    if (l->teller && all)
         tell_n = teller_wait(l->teller, fds + tell_at);
     loop_poll(l, fds, tell_at + tell_n, awake);
-    ready = fds[op_at - 1].revents && loop_seldom(l);
+    ready = fds[op_at - 1].revents && loop_hear(l);
     for (unsigned i = op_at; i < tell_at + tell_n; i++)
         ready |= fds[i].revents != 0;
     if (l->op)
         operator_woken(l->op, fds + op_at, op_n);
-    if (tell_n)
+    if (l->teller)
         teller_woken(l->teller, fds + tell_at, tell_n);
     return ready;
 }

@@ -102,7 +102,7 @@ struct loop {
     int64_t now;       /* of this turn */
     int64_t wake;      /* when `decide` wants its next turn at the latest, or TIME_NEVER */
     struct alarm_clock alarm; /* for deadlines, while it runs */
-    struct seldom seldom;     /* signals, alarm, bell, and who begins to ask, while it runs */
+    struct seldom seldom;     /* signals, alarm, bell, and who comes to ask, while it runs */
     unsigned asked;           /* how often signals asked us to stop */
     int output_error;         /* of the operator's output, negative errno; 0: none */
     bool busy;                /* there is more to do at once: do not sleep after this turn */

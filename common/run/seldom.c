@@ -6,34 +6,30 @@
 
 int seldom_open(struct seldom *s)
 {
-    s->paused = ~0U;
     s->fd = epoll_create1(EPOLL_CLOEXEC);
     return s->fd < 0 ? -errno : 0;
 }
 
-int seldom_add(struct seldom *s, int fd, unsigned number)
+static int add(struct seldom *s, int fd, unsigned number, uint32_t events)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = number};
+    struct epoll_event ev = {.events = events, .data.u32 = number};
 
     if (fd >= 0 && epoll_ctl(s->fd, EPOLL_CTL_ADD, fd, &ev) < 0)
         return -errno;
     return 0;
 }
 
-int seldom_add_once(struct seldom *s, int fd, unsigned number)
+int seldom_add(struct seldom *s, int fd, unsigned number)
 {
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.u32 = number};
-
-    if (!(s->paused & 1U << number))
-        return 0;
-    if (epoll_ctl(s->fd, EPOLL_CTL_MOD, fd, &ev) < 0 &&
-        (errno != ENOENT || epoll_ctl(s->fd, EPOLL_CTL_ADD, fd, &ev) < 0))
-        return -errno;
-    s->paused &= ~(1U << number);
-    return 0;
+    return add(s, fd, number, EPOLLIN);
 }
 
-unsigned seldom_ready(struct seldom *s)
+int seldom_add_news(struct seldom *s, int fd, unsigned number)
+{
+    return add(s, fd, number, EPOLLIN | EPOLLET);
+}
+
+unsigned seldom_ready(const struct seldom *s)
 {
     struct epoll_event ev[SELDOM_MAX];
     int n = epoll_wait(s->fd, ev, SELDOM_MAX, 0);
@@ -41,7 +37,6 @@ unsigned seldom_ready(struct seldom *s)
 
     for (int i = 0; i < n; i++)
         ready |= 1U << ev[i].data.u32;
-    s->paused |= ready;
     return ready;
 }
 

@@ -11,8 +11,7 @@
 enum { SELDOM_MAX = 8 }; /* descriptors, each known by a number below it */
 
 struct seldom {
-    int fd;          /* readable when one of them is; -1: not open */
-    unsigned paused; /* a bit for each number: has been said to be ready, and is not looked at */
+    int fd; /* readable when one of them is; -1: not open */
 };
 
 /* Returns 0, or a negative errno. */
@@ -25,14 +24,13 @@ int seldom_open(struct seldom *s);
 int seldom_add(struct seldom *s, int fd, unsigned number);
 
 /*
- * The same of one that may stay ready for long because its owner has no time for it: once it has
- * been said to be ready it is not looked at again until the next call, which costs nothing as long
- * as it is looked at.
+ * The same of one whose owner may have no time for it: it is said to be ready once when something
+ * has come, and not again until something else does.
  */
-int seldom_add_once(struct seldom *s, int fd, unsigned number);
+int seldom_add_news(struct seldom *s, int fd, unsigned number);
 
 /* A bit for each number that is ready. */
-unsigned seldom_ready(struct seldom *s);
+unsigned seldom_ready(const struct seldom *s);
 
 void seldom_close(struct seldom *s);
 
