@@ -74,7 +74,7 @@ int life_run(struct life *f)
         return EXIT_FAILED;
     }
     if (r < 0) {
-        report_error(report, "%s: reading failed: %s", f->node->opt->tun, strerror(-r));
+        report_error(report, "%s: reading or waiting failed: %s", f->node->opt->tun, strerror(-r));
         return EXIT_FAILED;
     }
     return EXIT_DONE;

@@ -18,7 +18,7 @@ enum {
     LATE_MAX = 1,        /* s of absence after which steps are left out */
     SHY_MIN = 1,         /* ms without spinning after others have had the processor ... */
     SHY_MAX = 128,       /* ... and the most, if that happens again and again */
-    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 3,
+    FDS_MAX = LOOP_NODES_MAX + OPERATOR_FDS + TELLER_FDS + 1,
 };
 
 void loop_init(struct loop *l)
@@ -280,6 +280,52 @@ void loop_start(struct loop *l)
     l->last = l->look_at = l->until = l->now;
 }
 
+/* ---- What is seldom ready ---- */
+
+enum { SIGNALLED, RUNG, BELL, ASKED };
+
+static int loop_open(struct loop *l)
+{
+    int r = seldom_open(&l->seldom);
+
+    alarm_open(&l->alarm);
+    if (r == 0 && l->signals)
+        r = seldom_add(&l->seldom, l->signals->fd, SIGNALLED);
+    if (r == 0)
+        r = seldom_add(&l->seldom, l->alarm.fd, RUNG);
+    if (r == 0)
+        r = seldom_add(&l->seldom, l->bell, BELL);
+    if (r == 0 && l->teller)
+        r = seldom_add_news(&l->seldom, l->teller->fd, ASKED);
+    return r;
+}
+
+static void loop_close(struct loop *l)
+{
+    alarm_close(&l->alarm);
+    seldom_close(&l->seldom);
+}
+
+/*
+ * True if there is something else to do than before. Alarm and bell are only heard: what they rang
+ * for is looked at in the next turn.
+ */
+static bool loop_hear(struct loop *l)
+{
+    unsigned ready = seldom_ready(&l->seldom);
+    uint64_t n;
+
+    if (ready & 1U << SIGNALLED)
+        l->asked = signals_read(l->signals);
+    if (ready & 1U << RUNG)
+        alarm_rung(&l->alarm);
+    if (ready & 1U << BELL)
+        (void)!read(l->bell, &n, sizeof(n));
+    if (ready & 1U << ASKED)
+        teller_asked(l->teller);
+    return ready & (1U << SIGNALLED | 1U << ASKED);
+}
+
 /* ---- Sleep ---- */
 
 static int64_t loop_deadline(const struct loop *l)
@@ -322,55 +368,39 @@ static void loop_poll(struct loop *l, struct pollfd *fds, unsigned n, bool awake
     }
 }
 
-/* The signals, the alarm, the devices, and the bell as the last; returns how many. */
+/* The devices, and all that is seldom ready as the last; returns how many. */
 static unsigned loop_wait_network(const struct loop *l, struct pollfd *fds)
 {
     unsigned n = 0;
 
-    fds[n++] = (struct pollfd){.fd = l->signals ? l->signals->fd : -1, .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = l->alarm.fd, .events = POLLIN};
-    for (unsigned i = 0; i < l->nodes; i++) {
-        short events = l->node[i].held ? POLLIN | POLLOUT : POLLIN;
+    for (; n < l->nodes; n++) {
+        short events = l->node[n].held ? POLLIN | POLLOUT : POLLIN;
 
-        fds[n++] = (struct pollfd){.fd = device_fd(l->node[i].dev), .events = events};
+        fds[n] = (struct pollfd){.fd = device_fd(l->node[n].dev), .events = events};
     }
-    fds[n++] = (struct pollfd){.fd = l->bell, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = l->seldom.fd, .events = POLLIN};
     return n;
-}
-
-/* What the bell was rung for is looked at in the next turn. */
-static void loop_heard(const struct loop *l)
-{
-    uint64_t n;
-
-    (void)!read(l->bell, &n, sizeof(n));
 }
 
 /* Wait, or with `awake` only look, at everything. True if one of other than devices is ready. */
 static bool loop_wait(struct loop *l, bool awake)
 {
     struct pollfd fds[FDS_MAX];
-    unsigned n = loop_wait_network(l, fds), op_at = n, op_n = 0, tell_at, tell_n = 0;
+    unsigned op_at = loop_wait_network(l, fds), op_n = 0, tell_at, tell_n = 0;
     bool all = !loop_is_settled(l), ready; /* else what people do waits for the next step */
 
     if (l->op && all)
-        op_n = operator_wait(l->op, fds + n);
+        op_n = operator_wait(l->op, fds + op_at);
     tell_at = op_at + op_n;
     if (l->teller && all)
         tell_n = teller_wait(l->teller, fds + tell_at);
     loop_poll(l, fds, tell_at + tell_n, awake);
-    ready = fds[0].revents;
-    if (ready)
-        l->asked = signals_read(l->signals);
-    if (fds[1].revents)
-        alarm_rung(&l->alarm);
-    if (fds[op_at - 1].revents)
-        loop_heard(l);
+    ready = fds[op_at - 1].revents && loop_hear(l);
     for (unsigned i = op_at; i < tell_at + tell_n; i++)
         ready |= fds[i].revents != 0;
     if (l->op)
         operator_woken(l->op, fds + op_at, op_n);
-    if (l->teller && all)
+    if (l->teller)
         teller_woken(l->teller, fds + tell_at, tell_n);
     return ready;
 }
@@ -450,16 +480,15 @@ static int loop_turn(struct loop *l, bool *ret_leave)
 int loop_run(struct loop *l)
 {
     bool leave = false;
-    int r;
+    int r = loop_open(l);
 
-    alarm_open(&l->alarm);
-    for (;;) {
+    while (r == 0) {
         r = loop_turn(l, &leave);
         if (r < 0 || leave)
             break;
         loop_rest(l);
     }
-    alarm_close(&l->alarm);
+    loop_close(l);
     if (r == 0)
         loop_flush(l);
     return r;

@@ -46,6 +46,7 @@
 #include "link/device.h"
 #include "run/alarm.h"
 #include "run/operator.h"
+#include "run/seldom.h"
 #include "run/signals.h"
 #include "run/teller.h"
 #include "stack/stack.h"
@@ -101,6 +102,7 @@ struct loop {
     int64_t now;       /* of this turn */
     int64_t wake;      /* when `decide` wants its next turn at the latest, or TIME_NEVER */
     struct alarm_clock alarm; /* for deadlines, while it runs */
+    struct seldom seldom;     /* signals, alarm, bell, and who comes to ask, while it runs */
     unsigned asked;           /* how often signals asked us to stop */
     int output_error;         /* of the operator's output, negative errno; 0: none */
     bool busy;                /* there is more to do at once: do not sleep after this turn */
@@ -116,7 +118,8 @@ void loop_start(struct loop *l);
 
 /*
  * Turn until `decide` says so; then what the stacks still have to send is written. Returns 0, or a
- * device's error: -ENODEV when the interface was deleted.
+ * device's error (-ENODEV when the interface was deleted), or one of the system, which has nothing
+ * to wait with.
  */
 int loop_run(struct loop *l);
 

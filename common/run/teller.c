@@ -201,6 +201,7 @@ static void let_go(struct teller *t)
     close(t->client);
     t->client = -1;
     t->ready = true; /* the next one may wait already */
+    t->due_at = 0;
 }
 
 static void refuse(struct teller *t, const char *why)
@@ -224,20 +225,18 @@ static bool may_ask(int fd)
 
 static void welcome(struct teller *t, int64_t now)
 {
-    t->ready = false;
     t->client = accept4(t->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    t->ready = t->client >= 0 || errno != EAGAIN; /* no descriptor is left, say: again later */
+    t->due_at = t->ready ? now + patience : 0;
     if (t->client < 0)
         return;
     t->asked = 0;
     t->cursor = t->told = 0;
     memset(t->rest, 0, sizeof(t->rest));
     t->stage = TELLER_ASKED;
-    t->give_up_at = now + patience;
     text_init(&t->page, t->room, sizeof(t->room));
     t->taken = 0;
-    if (may_ask(t->client))
-        t->ready = true; /* the question is on its way, or here */
-    else
+    if (!may_ask(t->client))
         refuse(t, "this node belongs to another user; ask as that user or as root");
 }
 
@@ -280,14 +279,14 @@ static void tell(struct teller *t, int64_t now)
     if (t->taken == t->page.len)
         compose(t);
     if (t->page.len == 0) {
-        t->give_up_at = now + patience; /* nothing to tell yet: on in the next turn */
+        t->due_at = now + patience; /* nothing to tell yet: on in the next turn */
         return;
     }
     n = send(t->client, t->page.out + t->taken, t->page.len - t->taken,
              MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) {
         t->taken += (size_t)n;
-        t->give_up_at = now + patience;
+        t->due_at = now + patience;
     } else if (errno == EAGAIN || errno == EINTR) {
         t->ready = false;
     } else {
@@ -297,38 +296,45 @@ static void tell(struct teller *t, int64_t now)
 
 void teller_act(struct teller *t, int64_t now)
 {
-    if (t->client >= 0 && now >= t->give_up_at)
+    if (t->client >= 0 && now >= t->due_at)
         let_go(t);
     if (!t->ready || t->fd < 0)
         return;
-    if (t->client < 0)
-        welcome(t, now);
-    else if (t->stage == TELLER_ASKED)
+    if (t->client >= 0 && t->stage == TELLER_ASKED)
         listen_to(t);
-    else
+    else if (t->client >= 0)
         tell(t, now);
+    else if (now >= t->due_at)
+        welcome(t, now);
 }
 
 /* ---- Waiting ---- */
 
 int64_t teller_deadline(const struct teller *t)
 {
-    return t->client >= 0 ? t->give_up_at : TIME_NEVER;
+    return t->client >= 0 || t->ready ? t->due_at : TIME_NEVER;
+}
+
+void teller_asked(struct teller *t)
+{
+    t->ready = true;
 }
 
 unsigned teller_wait(const struct teller *t, struct pollfd *fds)
 {
-    if (t->fd < 0)
+    if (t->client < 0)
         return 0;
-    fds[0] = (struct pollfd){.fd = t->client < 0 ? t->fd : t->client, .events = POLLIN};
-    if (t->client >= 0 && t->stage != TELLER_ASKED)
-        fds[0].events = POLLOUT;
+    fds[0] = (struct pollfd){
+        .fd = t->client,
+        .events = t->stage == TELLER_ASKED ? POLLIN : POLLOUT,
+    };
     return 1;
 }
 
 void teller_woken(struct teller *t, const struct pollfd *fds, unsigned n)
 {
-    t->ready = n > 0 && fds[0].revents;
+    if (n > 0)
+        t->ready = fds[0].revents;
 }
 
 /* ---- The socket ---- */
@@ -354,6 +360,7 @@ int teller_open(struct teller *t, const char *program, const char *tun, const st
     t->st = st;
     t->client = -1;
     t->ready = false;
+    t->due_at = 0;
     t->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (t->fd < 0)
         return -errno;

@@ -55,7 +55,7 @@ struct teller {
     int64_t busy_poll; /* ns that the node waits awake; 0: it sleeps */
     int fd;            /* -1: nobody can ask */
     int client;        /* -1: nobody asks */
-    bool ready;        /* poll said so of the one that matters now */
+    bool ready;        /* there is something to do for the client, or without one at the socket */
     bool json, counters;
     char ask[TELLER_ASK_MAX];
     size_t asked;
@@ -63,7 +63,7 @@ struct teller {
     uint32_t cursor;              /* of stack_next_conn */
     uint32_t told;                /* connections so far */
     uint32_t rest[TELLER_STATES]; /* those behind them, by state */
-    int64_t give_up_at;           /* the client must have taken something until then */
+    int64_t due_at;               /* patience ends then; without a client: look for one then */
     struct text page;             /* what is composed, */
     size_t taken;                 /* and how much of it the client has */
     char room[TELLER_PAGE];
@@ -82,10 +82,16 @@ int teller_open(struct teller *t, const char *program, const char *tun, const st
 /* Do what can be done now. */
 void teller_act(struct teller *t, int64_t now);
 
-/* When to act though nobody has moved, or TIME_NEVER. */
+/* When to act though nobody has moved, or TIME_NEVER; 0: at once, behind a client that has gone. */
 int64_t teller_deadline(const struct teller *t);
 
-/* Fill fds[TELLER_FDS] with what to wait for; returns how many. */
+/*
+ * Somebody has come to the socket `fd`. It is enough to be told once of each who comes, even while
+ * another one is served: behind each client it looks for the next by itself.
+ */
+void teller_asked(struct teller *t);
+
+/* Fill fds[TELLER_FDS] with what to wait for besides; returns how many. */
 unsigned teller_wait(const struct teller *t, struct pollfd *fds);
 /* Tell what poll said about them. */
 void teller_woken(struct teller *t, const struct pollfd *fds, unsigned n);

@@ -32,7 +32,7 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigse
     int r = poll(fds, n, 0);
 
     (void)set;
-    events_of_device = fds[2].events; /* behind signals and the alarm */
+    events_of_device = fds[0].events;
     if (time && time->tv_sec == 0 && time->tv_nsec == 0) {
         looks++;
     } else {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 #include "base/time.h"
 #include "fake_stack.h"
+#include "run/seldom.h"
 #include "run/teller.h"
 
 enum {
@@ -23,6 +25,7 @@ enum {
 };
 
 static struct teller teller;
+static struct seldom door; /* tells once of each who comes */
 static int64_t now;
 static char tun[32];
 static char *answer;
@@ -35,13 +38,16 @@ static int setup(void **state)
     fake_reset();
     now = SEC;
     snprintf(tun, sizeof(tun), "test%ld", (long)getpid());
-    return teller_open(&teller, "peer", tun, &node, &fake);
+    assert_int_equal(teller_open(&teller, "peer", tun, &node, &fake), 0);
+    assert_int_equal(seldom_open(&door), 0);
+    return seldom_add_news(&door, teller.fd, 0);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     teller_close(&teller);
+    seldom_close(&door);
     return 0;
 }
 
@@ -52,6 +58,8 @@ static void turn(void)
     unsigned n = teller_wait(&teller, fds);
 
     assert_int_equal(poll(fds, n, 0) >= 0, 1);
+    if (seldom_ready(&door))
+        teller_asked(&teller);
     teller_woken(&teller, fds, n);
     teller_act(&teller, now);
 }
@@ -325,6 +333,7 @@ static void one_who_reads_nothing_is_dropped(void **state)
     fake.listed = 0;
     assert_memory_equal(read_all(next), "ok\npeer", 7);
     close(slow);
+    turn();
     assert_int_equal(teller_deadline(&teller), TIME_NEVER);
 }
 
@@ -355,16 +364,50 @@ static void one_who_leaves_is_forgotten(void **state)
     assert_int_equal(teller.client, -1);
 }
 
-/* Nobody asks: there is one descriptor to wait for, and no deadline. */
+/* Nobody asks: there is nothing to wait for but the door, and no deadline. */
 static void at_rest_it_costs_nothing(void **state)
 {
     struct pollfd fds[TELLER_FDS];
 
     (void)state;
     turns(3);
-    assert_int_equal(teller_wait(&teller, fds), 1);
-    assert_int_equal(fds[0].fd, teller.fd);
+    assert_int_equal(teller_wait(&teller, fds), 0);
     assert_int_equal(teller_deadline(&teller), TIME_NEVER);
+}
+
+/* Behind one who has gone it looks for the next at once, and then no more. */
+static void nobody_waits_for_ever(void **state)
+{
+    int fd = client("text\n"), next = client("text\n"), last = client("text\n");
+
+    (void)state;
+    assert_memory_equal(read_all(fd), "ok\npeer", 7);
+    assert_int_equal(teller_deadline(&teller), 0);
+    assert_memory_equal(read_all(next), "ok\npeer", 7);
+    assert_memory_equal(read_all(last), "ok\npeer", 7);
+    assert_int_equal(teller_deadline(&teller), 0);
+    turn();
+    assert_int_equal(teller_deadline(&teller), TIME_NEVER);
+}
+
+/* Who cannot be let in is tried again, not at once; and another one is not in his way. */
+static void without_a_descriptor_it_tries_again_later(void **state)
+{
+    int fd = client("text\n"), next = client("text\n");
+    struct rlimit before, none;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){(rlim_t)next + 1, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    turns(3);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    turns(3);
+    assert_int_equal(teller.client, -1);
+    assert_int_equal(teller_deadline(&teller), now + 2 * SEC);
+    now += 2 * SEC;
+    assert_memory_equal(read_all(fd), "ok\npeer", 7);
+    assert_memory_equal(read_all(next), "ok\npeer", 7);
 }
 
 /* ---- To whom ---- */
@@ -437,6 +480,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_who_asks_nothing_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(one_who_leaves_is_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(at_rest_it_costs_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_waits_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_descriptor_it_tries_again_later, setup, teardown),
         cmocka_unit_test_setup_teardown(another_user_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_that_is_taken_is_told, setup, teardown),
     };
