@@ -157,12 +157,13 @@ static bool cuts(const struct device *d)
 /* ---- Reading ---- */
 
 /*
- * A packet longer than the MTU has come: somebody raised the MTU. From now on leave that much room,
- * as far as a buffer goes; what is cut off beyond that fails the IP length check, and is counted.
+ * One packet of `len` bytes has come. If it is longer than the MTU, somebody raised that: from now
+ * on leave that much room, as far as a buffer goes; what is cut off beyond that fails the IP length
+ * check, and is counted.
  */
-static void follow_mtu(struct tun *t)
+static void follow_mtu(struct tun *t, uint32_t len)
 {
-    int mtu = read_mtu(t->dev.name);
+    int mtu = len > t->dev.mtu ? read_mtu(t->dev.name) : 0;
 
     if (mtu > 0)
         t->dev.mtu = (uint32_t)mtu < t->intake.pool->size ? (uint32_t)mtu : t->intake.pool->size;
@@ -295,6 +296,8 @@ static int tun_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     n = read_packet(t, at, room, &hdr);
     if (n < 0)
         return read_error(errno);
+    if (!t->headers || is_single(&hdr))
+        follow_mtu(t, (uint32_t)n);
     if (begins(t, at, n, &hdr)) {
         read_on(t, at, room, &hdr, ret_pkt);
         return 1;
@@ -302,8 +305,6 @@ static int tun_read(struct device *d, int64_t now, struct pkt *ret_pkt)
     intake_take(&t->intake, (uint32_t)n, ret_pkt);
     if (t->headers)
         vnet_take(&hdr, ret_pkt);
-    if ((uint32_t)n > d->mtu && ret_pkt->gso_size == 0)
-        follow_mtu(t);
     return 1;
 }
 

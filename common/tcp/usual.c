@@ -4,14 +4,13 @@
 #include "tcp/super.h"
 #include "tcp/timestamp.h"
 
-/* Does it change nothing of what we send, and is nothing in flight? */
+/* It acknowledges nothing new: does it change nothing else either, and is nothing in flight? */
 static inline bool says_nothing(const struct tcb *c, const struct tcp_hdr *hdr)
 {
     const struct flight *f = c->flight;
 
-    return hdr->ack == c->snd_una && c->snd_una == c->snd_nxt && c->snd_wnd && hdr->wnd &&
-           hdr->opt.sack_n == 0 && !c->ecn_limited &&
-           (!f || (flight_is_usual(f) && !f->board.n && !f->rate.next.losses));
+    return c->snd_una == c->snd_nxt && c->snd_wnd && hdr->wnd && hdr->opt.sack_n == 0 &&
+           !c->ecn_limited && (!f || (flight_is_usual(f) && !f->board.n && !f->rate.next.losses));
 }
 
 /* No older than the last one, where they are spoken (RFC 7323 section 5.3). */

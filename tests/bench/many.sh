@@ -10,12 +10,13 @@
 # One address has 64,512 ports towards one port of peer, so host's side has an address for every
 # 33,000; it may have 32, so N is a million at most. A connection that costs more than 512 bytes at either end is a failure.
 
-. "$(dirname "$0")/../e2e/lib.sh"
 N=${1:-1000000}
 if ! [[ $N =~ ^[0-9]{4,7}$ && ${N#0} = "$N" && $N -ge 2000 && $N -le 1000000 ]]; then
     echo "many: '$N' is no number from 2000 to 1000000" >&2
     exit 2
 fi
+
+. "$(dirname "$0")/../e2e/lib.sh"
 need_tun
 CLIENT=${BENCH:-build/release/bench}/client
 locals=$(seq -f '--local 10.0.0.%.0f' 10 $((10 + N / 33000)))

@@ -122,6 +122,9 @@ function table(   i, k, r, moved) {
         if (count[k] > 1 && high[k] > 1.5 * low[k])
             moved++
     }
+    if (moved)
+        printf "\nFigures that moved by more than half from turn to turn: %d. Something else ran; " \
+            "measure again before you judge by them.\n", moved
     printf "\n%-62s %8s %9s %6s\n", "Ratios within this run", "is", "must be", "aim"
     for (i = 1; i <= ratios; i++) {
         r = ratio[i]
@@ -129,9 +132,6 @@ function table(   i, k, r, moved) {
             most[r] ? "<=" : ">=", limit[r], aim[r],
             r in have ? (met[r] ? "met" : "not met") : why[r]
     }
-    if (moved)
-        printf "\n%d figures moved by more than half from turn to turn: something else ran. " \
-            "Measure again before you judge by them.\n", moved
 }
 
 # The same for docs/performance.md.

@@ -102,6 +102,10 @@ shut_tun=(unshare -m sh -c 'mount -t tmpfs none /dev/net && install -m 000 /dev/
 wrong "host: /dev/net/tun is shut" 4 "/dev/net/tun may not be opened.*chmod 666" "${shut_tun[@]}" \
     $BIN/host tun0 10.0.0.1/24 10.0.1.5
 
+for n in 1999 1000001 04000 2e3 many; do
+    wrong "a bench of $n connections" 2 "'$n' is no number from 2000 to 1000000" tests/bench/many.sh $n
+done
+
 net_up
 peer_start
 wrong "a second node on a TUN in use" 5 "tun1: another process has it open" $BIN/host tun1 10.0.1.1/24 10.0.0.7

@@ -93,7 +93,9 @@ is "-v: the closing line stands behind the last segment" \
     "both sides closed in order"
 echo hello | host -vv >/dev/null 2>"$WORK/lines"
 check "-vv: the bytes beneath" grep -Eq '^[[:space:]]0x0000:  4500 ' "$WORK/lines"
+before=$(date +%s%3N)
 echo hello | host --json >/dev/null 2>"$WORK/json"
+within=$(($(date +%s%3N) - before + 1))
 # events FILE: the names of its events in their order, and a line that is no event as it is.
 events()
 {
@@ -103,6 +105,9 @@ is "--json: an object on each line" "$(events "$WORK/json")" "ready connected cl
 is "--json: the last acknowledgment is among the connection's segments" \
     "$(sed -n 's/.*"segments_out":\([0-9]*\).*/\1/p' "$WORK/json")" \
     "$(sed -n 's/.*"packets_out":\([0-9]*\).*/\1/p' "$WORK/json")"
+check "--json: a session takes longer than a round trip, and less than host, in ms" \
+    awk -v ms="$(told "$WORK/json" duration_ms)" -v srtt="$(told "$WORK/json" srtt_ms)" -v within=$within \
+    'BEGIN { exit !(srtt > 0 && srtt < ms && ms < within) }'
 # A peer in this process has the small services on their own ports, too.
 for port in 9 7 8000 8001; do
     [ $port = 9 ] && want= || want=hello
@@ -122,4 +127,10 @@ echo hello | host --port 7 >/dev/null 2>&1
 stop $peer
 is "peer --json: an object on each line, for every port" "$(events "$WORK/peer.json")" \
     "ready connected closed summary"
+"$BIN/peer" --quiet tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/peer.err" &
+peer=$!
+wait_for 5 answers 10.0.1.5
+is "host --quiet: nothing but what comes back" "$(echo hello | host --quiet 2>&1)" hello
+stop $peer
+is "peer --quiet: nothing" "$? $(cat "$WORK/peer.err")" "0 "
 finish

@@ -37,7 +37,7 @@ pings()
     local size most=65507
 
     case $1 in *:*) most=65527 ;; esac
-    tool --ping --count 5 --interval 0.05 "$1"
+    tool --ping --count 5 --interval 0.05 -W 5 "$1"
     is "ping $1: 0" "$code" 0
     is "ping $1: five replies" "$(replies)" 5
     check "ping $1: nothing lost" grep -qE '^5 packets transmitted, 5 received, 0% packet loss, time [0-9]+ms$' "$WORK/out"
@@ -45,7 +45,7 @@ pings()
         awk -F'[ /]' '/^rtt min.avg.max.mdev = / { ok = $7 > 0 && $7 <= $8 && $8 <= $9 } END { exit !ok }' "$WORK/out"
     is "ping $1: the replies' TTL" "$(grep -c " ttl=$2 " "$WORK/out")" 5
     for size in 0 1400 9000 $most; do
-        tool --ping -c 2 -i 0.05 -s $size "$1"
+        tool --ping -c 2 -i 0.05 -W 5 -s $size "$1"
         is "ping $1 -s $size" "$code $(replies) $(grep -c "^$((size + 8)) bytes from" "$WORK/out")" "0 2 2"
     done
     tool --ping -c 1 -s 9000 --df -W 0.5 "$1"
@@ -106,13 +106,13 @@ check "and who said so" grep -q '^From 10.0.0.1 icmp_seq=2: a router does not re
 check "it counts as lost" grep -q '^2 packets transmitted, 0 received, +2 errors, 100% packet loss' "$WORK/out"
 tool --ping --quiet -c 2 -i 0.05 10.99.0.1
 is "ping --quiet: not who said so, but how many" "$code $(grep -c icmp_seq "$WORK/out") $(grep -c ', +2 errors, 100% packet loss' "$WORK/out")" "1 0 1"
-tool --ping --quiet -c 2 -i 0.05 10.0.1.5
+tool --ping --quiet -c 2 -i 0.05 -W 5 10.0.1.5
 is "ping --quiet of a node that is there: no replies, but how many" \
     "$code $(grep -c icmp_seq "$WORK/out") $(grep -c '2 received, 0% packet loss' "$WORK/out")" "0 0 1"
 tool --ping -c 2 -i 0.05 -W 0.2 10.97.0.1
 is "ping of nobody: 1" "$code $(grep -c 'bytes from\|^From' "$WORK/out")" "1 0"
 check "all of it is lost" grep -q '^2 packets transmitted, 0 received, 100% packet loss' "$WORK/out"
-tool --json --ping -c 2 -i 0.05 10.0.1.5
+tool --json --ping -c 2 -i 0.05 -W 5 10.0.1.5
 check "for programs" grep -q '"event":"ping".*"sent":2,"received":2.*"loss_percent":0,"rtt_min_ms":' "$WORK/err"
 
 timeout 20 "$BIN/host" --ping -i 0.05 tun0 10.0.0.1/24 10.0.1.5 >"$WORK/out" 2>"$WORK/err" &
@@ -146,7 +146,7 @@ is "traceroute into nothing" "$code $(hops)" "1 1 * 0; 2 * 0; "
 if far_up far 1; then
     tool --traceroute 10.9.1.2
     is "traceroute to a kernel behind the kernel" "$code $(hops)" "0 1 10.0.0.1 3; 2 10.9.1.2 3; "
-    tool --ping -c 2 -i 0.05 10.9.1.2
+    tool --ping -c 2 -i 0.05 -W 5 10.9.1.2
     is "and ping" "$code $(replies)" "0 2"
     ip netns exec far timeout 5 nc -u -l -p 5000 >"$WORK/heard" </dev/null &
     wait_for 5 sh -c "ip netns exec far ss -lun | grep -q :5000"
@@ -173,10 +173,12 @@ for remote in 10.0.1.5 ${six:+fd00:1::5}; do
     check "and at the end how much" grep -qE \
         ": sent 1 datagram of 7 bytes, received 1 of 7 bytes in [0-9.]+ m?s$" "$WORK/err"
     says drawer 6969 $remote --quiet
-    is "udp to $remote --quiet: no more than that" "$code $(wc -c <"$WORK/err")" "0 0"
+    is "udp to $remote --quiet: no more than that" "$code $(xargs <"$WORK/out") $(wc -c <"$WORK/err")" "0 reward 0"
     says drawer 6969 $remote --json
     check "udp to $remote: for programs" \
         grep -qE '"event":"udp".*"datagrams_sent":1,.*"bytes_received":7,.*"duration_ms":' "$WORK/err"
+    check "udp to $remote: the time is what passed until the last datagram, in ms" \
+        awk -v ms="$(told "$WORK/err" duration_ms)" 'BEGIN { exit !(ms > 0.01 && ms < 300) }'
     says x 19 $remote
     check "udp to $remote: chargen" test -s "$WORK/out"
     says x 4444 $remote

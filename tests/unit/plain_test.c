@@ -47,6 +47,7 @@ static void expect_same(const uint8_t *b, uint32_t len, uint16_t marks)
     plain_read(b, &plain);
     assert_int_equal(ip_parse(b, len, &ip), REASON_NONE);
     assert_int_equal(ip.header_len, PLAIN_PORTS);
+    assert_int_equal(ip.proto, IP_PROTO_TCP);
     assert_false(ip_is_fragment(&ip));
     assert_int_equal(ip.tos, b[PLAIN_TOS]);
     assert_int_equal(get32(b + PLAIN_SRC), addr_v4_value(&ip.src));
@@ -73,7 +74,7 @@ static void expect_same(const uint8_t *b, uint32_t len, uint16_t marks)
 
 static void test_usual_ones_are_recognized(void **state)
 {
-    uint8_t b[PLAIN_TEXT + TEXT_MAX];
+    uint8_t b[PLAIN_TEXT + TEXT_MAX + 1] = {0};
 
     (void)state;
     for (uint32_t n = 0; n <= TEXT_MAX; n++) {
@@ -83,10 +84,22 @@ static void test_usual_ones_are_recognized(void **state)
         assert_true(plain_is(copy, len));
         assert_true(plain_sums_good(copy, 0));
         expect_same(copy, len, 0);
+        assert_true(plain_is(b, len + 1)); /* what is behind it is none of its own */
+        expect_same(b, len + 1, 0);
         assert_false(plain_is(exact_copy(b, len - 1), len - 1));
         len = build(b, n, false);
         assert_false(plain_is(exact_copy(b, len), len));
     }
+}
+
+static void test_no_byte_is_read_that_is_not_there(void **state)
+{
+    uint8_t b[PLAIN_TEXT];
+
+    (void)state;
+    (void)build(b, 0, true);
+    for (uint32_t n = 0; n < PLAIN_TEXT; n++)
+        assert_false(plain_is(exact_copy(b, n), n));
 }
 
 /* Any single bit that is not right is noticed, or noticed to be another form. */
@@ -146,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usual_ones_are_recognized),
+        cmocka_unit_test(test_no_byte_is_read_that_is_not_there),
         cmocka_unit_test(test_each_bit_counts),
         cmocka_unit_test(test_what_is_taken_is_what_parsers_take),
     };

@@ -66,4 +66,11 @@ static inline void configure(const char *name, uint32_t address)
     set_ifreq(SIOCSIFFLAGS, &req, name);
 }
 
+static inline void set_mtu(const char *name, int mtu)
+{
+    struct ifreq req = {.ifr_mtu = mtu};
+
+    set_ifreq(SIOCSIFMTU, &req, name);
+}
+
 #endif

@@ -421,6 +421,23 @@ static void single_ones_are_joined(void **state)
     }
 }
 
+/* The MTU was raised while the device was open: that is followed, also by one that is joined. */
+static void a_raised_mtu_is_followed(void **state)
+{
+    struct tun a, b;
+
+    (void)state;
+    begin();
+    open_at(&a, "tun0", 0, 0x0a000001);
+    open_at(&b, "tun1", DEVICE_CSUM | DEVICE_JOIN, 0x0a000101);
+    set_mtu("tun1", 3000);
+    single(&a, 0, 2 * EACH, TCP_ACK);
+    single(&a, 2, 2 * EACH, TCP_ACK);
+    hear_joined(&b, 0, 4 * EACH, 2 * EACH);
+    assert_int_equal(b.dev.mtu, 3000);
+    close_both(&a, &b);
+}
+
 /* One that takes unsummed packets, but none to be cut. */
 static void in_segments_without_sums(void **state)
 {
@@ -528,6 +545,7 @@ int main(void)
         cmocka_unit_test(in_segments_to_one_who_does_not),
         cmocka_unit_test(datagrams_whole_and_cut),
         cmocka_unit_test(single_ones_are_joined),
+        cmocka_unit_test(a_raised_mtu_is_followed),
         cmocka_unit_test(in_segments_without_sums),
         cmocka_unit_test(ordinary_packets_between_all_kinds),
         cmocka_unit_test(nothing_is_inherited),

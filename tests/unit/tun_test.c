@@ -57,13 +57,6 @@ static void opened(struct tun *t, uint32_t bufs, uint32_t size)
     assert_int_equal(tun_open(t, "tun0", 0, &pool), 0);
 }
 
-static void set_mtu(const char *name, int mtu)
-{
-    struct ifreq req = {.ifr_mtu = mtu};
-
-    set_ifreq(SIOCSIFMTU, &req, name);
-}
-
 static int udp_socket(uint16_t port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};

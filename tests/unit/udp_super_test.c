@@ -115,6 +115,11 @@ static void as_many_as_a_packet_holds(void **state)
         leaves(0, 100, 0);
         leaves(100, 50, 0);
         end();
+        begin_super(v6, 20); /* which holds none */
+        assert_int_equal(send_train(150, 100), 0);
+        leaves(0, 100, 0);
+        leaves(100, 50, 0);
+        end();
     }
 }
 
@@ -135,9 +140,30 @@ static void one_by_one_without_offload(void **state)
             assert_int_equal(send_train(100, each), 0); /* no train at all: it has no DF */
             assert_true(rig_take() && rig.seg_size == 0 && rig.marks == 0 && rig.len == 108);
             assert_true(v6 || !rig.ip.df);
+            device_sums();
         }
         end();
     }
+}
+
+/* Each datagram in fragments of its own; the last one is small enough. */
+static void in_fragments_each(uint32_t each, uint32_t room)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(rig_take() && rig.ip.mf && rig.ip.frag_off == 0 && rig.seg_size == 0);
+        assert_int_equal(get16(rig.data + 4), 8 + each);
+        pattern_check(rig.data + 8, i * each, rig.len - 8);
+        assert_true(rig.ip.total_len <= room);
+        assert_true(rig_take() && !rig.ip.mf && rig.ip.frag_off > 0);
+        pattern_check(rig.data, i * each + rig.ip.frag_off - 8, rig.len);
+        assert_int_equal(rig.ip.frag_off + rig.len, 8 + each);
+    }
+    assert_true(rig_take() && !ip_is_fragment(&rig.ip) && rig.seg_size == 0);
+    assert_int_equal(rig.ip.df, rig.ip.version == 6); /* its identification has a meaning */
+    rig.ip.dst = far;
+    device_sums();
+    pattern_check(rig.data + 8, 2 * each, 10);
+    expect_nothing();
 }
 
 /* Options go with each datagram, and the sum is over where it goes in the end. */
@@ -157,25 +183,9 @@ static void one_by_one_with_a_route(void **state)
         pattern_check(rig.data + 8, 100 * i, 100);
     }
     expect_nothing();
+    assert_int_equal(send_train(2 * 1465 + 10, 1465), 0); /* one byte too many, with them */
+    in_fragments_each(1465, 1500);
     end();
-}
-
-/* Each datagram in fragments of its own; the last one is small enough. */
-static void in_fragments_each(uint32_t each, uint32_t room)
-{
-    for (unsigned i = 0; i < 2; i++) {
-        assert_true(rig_take() && rig.ip.mf && rig.ip.frag_off == 0 && rig.seg_size == 0);
-        assert_int_equal(get16(rig.data + 4), 8 + each);
-        pattern_check(rig.data + 8, i * each, rig.len - 8);
-        assert_true(rig.ip.total_len <= room);
-        assert_true(rig_take() && !rig.ip.mf && rig.ip.frag_off > 0);
-        pattern_check(rig.data, i * each + rig.ip.frag_off - 8, rig.len);
-        assert_int_equal(rig.ip.frag_off + rig.len, 8 + each);
-    }
-    assert_true(rig_take() && !ip_is_fragment(&rig.ip) && rig.seg_size == 0);
-    device_sums();
-    pattern_check(rig.data + 8, 2 * each, 10);
-    expect_nothing();
 }
 
 /* RFC 1122 4.1.3.3-a: too large for the device, and for a path of which somebody has told. */
@@ -198,6 +208,8 @@ static void too_large_for_the_path(void **state)
         leaves(0, 3600, 1200);
         assert_int_equal(stack_udp_set(rig.st, udp, &set), 0);
         assert_int_equal(send_train(2 * 1400 + 10, 1400), -EMSGSIZE);
+        assert_int_equal(send_train(3 * 1200, 1200), 0);
+        leaves(0, 3600, 1200);
         end();
     }
 }
@@ -343,6 +355,9 @@ static void marks_that_lie(void **state)
             rig_reason("the verdict", super_comes(cases[i].len, cases[i].size, cases[i].marks),
                        cases[i].why);
             status_is(counts[i], counts[i], 0);
+            for (uint32_t n = counts[i], at = 0; n > 0; n--, at += cases[i].size)
+                reads(at, counts[i] > 1 ? cases[i].size : cases[i].len, 0, false);
+            assert_int_equal(stack_udp_receive(rig.st, udp, &(struct stack_datagram){0}), -EAGAIN);
             assert_int_equal(stack_udp_close(rig.st, udp), 0);
             end();
         }

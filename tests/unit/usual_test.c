@@ -147,6 +147,9 @@ static void test_text_alone(void **state)
     hdr.opt.sack_n = 0;
     hdr.wnd = 0;
     assert_false(is_usual(LEN));
+    hdr.wnd = 10;
+    c.snd_wnd = 0;
+    assert_false(is_usual(LEN));
 }
 
 /* All of a window, or none of anything. */
@@ -162,6 +165,21 @@ static void test_an_acknowledgment_alone(void **state)
     assert_false(is_usual(1));
 }
 
+/* What goes the whole way may have a usual acknowledgment, in any state that has text or had. */
+static void test_an_acknowledgment_of_the_whole_way(void **state)
+{
+    (void)state;
+    begin();
+    for (int i = 0; i <= TCP_TIME_WAIT; i++) {
+        c.state = (uint8_t)i;
+        assert_int_equal(ack_is_usual(&c, &hdr), i >= TCP_ESTABLISHED);
+    }
+    hdr.flags |= TCP_ECE;
+    assert_false(ack_is_usual(&c, &hdr));
+    c.ecn_ok = false;
+    assert_true(ack_is_usual(&c, &hdr));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_what_is_in_flight),
         cmocka_unit_test(test_text_alone),
         cmocka_unit_test(test_an_acknowledgment_alone),
+        cmocka_unit_test(test_an_acknowledgment_of_the_whole_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
