@@ -1,43 +1,23 @@
 #include "run/dial.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "run/exit.h"
+#include "run/node_tun.h"
 #include "run/self.h"
 
 static const int64_t hint_after = 3 * SEC; /* without an answer to the SYN */
 
 /* ---- Words ---- */
 
-/* Is this an address of the machine itself? Only to such a one can a socket be bound. */
-static bool is_the_kernels(const struct addr *a)
-{
-    struct sockaddr_in to4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
-    bool v4 = addr_is_v4(a), bound;
-    int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    memcpy(&to6.sin6_addr, a->b, sizeof(to6.sin6_addr));
-    if (v4)
-        to4.sin_addr.s_addr = htonl(addr_v4_value(a));
-    bound = fd >= 0 && (v4 ? bind(fd, (struct sockaddr *)&to4, sizeof(to4))
-                           : bind(fd, (struct sockaddr *)&to6, sizeof(to6))) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return bound;
-}
-
 static void explain_refused(const struct node *n, const char *remote)
 {
     char local[ADDR_TEXT_MAX], peer[SELF_MAX], port[24] = "";
 
-    if (is_the_kernels(&n->opt->remote)) {
+    if (node_tun_kernel_has(&n->opt->remote)) {
         report_error(&n->report,
                      "%s refused: nothing listens on port %u there; that is the kernel's own side, "
                      "where any server of this machine can listen: nc -l -p %u",

@@ -1,7 +1,10 @@
 #include "run/node_tun.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "run/exit.h"
 #include "run/netlink.h"
@@ -101,4 +104,23 @@ int node_tun_attach(struct node *n)
         return configure(n);
     check(n);
     return NODE_GO_ON;
+}
+
+/* Only to such a one can a socket be bound. */
+bool node_tun_kernel_has(const struct addr *a)
+{
+    struct sockaddr_in to4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
+    bool v4 = addr_is_v4(a), bound;
+    int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memcpy(&to6.sin6_addr, a->b, sizeof(to6.sin6_addr));
+    if (v4)
+        to4.sin_addr.s_addr = htonl(addr_v4_value(a));
+    bound = fd >= 0 && (v4 ? bind(fd, (struct sockaddr *)&to4, sizeof(to4))
+                           : bind(fd, (struct sockaddr *)&to6, sizeof(to6))) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return bound;
 }

@@ -10,4 +10,7 @@
  */
 int node_tun_attach(struct node *n);
 
+/* Is this an address of the machine itself, as the kernel's side of the TUN is? */
+bool node_tun_kernel_has(const struct addr *a);
+
 #endif

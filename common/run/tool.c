@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "run/exit.h"
+#include "run/node_tun.h"
 
 enum {
     PING_SIZE = 56, /* bytes of data, unless told otherwise */
@@ -327,6 +328,22 @@ static void tell_udp(const struct report *report, const struct udpcat *u, const 
                 report_rate(u->bytes_sent + u->bytes_received, took, rate));
 }
 
+static void explain_refused(const struct report *report, const struct udpcat *u, const char *remote)
+{
+    unsigned port = u->how.port;
+
+    if (node_tun_kernel_has(&u->how.remote))
+        report_error(report,
+                     "%s refused: nobody takes datagrams on port %u there; that is the kernel's "
+                     "own side, where any program of this machine can: nc -u -l -p %u",
+                     remote, port, port);
+    else
+        report_error(report,
+                     "%s refused: nobody takes datagrams on port %u there; a peer takes them on 7, "
+                     "9, 19 and 6969, say: --port 7",
+                     remote, port);
+}
+
 static int verdict_udp(struct tool *t)
 {
     const struct report *report = &t->node->report;
@@ -351,10 +368,7 @@ static int verdict_udp(struct tool *t)
                      strerror(t->life.op.in_error ? -t->life.op.in_error
                                                   : -t->life.loop.output_error));
     else if (u->refused == -ECONNREFUSED)
-        report_error(report,
-                     "%s refused: nobody takes datagrams on port %u there; a peer takes them on 7, "
-                     "9, 19 and 6969, say: --port 7",
-                     remote, (unsigned)u->how.port);
+        explain_refused(report, u, remote);
     else if (u->refused == -EMSGSIZE)
         report_error(report, "a datagram to %s would not fit into a packet; --df forbids fragments",
                      remote);

@@ -193,6 +193,11 @@ for remote in 10.0.1.5 ${six:+fd00:1::5}; do
     tool --udp --port 7 --df $remote <"$WORK/large"
     is "udp to $remote --df: 1, for it does not leave" "$code" 1
 done
+for remote in 10.0.0.1 10.0.1.1 ${six:+fd00::1}; do
+    says x 4444 $remote
+    is "udp to the kernel's side $remote: refused is 1, and says that it is the kernel's" \
+        "$code $(grep -o 'refused.*kernel.s own side.*' "$WORK/err" | grep -o 'nc .*')" "1 nc -u -l -p 4444"
+done
 is "and the wrong use of options is 2" \
     "$("$BIN/host" --count 3 tun0 10.0.0.1/24 10.0.1.5 2>/dev/null; echo $?)" 2
 head -c 3M /dev/zero >"$WORK/large"
