@@ -103,8 +103,7 @@ void wheel_clear(struct wheel *w, struct wheel_timer *t)
 /* The first tick of that slot, of those that the wheel has not come past at this level. */
 static uint64_t begin_of(const struct wheel *w, unsigned level, unsigned slot)
 {
-    unsigned above = SLOT_LOG * (level + 1);
-    uint64_t window = above < 64 ? w->tick >> above : 0;
+    uint64_t window = w->tick >> (SLOT_LOG * (level + 1));
 
     return (window << SLOT_LOG | slot) << (SLOT_LOG * level);
 }
