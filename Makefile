@@ -15,7 +15,8 @@
 #
 #   make build        the programs, in build/bin; make clean removes build/
 #   make deps         what is missing here, installed with apt, dnf or pacman
-#   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup; uninstall
+#   make install      into PREFIX (/usr/local) as twintun-host, -peer, -netsetup, with their
+#                     manual pages; uninstall
 #   make units, lint, format, conformance                            parts of the work on it
 #   make bench        how fast, beside the device, kernel TCP and lwIP; QUICK=1 in a minute
 #   make many         a million connections between two nodes, or N=...
@@ -258,13 +259,21 @@ trace-host: build
 
 # The DNS tool owns the name `host`, hence the prefix.
 PREFIX ?= /usr/local
-install: build
+MAN := $(DESTDIR)$(PREFIX)/share/man
+# The nodes' pages are what they say themselves; netsetup's is written by hand.
+PAGES := build/man/twintun-host.1 build/man/twintun-peer.1
+$(PAGES): build/man/twintun-%.1: $(BIN)/% docs/manual.awk
+	@mkdir -p $(@D)
+	$(call say,MAN)
+	$(Q)$< --help | awk -v name=twintun-$* -f docs/manual.awk >$@.new && mv $@.new $@
+install: build $(PAGES)
 	for p in host peer netsetup; do \
 		install -D -m 755 $(BIN)/$$p "$(DESTDIR)$(PREFIX)/bin/twintun-$$p" || exit 1; done
-	install -D -m 644 docs/netsetup.8 "$(DESTDIR)$(PREFIX)/share/man/man8/twintun-netsetup.8"
+	install -D -m 644 docs/netsetup.8 "$(MAN)/man8/twintun-netsetup.8"
+	install -D -m 644 -t "$(MAN)/man1" $(PAGES)
 uninstall:
 	rm -f $(foreach p,host peer netsetup,"$(DESTDIR)$(PREFIX)/bin/twintun-$(p)") \
-		"$(DESTDIR)$(PREFIX)/share/man/man8/twintun-netsetup.8"
+		"$(MAN)/man8/twintun-netsetup.8" $(foreach p,$(PAGES),"$(MAN)/man1/$(notdir $(p))")
 
 clean:
 	rm -rf build
