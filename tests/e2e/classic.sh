@@ -120,7 +120,9 @@ is "make help names every target" "$(sed -n '/^\.PHONY/,$s/.PHONY: all build hel
 check "make install, where the path has a space" make -s install DESTDIR="$WORK/ro ot"
 is "all three are there" "$(ls "$WORK/ro ot/usr/local/bin" | tr '\n' ' ')" \
     "twintun-host twintun-netsetup twintun-peer "
+is "with their pages" "$(cd "$WORK/ro ot/usr/local/share/man" && echo */*)" \
+    "man1/twintun-host.1 man1/twintun-peer.1 man8/twintun-netsetup.8"
 check "make uninstall, there" make -s uninstall DESTDIR="$WORK/ro ot"
-is "they are gone" "$(ls "$WORK/ro ot/usr/local/bin")" ""
+is "all of it is gone" "$(find "$WORK/ro ot" -type f)" ""
 
 finish
