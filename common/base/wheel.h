@@ -8,8 +8,8 @@
  * present tick that is not due yet stays, and the wheel says when to come back.
  *
  * A timer that is set again stays where it is if its slot begins early enough, and is put where it
- * belongs when that is looked at. So one that is put off, and is needed earlier again, costs next to
- * nothing.
+ * belongs when that is looked at. So one that is put off, and is needed earlier again, costs next
+ * to nothing.
  *
  * A slot's timers lead from one to the next, and where there are very many none of them is in a
  * cache when its turn comes. So each knows, where that is simple, which one was put behind it some
