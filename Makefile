@@ -145,9 +145,14 @@ $(NODE_BENCH): $(O)/bench/%: $(O)/$(WHOLE)tests/bench/%.o $(LIB_WHOLE)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(MODE_$(BUILD)) $(WHOLE_L) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
-# lwIP is there or not, which the program says itself; some of its functions have names of ours.
+# lwIP is there or not, which the program says itself, and it is made again when that changes; some
+# of its functions have names of ours.
 LWIP := $(if $(wildcard /usr/include/lwip/lwip/init.h),/usr/include/lwip)
 $(O)/tests/bench/lwip.o: PKG_CFLAGS += $(LWIP:%=-isystem %)
+LWIP_IS := $(O)/tests/bench/lwip.$(if $(LWIP),there,missing)
+$(LWIP_IS):
+	@mkdir -p $(@D) && rm -f $(@D)/lwip.there $(@D)/lwip.missing && touch $@
+$(O)/tests/bench/lwip.o: $(LWIP_IS)
 $(O)/bench/lwip: $(O)/tests/bench/lwip.o
 	@mkdir -p $(@D)
 	$(call say,LINK)
