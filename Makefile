@@ -150,8 +150,9 @@ $(NODE_BENCH): $(O)/bench/%: $(O)/$(WHOLE)tests/bench/%.o $(LIB_WHOLE)
 LWIP := $(if $(wildcard /usr/include/lwip/lwip/init.h),/usr/include/lwip)
 $(O)/tests/bench/lwip.o: PKG_CFLAGS += $(LWIP:%=-isystem %)
 LWIP_IS := $(O)/tests/bench/lwip.$(if $(LWIP),there,missing)
-$(LWIP_IS):
-	@mkdir -p $(@D) && rm -f $(@D)/lwip.there $(@D)/lwip.missing && touch $@
+.PHONY: always
+$(LWIP_IS): always
+	@[ -e $@ ] || { mkdir -p $(@D) && rm -f $(@D)/lwip.there $(@D)/lwip.missing && touch $@; }
 $(O)/tests/bench/lwip.o: $(LWIP_IS)
 $(O)/bench/lwip: $(O)/tests/bench/lwip.o
 	@mkdir -p $(@D)
