@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +29,18 @@ static struct seldom door; /* tells once of each who comes */
 static int64_t now;
 static char tun[32];
 static char *answer;
+
+static bool full; /* no descriptor is free for who comes */
+
+/* In place of the C library's. With RLIMIT_NOFILE, valgrind would accept and hang up. */
+int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
+{
+    if (full) {
+        errno = EMFILE;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, addr.__sockaddr__, len, flags);
+}
 
 static int setup(void **state)
 {
@@ -394,14 +406,11 @@ static void nobody_waits_for_ever(void **state)
 static void without_a_descriptor_it_tries_again_later(void **state)
 {
     int fd = client("text\n"), next = client("text\n");
-    struct rlimit before, none;
 
     (void)state;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none = (struct rlimit){(rlim_t)next + 1, before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    full = true;
     turns(3);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    full = false;
     turns(3);
     assert_int_equal(teller.client, -1);
     assert_int_equal(teller_deadline(&teller), now + 2 * SEC);
