@@ -369,6 +369,13 @@ static void single(struct tun *t, uint32_t i, uint32_t len, uint8_t flags)
     assert_int_equal(device_write(&t->dev, 0, &p), 0);
 }
 
+/* Where much else runs, the kernel passes on later what was written; what is joined has to be
+ * there. */
+static void let_all_come(void)
+{
+    poll(NULL, 0, 50);
+}
+
 /* The next packet of TCP has the text from `at` on, of segments of `size` bytes; 0: of one. */
 static void hear_joined(struct tun *t, uint32_t at, uint32_t len, uint32_t size)
 {
@@ -403,6 +410,7 @@ static void single_ones_are_joined(void **state)
             single(&a, k, EACH, TCP_ACK);
         single(&a, 20, EACH, TCP_ACK); /* behind a gap */
         single(&a, 30, EACH, TCP_ACK);
+        let_all_come();
         hear_joined(&b, 0, 8 * EACH, EACH);
         assert_int_equal(device_deadline(&b.dev), TIME_NEVER);
         hear_joined(&b, 8 * EACH, 3 * EACH, EACH);
@@ -414,6 +422,7 @@ static void single_ones_are_joined(void **state)
         for (uint32_t k = 0; k < 3; k++)
             single(&a, k, EACH, TCP_ACK);
         single(&a, 9, 7, TCP_ACK);
+        let_all_come();
         hear_joined(&b, 0, EACH, 0); /* behind a try in vain */
         hear_joined(&b, EACH, 2 * EACH, EACH);
         close_both(&a, &b); /* with one that nobody has asked for */
@@ -433,6 +442,7 @@ static void a_raised_mtu_is_followed(void **state)
     set_mtu("tun1", 3000);
     single(&a, 0, 2 * EACH, TCP_ACK);
     single(&a, 2, 2 * EACH, TCP_ACK);
+    let_all_come();
     hear_joined(&b, 0, 4 * EACH, 2 * EACH);
     assert_int_equal(b.dev.mtu, 3000);
     close_both(&a, &b);
