@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "accept_kit.h"
 #include "loop_kit.h"
 
 enum {
@@ -221,25 +222,13 @@ static void one_who_says_nothing_lets_it_sleep(void **state)
 
 /* ---- Without descriptors ---- */
 
-static bool full; /* no descriptor is free for who comes */
-
-/* With RLIMIT_NOFILE instead, valgrind would accept him and hang up. */
-int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
-{
-    if (full) {
-        errno = EMFILE;
-        return -1;
-    }
-    return (int)syscall(SYS_accept4, fd, addr.__sockaddr__, len, flags);
-}
-
 static void none_free_until_the_tenth(unsigned sleep)
 {
     if (sleep == 1) {
         come(0);
         ask(0);
     }
-    full = sleep < 10;
+    accept_full = sleep < 10;
 }
 
 /* He waits, and it sleeps; nobody else has to come for him to be answered. */

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "accept_kit.h"
 #include "base/time.h"
 #include "fake_stack.h"
 #include "run/seldom.h"
@@ -29,18 +29,6 @@ static struct seldom door; /* tells once of each who comes */
 static int64_t now;
 static char tun[32];
 static char *answer;
-
-static bool full; /* no descriptor is free for who comes */
-
-/* In place of the C library's. With RLIMIT_NOFILE, valgrind would accept and hang up. */
-int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
-{
-    if (full) {
-        errno = EMFILE;
-        return -1;
-    }
-    return (int)syscall(SYS_accept4, fd, addr.__sockaddr__, len, flags);
-}
 
 static int setup(void **state)
 {
@@ -408,9 +396,9 @@ static void without_a_descriptor_it_tries_again_later(void **state)
     int fd = client("text\n"), next = client("text\n");
 
     (void)state;
-    full = true;
+    accept_full = true;
     turns(3);
-    full = false;
+    accept_full = false;
     turns(3);
     assert_int_equal(teller.client, -1);
     assert_int_equal(teller_deadline(&teller), now + 2 * SEC);
