@@ -55,7 +55,7 @@ enum {
     LOOP_NODES_MAX = 2,
     LOOP_READ_BATCH = 8,    /* packets read before anything is answered */
     LOOP_WRITE_BATCH = 256, /* packets written before the device is read again */
-    LOOP_ALONE = 8,         /* in so many batches of one packet, one read looks for a second */
+    LOOP_ALONE = 32,        /* in so many batches of one packet, one read looks for a second */
     LOOP_LOOK = 100,        /* us between two looks at all that is no device, while it is awake */
     LOOP_AWAY = 50,         /* us without the processor that tell a spinning loop of others */
 };

@@ -5,7 +5,7 @@
 
 enum {
     LARGE = 2 << 20, /* bytes of a large page; where they are larger, this may do nothing */
-    LARGE_LEAST = 32 * LARGE, /* bytes for which they are used */
+    LARGE_LEAST = 4 * LARGE, /* bytes for which they are used */
 };
 
 void *memory_reserve(size_t bytes)

@@ -149,8 +149,11 @@ static struct conn *take_slot(struct stack *st)
     struct conn *c;
 
     assert(!flow_full(st));
-    if (!st->free_slot)
-        return &st->conns[st->fresh_slots++];
+    if (!st->free_slot) {
+        c = &st->conns[st->fresh_slots++];
+        c->generation = 0; /* it is; but a page that is read before it is written costs twice */
+        return c;
+    }
     c = &st->conns[st->free_slot - 1];
     st->free_slot = c->hash_next;
     return c;

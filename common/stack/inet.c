@@ -420,26 +420,31 @@ static bool output_tcp(struct stack *st, struct conn *c, struct pkt *p)
     return true;
 }
 
-/* Behind the connection whose turn it is: what the next one has in flight. */
-static inline void expect_output(const struct stack *st)
+/*
+ * Whose turn it is, or NULL. A SYN goes before all others: its answer is what is waited for next,
+ * and travels while they are sent.
+ */
+static inline struct conn *next_to_send(const struct stack *st)
 {
-    const struct list *next = st->output.next;
+    const struct list *l = list_empty(&st->opening) ? &st->output : &st->opening;
 
-    if (next == &st->output)
-        return;
-    flight_prefetch(container_of(next, const struct conn, output)->tcb.flight);
+    return list_empty(l) ? NULL : container_of(l->next, struct conn, output);
 }
 
 bool inet_output(struct stack *st, struct pkt *p)
 {
+    struct conn *c;
+
     if (ip_out_pop(&st->ip, p, &st->held))
         return true;
-    while (!list_empty(&st->output)) {
-        struct conn *c = container_of(st->output.next, struct conn, output);
+    while ((c = next_to_send(st))) {
+        const struct conn *next;
         bool sent;
 
         list_remove(&c->output);
-        expect_output(st);
+        next = next_to_send(st);
+        if (next)
+            flight_prefetch(next->tcb.flight);
         if (tcp_output_is_idle(&st->tcp, &c->tcb)) {
             stack_look(st, c);
             continue;

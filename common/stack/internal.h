@@ -50,7 +50,7 @@ enum conn_place {
 struct conn {
     struct tcb tcb;
     struct wheel_timer timer; /* the TCB's first deadline */
-    struct list output;       /* on stack.output while there may be something to send */
+    struct list output;       /* on stack.opening or .output while there may be something to send */
     struct list place;        /* on the list that `placed` says */
     void *user;
     uint32_t hash_next; /* the next in its bucket, a link; or slot + 1 of the next free slot */
@@ -128,7 +128,8 @@ struct stack {
     uint32_t free_slot; /* slot + 1, or 0 */
     uint32_t fresh_slots;
 
-    struct list output, event, time_wait;
+    struct list opening, output; /* who may have something to send; who opens goes first */
+    struct list event, time_wait;
     struct conn_id
         dying; /* told of its end by the last event: the handle dies with the next call */
     bool has_dying;

@@ -216,6 +216,7 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     at += ranges_bytes(cfg);
     fragment_init(&st->fragments, at, cfg->max_fragmented, st->counts);
     wheel_init(&st->wheel, 0);
+    list_init(&st->opening);
     list_init(&st->output);
     list_init(&st->event);
     list_init(&st->time_wait);
@@ -276,7 +277,7 @@ static inline void settle_lists(struct stack *st, struct conn *c)
     enum conn_place where;
 
     if (c->tcb.output_due && !list_on(&c->output))
-        list_append(&st->output, &c->output);
+        list_append(c->tcb.state == TCP_SYN_SENT ? &st->opening : &st->output, &c->output);
     where = place_of(c);
     if (where != c->placed)
         stack_place(st, c, where);

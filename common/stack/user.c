@@ -25,9 +25,11 @@ int stack_open(struct stack *st, const struct stack_open *how, struct conn_id *r
         return -EINVAL;
     if (!local || !ip_is_local(&st->ip, local) || addr_is_v4(local) != addr_is_v4(&how->remote))
         return -EADDRNOTAVAIL;
+    if (port && flow_find(st, local, port, &how->remote, how->remote_port))
+        return -EADDRINUSE;
     if (!port)
         port = flow_pick_port(st, local, &how->remote, how->remote_port);
-    if (!port || flow_find(st, local, port, &how->remote, how->remote_port))
+    if (!port)
         return -EADDRINUSE;
     if (flow_full(st) && !flow_recycle(st))
         return -ENFILE;

@@ -40,8 +40,8 @@ static void test_only_a_large_table_is_in_large_pages(void **state)
     if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0)
         skip();
     assert_non_null(mem);
-    memory_large(mem, 63 * MIB);
-    assert_false(is_large(mem + 32 * MIB));
+    memory_large(mem, 7 * MIB);
+    assert_false(is_large(mem + 4 * MIB));
     memory_large(mem + 4096, 128 * MIB);
     assert_true(is_large(mem + 32 * MIB));
     assert_false(is_large(mem + 130 * MIB)); /* the rest of it stays as it is */

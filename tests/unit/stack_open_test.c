@@ -193,6 +193,32 @@ static void initial_numbers(void **state)
     end();
 }
 
+/* What is open and has something to say lets those who open go first, and these keep their order. */
+static void a_syn_goes_first(void **state)
+{
+    struct flow old;
+
+    (void)state;
+    defaults();
+    begin();
+    open_passive();
+    old = flow;
+    app_send(10);
+    app_close();
+    for (uint16_t i = 0; i < 2; i++) {
+        flow.local_port = (uint16_t)(9001 + i);
+        app_open();
+    }
+    for (uint16_t i = 0; i < 2; i++) {
+        flow.local_port = (uint16_t)(9001 + i);
+        expect_syn();
+    }
+    flow = old;
+    expect(FIN | ACK, 1, 1, 10);
+    expect_nothing();
+    end();
+}
+
 enum {
     FLOWS = 16,
 };
@@ -251,6 +277,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_opened),
         cmocka_unit_test(ports_are_chosen),
         cmocka_unit_test(initial_numbers),
+        cmocka_unit_test(a_syn_goes_first),
         cmocka_unit_test(each_key_has_its_purpose),
     };
 
