@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "link/cause.h"
 #include "link/vnet.h"
 
 enum {
@@ -488,6 +489,6 @@ const char *tun_explain(int error)
     case EMSGSIZE:
         return "its MTU is larger than a buffer; lower it with 'ip link set mtu'";
     default:
-        return strerror(-error);
+        return cause_text(-error);
     }
 }

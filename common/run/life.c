@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "link/cause.h"
 #include "run/exit.h"
 #include "run/privs.h"
 
@@ -24,7 +25,7 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
     if (n->queue == 0) { /* one thread listens for all */
         r = signals_open(&f->signals);
         if (r < 0) {
-            report_error(&n->report, "cannot wait for signals: %s", strerror(-r));
+            report_error(&n->report, "cannot wait for signals: %s", cause_text(-r));
             return EXIT_FAILED;
         }
         f->loop.signals = &f->signals;
@@ -74,7 +75,8 @@ int life_run(struct life *f)
         return EXIT_FAILED;
     }
     if (r < 0) {
-        report_error(report, "%s: reading or waiting failed: %s", f->node->opt->tun, strerror(-r));
+        report_error(report, "%s: reading or waiting failed: %s", f->node->opt->tun,
+                     cause_text(-r));
         return EXIT_FAILED;
     }
     return EXIT_DONE;

@@ -107,6 +107,13 @@ for n in 1999 1000001 04000 2e3 many; do
 done
 
 net_up
+# Each of these is another descriptor that it wants, as its start goes on.
+for n in 4 5 6; do
+    wrong "host: $n open files at most" 1 "too many open files.*ulimit -n" bash -c \
+        "ulimit -n $n; exec 3>&- 4>&- 5>&- 6>&- 7>&-; exec \"\$@\"" \
+        sh $BIN/host --quiet tun0 10.0.0.1/24 10.0.1.5
+done
+
 peer_start
 wrong "a second node on a TUN in use" 5 "tun1: another process has it open" $BIN/host tun1 10.0.1.1/24 10.0.0.7
 wrong "nobody listens there" 1 "refused.*$BIN/peer --port 4444 tun1" \
