@@ -209,7 +209,7 @@ bench:
 	$(AGAIN) build $(BENCH_BIN) $(O)/tools/ksock $(O)/tools/delay
 	@tests/bench/speed.sh $(if $(QUICK:0=),quick)
 	$(if $(QUICK:0=),,@tests/bench/loss.sh)
-many: build $(O)/bench/client
+many: build $(O)/bench/client $(O)/bench/pages
 	@tests/bench/many.sh $(N)
 lint: $(LIB)
 	@tests/lint.sh $(O)

@@ -182,7 +182,7 @@ spin='--busy-poll 10ms' # longer than any pause of what is measured
 server()
 {
     rm -f "$WORK/peer.err"
-    taskset -c "$far" "$BIN/peer" "$@" tun1 $peer_side/$prefix $host_at </dev/null >/dev/null \
+    taskset -c "$far" $peer_by "$BIN/peer" "$@" tun1 $peer_side/$prefix $host_at </dev/null >/dev/null \
         2>"$WORK/peer.err" &
     peer=$!
     wait_for 5 grep -q " ready on " "$WORK/peer.err" && return
@@ -218,15 +218,15 @@ turn_twintun()
     stop $peer
 }
 
-# Memory is no matter of chance: once. The one that has more is the figure.
+# Memory is no matter of chance, without large pages: once. The one that has more is the figure.
 turn_idle()
 {
-    local locals
+    local locals peer_by=$B/pages
 
     locals=$(seq -f '--local 10.0.0.%.0f' 10 $((10 + IDLE / 33000))) # each has 64,512 ports
     server --max-connections $((IDLE + IDLE / 8 + 1))
     # shellcheck disable=SC2086
-    taskset -c "$near" "$B/client" --idle "$IDLE" --watch "$peer" --port 9 $locals \
+    taskset -c "$near" "$peer_by" "$B/client" --idle "$IDLE" --watch "$peer" --port 9 $locals \
         --quiet tun0 $host_side/$prefix $peer_at >"$WORK/idle" 2>"$WORK/err" ||
         not_ok "idle connections" "$(cat "$WORK/err")"
     awk '$1 == "conns" { print "idle.connections", $2 } $1 ~ /bytes/ && $2 > most { most = $2 }

@@ -240,6 +240,7 @@ speak()
     [ "$1" = 4 ] || peer_url="http://[$peer_at]"
 }
 speak 4
+peer_by= # a command that runs it, if there is to be one
 
 # can_speak 4|6: false where the kernel cannot.
 can_speak()
@@ -251,7 +252,7 @@ can_speak()
 peer_start()
 {
     rm -f "$WORK/peer.err" # what the last one said is not this one's
-    "$BIN/peer" ${OFFLOAD:+--offload "$OFFLOAD"} ${BUSY:+--busy-poll "$BUSY"} "$@" tun1 $peer_side/$prefix $host_at </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
+    $peer_by "$BIN/peer" ${OFFLOAD:+--offload "$OFFLOAD"} ${BUSY:+--busy-poll "$BUSY"} "$@" tun1 $peer_side/$prefix $host_at </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
     peer=$!
     wait_for 5 grep -q " ready on " "$WORK/peer.err" && return
     not_ok "peer starts" "$(cat "$WORK/peer.err")"
