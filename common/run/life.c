@@ -120,11 +120,14 @@ void life_close_all(struct stack *st)
         stack_close(st, c.conn);
 }
 
+/* Nor does anybody listen any more, while we go on to answer for a moment. */
 static void abort_all(struct stack *st)
 {
     struct stack_conn_status c;
     uint32_t cursor = 0;
 
+    for (int i = 0; i < STACK_LISTENERS_MAX; i++)
+        stack_unlisten(st, i);
     while (stack_next_conn(st, &cursor, &c)) {
         if (counts_as_open(c.state))
             stack_abort(st, c.conn);
@@ -174,7 +177,7 @@ void life_abort(struct life *f)
     f->forced = true;
     for (unsigned i = 0; i < f->loop.nodes; i++)
         abort_all(f->loop.node[i].st);
-    f->loop.busy = true;
+    f->loop.resetting = f->loop.busy = true;
 }
 
 bool life_turn(struct life *f)

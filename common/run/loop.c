@@ -15,6 +15,8 @@ enum {
     FLUSH_BATCH = 128,   /* packets that leave at once then ... */
     FLUSH_PAUSE = 1,     /* ms between two batches, ... */
     FLUSH_PAUSES = 1000, /* ... so often; who has that much left to say goes on without */
+    FLUSH_QUIET = 100,   /* ms without a packet, after which nobody will ask again, ... */
+    FLUSH_LISTEN = 1000, /* ... and how long we listen at most */
     LATE_MAX = 1,        /* s of absence after which steps are left out */
     SHY_MIN = 1,         /* ms without spinning after others have had the processor ... */
     SHY_MAX = 128,       /* ... and the most, if that happens again and again */
@@ -168,13 +170,46 @@ static void loop_drain(struct loop *l, struct loop_node *n, unsigned most)
     l->busy = true;
 }
 
+/* What comes within so many ms is input, a batch of each node at once. False: nothing came. */
+static bool loop_overhear(struct loop *l, int wait)
+{
+    struct pollfd fds[LOOP_NODES_MAX];
+
+    for (unsigned i = 0; i < l->nodes; i++)
+        fds[i] = (struct pollfd){.fd = device_fd(l->node[i].dev), .events = POLLIN};
+    if (poll(fds, l->nodes, wait) <= 0)
+        return false;
+    l->now = clock_now();
+    for (unsigned i = 0; i < l->nodes; i++) {
+        if (fds[i].revents && loop_input(l, &l->node[i]) < 0)
+            return false;
+        loop_dispatch(&l->node[i]);
+    }
+    return true;
+}
+
+/* Give whoever reads what we have said the time for it, and hear what comes if we answer that. */
+static void loop_pause(struct loop *l)
+{
+    int64_t end = clock_now() + FLUSH_PAUSE * MSEC;
+
+    if (!l->resetting || l->step) {
+        poll(NULL, 0, FLUSH_PAUSE);
+        return;
+    }
+    while (loop_overhear(l, FLUSH_PAUSE) && l->now < end)
+        ;
+}
+
 /*
  * Before leaving: everything that the stacks have to say, as far as the devices take it. The resets
  * of a thousand connections are more than the queue of a TUN holds, and nobody sends them again: so
- * whoever reads it is given time.
+ * whoever reads it is given time. And a reset that comes behind data that were lost is asked whether
+ * it is one (RFC 5961 section 3.2): so we listen until it is quiet, and answer that nobody is here.
  */
 static void loop_flush(struct loop *l)
 {
+    int64_t until = clock_now() + FLUSH_LISTEN * MSEC;
     unsigned pauses = 0;
 
     for (unsigned tries = 0; tries < FLUSH_TRIES;) {
@@ -188,13 +223,13 @@ static void loop_flush(struct loop *l)
         }
         if (l->busy) {
             if (pauses++ < FLUSH_PAUSES)
-                poll(NULL, 0, FLUSH_PAUSE);
-            continue;
-        }
-        if (fd.fd < 0)
+                loop_pause(l);
+        } else if (fd.fd >= 0) {
+            poll(&fd, 1, FLUSH_WAIT);
+            tries++;
+        } else if (!l->resetting || l->step || l->now >= until || !loop_overhear(l, FLUSH_QUIET)) {
             break;
-        poll(&fd, 1, FLUSH_WAIT);
-        tries++;
+        }
     }
     for (unsigned i = 0; i < l->nodes; i++) {
         if (l->node[i].held)
@@ -470,7 +505,7 @@ static int loop_turn(struct loop *l, bool *ret_leave)
     *ret_leave = l->decide(l->arg, l);
     if (l->teller)
         teller_act(l->teller, l->now);
-    for (unsigned i = 0; i < l->nodes && !*ret_leave; i++)
+    for (unsigned i = 0; i < l->nodes && !*ret_leave && !l->resetting; i++)
         loop_drain(l, &l->node[i], LOOP_WRITE_BATCH);
     if (!l->busy)
         l->settled = l->now;

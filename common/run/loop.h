@@ -105,6 +105,7 @@ struct loop {
     struct seldom seldom;     /* signals, alarm, bell, and who comes to ask, while it runs */
     unsigned asked;           /* how often signals asked us to stop */
     int output_error;         /* of the operator's output, negative errno; 0: none */
+    bool resetting;           /* so are all connections: what is to be said waits for the end */
     bool busy;                /* there is more to do at once: do not sleep after this turn */
 };
 
