@@ -149,6 +149,13 @@ check_words()
     verdict "nothing is left to be done later"
 }
 
+# What a shell would have to quote is here by mistake.
+check_names()
+{
+    git ls-files 2>/dev/null | grep -v '^[A-Za-z0-9._/-]*$' >"$tmp/out"
+    verdict "files have plain names"
+}
+
 # The documents tell to run each of these by its name, and testing.md has a row for each.
 check_scripts()
 {
@@ -204,6 +211,7 @@ check_symbols
 check_format
 check_length
 check_words
+check_names
 check_scripts
 check_mutants
 check_example
