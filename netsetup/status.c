@@ -361,7 +361,8 @@ static void print_presence(const json_t *r)
     else if (!is_true(r, "present"))
         puts("missing");
     else
-        printf("%lld packets, %lld bytes, %s\n", number(r, "packets"), number(r, "bytes"),
+        printf("%lld packet%s, %lld bytes, %s\n", number(r, "packets"),
+               number(r, "packets") == 1 ? "" : "s", number(r, "bytes"),
                is_true(r, "ours") ? "added by netsetup" : "not added by netsetup");
 }
 

@@ -34,6 +34,14 @@ static void explain_refused(const struct node *n, const char *remote)
                  addr_format(&n->local, local));
 }
 
+/* What a peer of IPv4, which is how one is started at first, would need. */
+static const char *there(const struct node *n)
+{
+    return addr_is_v4(&n->opt->remote)
+               ? "is a peer running there"
+               : "does a peer with that address (--local fd00:1::5) run there";
+}
+
 void dial_explain(const struct node *n, enum reason why, bool connected)
 {
     const struct report *r = &n->report;
@@ -45,10 +53,8 @@ void dial_explain(const struct node *n, enum reason why, bool connected)
     if (why == REASON_END_REFUSED)
         explain_refused(n, remote);
     else if (why == REASON_END_TIMED_OUT && !connected)
-        report_error(r,
-                     "%s did not answer; is a peer running there, and is the network up? "
-                     "%s status",
-                     end, netsetup);
+        report_error(r, "%s did not answer; %s, and is the network up? %s status", end, there(n),
+                     netsetup);
     else if (why == REASON_END_TIMED_OUT || why == REASON_END_KEEPALIVE)
         report_error(r,
                      "%s stopped answering; is the peer still running, and the network up? "
@@ -83,10 +89,9 @@ static void hint(struct dial *d)
 
     d->hinted = true;
     report_line(&d->node->report,
-                "no answer from %s yet; is a peer running there, and is the network up "
-                "(%s status)? Still trying",
+                "no answer from %s yet; %s, and is the network up (%s status)? Still trying",
                 addr_port_format(&d->node->opt->remote, (uint16_t)d->node->opt->port, remote),
-                self_call("netsetup", netsetup));
+                there(d->node), self_call("netsetup", netsetup));
 }
 
 /* ---- Turns ---- */

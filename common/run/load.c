@@ -11,7 +11,7 @@
 
 enum {
     TURN = 16, /* connections opened or closed in one turn, so that no queue on the way overflows */
-    LOAD_TEXT = 120, /* bytes of what is state, in words */
+    LOAD_TEXT = 160, /* bytes of what is state, in words */
     PHASE_OPEN = 1,  /* of a team: all connections of this thread are open */
     AHEAD = 64,      /* how many may wait for the end of their handshake, or of their close */
 };
@@ -142,9 +142,14 @@ static const char *load_state(const struct load *l, char out[LOAD_TEXT])
 
     if (!l->all_open_at)
         snprintf(out, LOAD_TEXT, "%" PRIu32 " of %" PRIu32 " connections open", b->peak, l->count);
+    else if (l->closed == 0 && b->arrived == 0)
+        snprintf(out, LOAD_TEXT, "0 of %" PRIu64 " bytes back (does port %u echo?)",
+                 l->bytes * l->count, (unsigned)l->node->opt->port);
     else if (l->closed == 0)
-        snprintf(out, LOAD_TEXT, "%" PRIu64 " of %" PRIu64 " bytes back (does port %u echo?)",
-                 b->arrived, l->bytes * l->count, (unsigned)l->node->opt->port);
+        snprintf(out, LOAD_TEXT,
+                 "%" PRIu64 " of %" PRIu64 " bytes back (is the network still up, and peer's "
+                 "--max-connections enough?)",
+                 b->arrived, l->bytes * l->count);
     else
         snprintf(out, LOAD_TEXT, "%" PRIu32 " of %" PRIu32 " connections closed", b->ended - b->bad,
                  l->count);

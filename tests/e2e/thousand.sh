@@ -52,4 +52,12 @@ is "stopped: exit 1" $? 1
 check "stopped: how far it came" grep -q "host: stopped: 0 of 5120 bytes back" "$WORK/stopped.err"
 stop $peer
 is "peer exits 0" $? 0
+
+# A peer whose table is full: what came back came from a port that echoes, so another question is asked.
+peer_start --max-connections 100
+host --connections 200 --connect-timeout 4 >"$WORK/host.out" 2>"$WORK/host.err"
+is "no room at peer: exit 1" $? 1
+check "no room at peer: host asks for --max-connections" grep -q \
+    "no progress for 3 s: 102400 of 204800 bytes back (.*--max-connections enough?); still waiting" "$WORK/host.err"
+stop $peer
 finish
