@@ -242,27 +242,27 @@ function bars(list, better,   n, k, i, top, w, colour) {
         y += 22
         printf "<text x='20' y='%d'>%s</text>", y, escaped(words[k[i]])
         if (!(k[i] in median)) {
-            printf "<text x='330' y='%d' class='n'>%s</text>\n", y, escaped(why[k[i]])
+            printf "<text x='365' y='%d' class='n'>%s</text>\n", y, escaped(why[k[i]])
             continue
         }
-        w = top > 0 ? 320 * median[k[i]] / top : 0
+        w = top > 0 ? 285 * median[k[i]] / top : 0
         colour = k[i] ~ /twintun|core/ ? "#2a7" : k[i] ~ /raw/ ? "#999" : "#58b"
-        printf "<rect x='330' y='%d' width='%.1f' height='14' fill='%s'/>", y - 11, (w < 1 ? 1 : w),
+        printf "<rect x='365' y='%d' width='%.1f' height='14' fill='%s'/>", y - 11, (w < 1 ? 1 : w),
             colour
-        printf "<text x='%.1f' y='%d'>%s %s</text>\n", 336 + w, y, number(median[k[i]]), unit[k[i]]
+        printf "<text x='%.1f' y='%d'>%s %s</text>\n", 371 + w, y, number(median[k[i]]), unit[k[i]]
     }
 }
 
 function svg(   height) {
-    height = 752
+    height = 774
     printf "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 760 %d' font-family='sans-serif' " \
         "font-size='13'>\n<style>.t{font-weight:bold}.n{fill:#777}</style>\n" \
         "<rect width='760' height='%d' fill='#fff'/>\n", height, height
     bars("bulk.raw_gbps bulk.raw_sleep_gbps bulk.kernel_gbps bulk.lwip_gbps bulk.twintun_gbps " \
         "bulk.twintun_sleep_gbps bulk.twintun_plain_gbps", "more is better")
     bars("mss.raw_mpps mss.twintun_mpps", "more is better")
-    bars("rr.raw_spin_us rr.twintun_spin_us rr.kernel_one_cpu_us rr.raw_sleep_us rr.kernel_us " \
-        "rr.lwip_us rr.twintun_sleep_us", "less is better")
+    bars("rr.raw_spin_us rr.twintun_spin_us rr.kernel_spin_us rr.kernel_one_cpu_us rr.raw_sleep_us " \
+        "rr.kernel_us rr.lwip_us rr.twintun_sleep_us", "less is better")
     bars("conn.kernel_per_s conn.twintun_per_s conn.twintun_sleep_per_s conn.kernel_64_per_s " \
         "conn.twintun_64_per_s conn.twintun_64_sleep_per_s", "more is better")
     bars("core.ns_per_segment core.ns_per_segment_1m", "less is better")

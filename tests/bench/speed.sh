@@ -327,7 +327,7 @@ if [ "$HOW" != smoke ]; then
     compare_instructions
     [ "$failed" -eq 0 ] || echo "bench: $failed of the measurements failed; see above"
     echo "took $((SECONDS - began)) s; all figures are in $OUT.json, a picture in $OUT.svg;" \
-        "docs/performance.md says what they mean, and why what is not met is not"
+        "docs/performance.md says what they mean, and why some bounds are not met"
     [ "$failed" -eq 0 ]
     exit
 fi
