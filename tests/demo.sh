@@ -62,7 +62,7 @@ enter()
         echo "(netsetup run --rootless), which needs no root;"
     fi
     echo "nothing here touches this machine's own network."
-    say "netsetup up: two TUNs, addresses, forwarding, and two rules that exempt them from tracking"
+    say "netsetup up: two TUNs, addresses, forwarding, and rules that exempt them from tracking"
     TWINTUN_DEMO=inside exec $BIN/netsetup -v run --rootless -- bash "$0" 2>&1
 }
 

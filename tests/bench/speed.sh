@@ -28,7 +28,7 @@ fi
 . "$(dirname "$0")/../e2e/lib.sh"
 need_tun
 need taskset
-renice -n -15 $$ >/dev/null 2>&1 # what else runs goes behind all of them, where that is allowed
+renice -n -15 $$ >/dev/null 2>&1 # what else runs in this session goes behind all of them, as root
 HOW=${1-full}
 case $HOW in
 full) : "${RUNS=5}" "${TIME=1}" "${CONNS=8000}" "${MANY=1000000}" "${SEGMENTS=2000000}" "${IDLE=1000000}" ;;
