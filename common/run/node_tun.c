@@ -72,6 +72,12 @@ static void check(struct node *n)
                      "%s status",
                      opt->tun, text, (unsigned)opt->net.prefix_len,
                      self_call("netsetup", netsetup));
+    for (unsigned i = 0; i < opt->locals.n; i++)
+        if (node_tun_kernel_has(&opt->locals.at[i].addr))
+            report_error(&n->report,
+                         "%s is this machine's own address, so what is sent to it goes to the "
+                         "kernel; give another one by --local",
+                         addr_format(&opt->locals.at[i].addr, text));
 }
 
 int node_tun_attach(struct node *n)

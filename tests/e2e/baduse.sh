@@ -131,6 +131,11 @@ wrong "nobody is there" 1 "did not answer.*$BIN/netsetup status" \
 wrong "nobody has that address of IPv6" 1 "a peer with that address \(--local fd00:1::5\).*$BIN/netsetup status" \
     $BIN/host --quiet --connect-timeout 2 tun0 fd00::1/64 fd00:1::5
 
+# Of the other version than ADDRESS: only the machine can say whose it is.
+$BIN/host --local fd00::1 tun0 10.0.0.1/24 10.0.1.5 </dev/null >"$WORK/out" 2>"$WORK/err"
+check "an address that the kernel has itself" \
+    grep -q "fd00::1 is this machine's own address.*--local" "$WORK/err"
+
 # A soft error of ICMP ends nothing, but it explains the time-out.
 $BIN/host --connect-timeout 2 tun0 10.0.0.1/24 10.9.9.9 </dev/null >"$WORK/out" 2>"$WORK/err"
 is "no route to the remote node: exit 1" $? 1
