@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 enum {
-    LARGE = 2 << 20, /* bytes of a large page; where they are larger, this may do nothing */
+    LARGE = 2 << 20,         /* bytes of a large page; where they are larger, this may do nothing */
     LARGE_LEAST = 4 * LARGE, /* bytes for which they are used */
 };
 

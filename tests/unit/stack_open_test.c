@@ -193,7 +193,8 @@ static void initial_numbers(void **state)
     end();
 }
 
-/* What is open and has something to say lets those who open go first, and these keep their order. */
+/* What is open and has something to say lets those who open go first, and these keep their order.
+ */
 static void a_syn_goes_first(void **state)
 {
     struct flow old;
@@ -271,14 +272,10 @@ static void each_key_has_its_purpose(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(listeners),
-        cmocka_unit_test(the_more_exact_listener),
-        cmocka_unit_test(unlisten),
-        cmocka_unit_test(what_cannot_be_opened),
-        cmocka_unit_test(ports_are_chosen),
-        cmocka_unit_test(initial_numbers),
-        cmocka_unit_test(a_syn_goes_first),
-        cmocka_unit_test(each_key_has_its_purpose),
+        cmocka_unit_test(listeners),        cmocka_unit_test(the_more_exact_listener),
+        cmocka_unit_test(unlisten),         cmocka_unit_test(what_cannot_be_opened),
+        cmocka_unit_test(ports_are_chosen), cmocka_unit_test(initial_numbers),
+        cmocka_unit_test(a_syn_goes_first), cmocka_unit_test(each_key_has_its_purpose),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
