@@ -15,6 +15,8 @@ enum {
     FLUSH_BATCH = 128,   /* packets that leave at once then ... */
     FLUSH_PAUSE = 1,     /* ms between two batches, ... */
     FLUSH_PAUSES = 1000, /* ... so often; who has that much left to say goes on without */
+    FLUSH_CALM = 10,     /* ms without a packet, after which our data has been read, ... */
+    FLUSH_CALMING = 200, /* ... and how long we wait for that at most */
     FLUSH_QUIET = 100,   /* ms without a packet, after which nobody will ask again, ... */
     FLUSH_LISTEN = 1000, /* ... and how long we listen at most */
     LATE_MAX = 1,        /* s of absence after which steps are left out */
@@ -170,6 +172,12 @@ static void loop_drain(struct loop *l, struct loop_node *n, unsigned most)
     l->busy = true;
 }
 
+/* Have all been reset, and may somebody ask about that? */
+static bool loop_listens_on(const struct loop *l)
+{
+    return l->resetting && l->step == 0 && device_fd(l->node[0].dev) >= 0;
+}
+
 /* What comes within so many ms is input, a batch of each node at once. False: nothing came. */
 static bool loop_overhear(struct loop *l, int wait)
 {
@@ -188,30 +196,38 @@ static bool loop_overhear(struct loop *l, int wait)
     return true;
 }
 
-/* Give whoever reads what we have said the time for it, and hear what comes if we answer that. */
+/* Overhear as long as something comes within `wait` ms each time, and for `most` ms at most. */
+static void loop_calm(struct loop *l, int wait, int64_t most)
+{
+    int64_t end = clock_now() + most * MSEC;
+
+    while (loop_overhear(l, wait) && l->now < end)
+        ;
+}
+
+/* Time for whoever reads what we have said. */
 static void loop_pause(struct loop *l)
 {
-    int64_t end = clock_now() + FLUSH_PAUSE * MSEC;
-
-    if (!l->resetting || l->step) {
+    if (loop_listens_on(l))
+        loop_calm(l, FLUSH_PAUSE, FLUSH_PAUSE);
+    else
         poll(NULL, 0, FLUSH_PAUSE);
-        return;
-    }
-    while (loop_overhear(l, FLUSH_PAUSE) && l->now < end)
-        ;
 }
 
 /*
  * Before leaving: everything that the stacks have to say, as far as the devices take it. The resets
  * of a thousand connections are more than the queue of a TUN holds, and nobody sends them again: so
- * whoever reads it is given time. And a reset that comes behind data that were lost is asked whether
- * it is one (RFC 5961 section 3.2): so we listen until it is quiet, and answer that nobody is here.
+ * whoever reads it is given time, for our data before them, too. And a reset that comes behind data
+ * that were lost is asked whether it is one (RFC 5961 section 3.2): so we listen until it is quiet,
+ * and answer that nobody is here.
  */
 static void loop_flush(struct loop *l)
 {
     int64_t until = clock_now() + FLUSH_LISTEN * MSEC;
     unsigned pauses = 0;
 
+    if (loop_listens_on(l))
+        loop_calm(l, FLUSH_CALM, FLUSH_CALMING);
     for (unsigned tries = 0; tries < FLUSH_TRIES;) {
         struct pollfd fd = {.fd = -1, .events = POLLOUT};
 
@@ -227,7 +243,7 @@ static void loop_flush(struct loop *l)
         } else if (fd.fd >= 0) {
             poll(&fd, 1, FLUSH_WAIT);
             tries++;
-        } else if (!l->resetting || l->step || l->now >= until || !loop_overhear(l, FLUSH_QUIET)) {
+        } else if (!loop_listens_on(l) || l->now >= until || !loop_overhear(l, FLUSH_QUIET)) {
             break;
         }
     }
