@@ -21,8 +21,8 @@ mkdir -p $logs
 #   trace_file    a reader that is stuck, and disks that are full
 elsewhere=' exec outlet capture_pipe trace_file '
 # The same many times over, which takes half a minute each; and tests of TCP once more, over IPv6.
-long="tcp_sack teller hostile_storm chunk $(cd build/release/unit 2>/dev/null && echo tcp6_*_test | sed 's/_test//g')"
-longest='reasm wheel'
+long="tcp_sack teller hostile_storm chunk switch_repair $(cd build/release/unit 2>/dev/null && echo tcp6_*_test | sed 's/_test//g')"
+longest='reasm share'
 
 one()
 {

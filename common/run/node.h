@@ -103,7 +103,7 @@ struct node_options {
          .max = NODE_CONNS_MAX,                                                                    \
          .help = "How many connections there can be at once; 16384 without it. Each that is open " \
                  "costs about 512 bytes, and 0.9 KB more while it sends; those that are not, "     \
-                 "nothing."},                                                                      \
+                 "next to nothing."},                                                              \
         {.letter = 'w',                                                                            \
          .name = "pcap",                                                                           \
          .arg = "FILE",                                                                            \
