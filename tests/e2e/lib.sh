@@ -252,7 +252,7 @@ can_speak()
 peer_start()
 {
     rm -f "$WORK/peer.err" # what the last one said is not this one's
-    $peer_by "$BIN/peer" ${OFFLOAD:+--offload "$OFFLOAD"} ${BUSY:+--busy-poll "$BUSY"} "$@" tun1 $peer_side/$prefix $host_at </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
+    ${peer_by-} "$BIN/peer" ${OFFLOAD:+--offload "$OFFLOAD"} ${BUSY:+--busy-poll "$BUSY"} "$@" tun1 $peer_side/$prefix $host_at </dev/null >"$WORK/peer.out" 2>"$WORK/peer.err" &
     peer=$!
     wait_for 5 grep -q " ready on " "$WORK/peer.err" && return
     not_ok "peer starts" "$(cat "$WORK/peer.err")"
