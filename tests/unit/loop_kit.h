@@ -30,13 +30,26 @@ struct fake_device {
     int read_error;       /* what a read says when nothing waits */
     unsigned written_n;
     uint8_t written[FAKE_PACKETS];
-    int pipe[2]; /* something to poll that is always writable */
+    unsigned asks;   /* behind so many writes one more packet comes */
+    unsigned unread; /* packets that waited at the first write */
+    bool readable;   /* what is polled says whether packets wait; dev_comes() makes them */
+    int pipe[2];     /* something to poll that is always writable */
 };
 
 static struct fake_device dev;
 
+static void dev_comes(unsigned packets)
+{
+    dev.readable = true;
+    if (dev.to_read == 0)
+        assert_int_equal(write(dev.pipe[1], "", 1), 1);
+    dev.to_read += packets;
+}
+
 static int dev_read(struct device *d, int64_t now, struct pkt *ret)
 {
+    char byte;
+
     (void)d, (void)now;
     dev.reads++;
     dev.unseen += dev.owed > fake.inputs;
@@ -46,7 +59,8 @@ static int dev_read(struct device *d, int64_t now, struct pkt *ret)
     }
     if (dev.to_read == 0)
         return dev.read_error;
-    dev.to_read--;
+    if (--dev.to_read == 0 && dev.readable)
+        assert_int_equal(read(dev.pipe[0], &byte, 1), 1);
     ret->parts = 1;
     ret->len = 0;
     ret->part[0] = (struct slice){dev.lent ? NULL : buf_get(&fake_pool), NULL, 0};
@@ -67,7 +81,11 @@ static int dev_write(struct device *d, int64_t now, const struct pkt *p)
     }
     if (dev.write_error)
         return dev.write_error;
+    if (dev.written_n == 0)
+        dev.unread = dev.to_read;
     dev.written[dev.written_n++] = p->part[0].base[0];
+    if (dev.written_n == dev.asks)
+        dev_comes(1);
     return 0;
 }
 
@@ -80,7 +98,7 @@ static int64_t dev_deadline(const struct device *d)
 static int dev_fd(const struct device *d)
 {
     (void)d;
-    return dev.pipe[1];
+    return dev.pipe[dev.readable ? 0 : 1];
 }
 
 static void dev_close(struct device *d)

@@ -77,6 +77,24 @@ static void everything_leaves_before_the_program_does(void **state)
     assert_true(clock_now() - began >= 4 * MSEC);
 }
 
+/* Who resets lets what came before be read, and then hears who asks; others just leave. */
+static void who_resets_listens(void **state)
+{
+    (void)state;
+    for (int resets = 1; resets >= 0; resets--) {
+        fake_reset();
+        turns = dev.to_read = dev.written_n = 0;
+        fake.out_n = dev.asks = 3;
+        dev.empty_reads = last_turn = 2; /* nothing comes in the turns before */
+        dev_comes(LOOP_READ_BATCH + 2);
+        loop.resetting = resets;
+        assert_int_equal(loop_run(&loop), 0);
+        assert_int_equal(dev.written_n, 3);
+        assert_int_equal(fake.inputs, resets ? LOOP_READ_BATCH + 3 : 0);
+        assert_int_equal(dev.unread, resets ? 0 : LOOP_READ_BATCH + 2);
+    }
+}
+
 static void a_refused_packet_goes_first_when_the_device_is_ready(void **state)
 {
     (void)state;
@@ -462,6 +480,7 @@ int main(void)
         T(lent_bytes_are_input_before_the_next_read),
         T(an_error_does_not_lose_what_was_read),
         T(everything_leaves_before_the_program_does),
+        T(who_resets_listens),
         T(a_refused_packet_goes_first_when_the_device_is_ready),
         T(the_bytes_of_a_refused_packet_are_held),
         T(nothing_is_drained_past_a_refused_packet),
