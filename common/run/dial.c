@@ -37,9 +37,8 @@ static void explain_refused(const struct node *n, const char *remote)
 /* What a peer of IPv4, which is how one is started at first, would need. */
 static const char *there(const struct node *n)
 {
-    return addr_is_v4(&n->opt->remote)
-               ? "is a peer running there"
-               : "does a peer with that address (--local fd00:1::5) run there";
+    return addr_is_v4(&n->opt->remote) ? "is a peer running there"
+                                       : "does a peer with that address (its --local) run there";
 }
 
 void dial_explain(const struct node *n, enum reason why, bool connected)

@@ -118,9 +118,9 @@ struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
 void loop_start(struct loop *l);
 
 /*
- * Turn until `decide` says so; then what the stacks still have to send is written. Returns 0, or a
- * device's error (-ENODEV when the interface was deleted), or one of the system, which has nothing
- * to wait with.
+ * Turn until `decide` says so; then what the stacks still have to send is written, and where all
+ * was reset, who asks about that is answered until it is quiet. Returns 0, or a device's error
+ * (-ENODEV when the interface was deleted), or one of the system, which has nothing to wait with.
  */
 int loop_run(struct loop *l);
 

@@ -193,8 +193,7 @@ static void initial_numbers(void **state)
     end();
 }
 
-/* What is open and has something to say lets those who open go first, and these keep their order.
- */
+/* What is open lets those who open go first, and these keep their order. */
 static void a_syn_goes_first(void **state)
 {
     struct flow old;
