@@ -36,36 +36,24 @@ enum {
     GROUP = 4, /* packets for which steps are taken at once */
 };
 
-/* A segment's ends. */
-struct ends {
-    struct addr remote, local;
-    const uint8_t *ports; /* where they stand in it, the remote end's first */
-};
-
-/* Is this a whole segment in a header that has no options? */
-static bool read_ends(const struct slice *s, struct ends *ret)
+/*
+ * The ends of a whole segment in a header that has no options (see flow_ends_hash), and how many
+ * bytes they are; or NULL.
+ */
+static const uint8_t *ends_of(const struct slice *s, unsigned *ret_len)
 {
     const uint8_t *b = s->base;
 
     if (s->len >= IPV4_HEADER_MIN + 4 && b[0] == (4 << 4 | IPV4_HEADER_MIN / 4) &&
         b[9] == IP_PROTO_TCP && (get16(b + 6) & 0x3fff) == 0) {
-        ret->remote = addr_v4_bytes(b + 12);
-        ret->local = addr_v4_bytes(b + 16);
-        ret->ports = b + IPV4_HEADER_MIN;
-        return true;
+        *ret_len = FLOW_ENDS_V4;
+        return b + 12;
     }
     if (s->len >= IPV6_HEADER + 4 && b[0] >> 4 == 6 && b[6] == IP_PROTO_TCP) {
-        memcpy(ret->remote.b, b + 8, 16);
-        memcpy(ret->local.b, b + 24, 16);
-        ret->ports = b + IPV6_HEADER;
-        return true;
+        *ret_len = FLOW_ENDS_V6;
+        return b + 8;
     }
-    return false;
-}
-
-static uint32_t last_of(const struct addr *a)
-{
-    return get32(a->b + ADDR_V4_AT);
+    return NULL;
 }
 
 /* It is the connection in `slot`, less 1: its memory is wanted, and where it is will be asked. */
@@ -141,22 +129,23 @@ void stack_expect(struct stack *st, const struct pkt *p)
 {
     struct expectation *x = &st->expectation;
     struct expected *e = expected_at(x, x->end);
-    struct ends ends;
+    const uint8_t *ends;
+    unsigned len, address;
 
     if (!stack_expects(st) || x->end - x->first == STACK_EXPECT_MAX)
         return;
     *e = (struct expected){0};
     x->end++;
-    if (!read_ends(&p->part[0], &ends))
+    if (!(ends = ends_of(&p->part[0], &len)))
         return;
-    e->ports = get32(ends.ports);
-    e->hint = flow_hint_of(st, last_of(&ends.remote) ^ last_of(&ends.local), e->ports);
+    address = (len - 4) / 2;
+    e->ports = get32(ends + 2 * address);
+    e->hint = flow_hint_of(st, get32(ends + address - 4) ^ get32(ends + 2 * address - 4), e->ports);
     if (st->totals.conns < HINTED_MOST && (e->slot = flow_hint_slot(e->hint, e->ports))) {
         meet(st, e, e->slot);
         return;
     }
-    e->hash =
-        flow_place_hash(st, &ends.local, get16(ends.ports + 2), &ends.remote, get16(ends.ports));
+    e->hash = flow_ends_hash(st, ends, len);
     __builtin_prefetch(flow_bucket(st, e->hash));
 }
 

@@ -48,23 +48,27 @@ uint64_t flow_hash(const struct stack *st, enum flow_key key, const struct addr 
     return h;
 }
 
-/*
- * Asked for each segment, so of IPv4 addresses only what differs goes in: half as much to hash.
- */
+uint64_t flow_ends_hash(const struct stack *st, const uint8_t *ends, unsigned len)
+{
+    uint8_t out[crypto_shorthash_BYTES];
+    uint64_t h;
+
+    crypto_shorthash(out, ends, len, st->cfg.secret + KEY_FLOW);
+    memcpy(&h, out, sizeof(h));
+    return h;
+}
+
 uint64_t flow_place_hash(const struct stack *st, const struct addr *local, uint16_t local_port,
                          const struct addr *remote, uint16_t remote_port)
 {
-    uint8_t in[36], *end = in, out[crypto_shorthash_BYTES];
+    uint8_t ends[FLOW_ENDS_V6];
     unsigned n = addr_is_v4(local) ? 4 : 16;
-    uint64_t h;
 
-    end = (uint8_t *)memcpy(end, local->b + 16 - n, n) + n;
-    end = (uint8_t *)memcpy(end, remote->b + 16 - n, n) + n;
-    put16(end, local_port);
-    put16(end + 2, remote_port);
-    crypto_shorthash(out, in, (unsigned)(end - in) + 4, st->cfg.secret + KEY_FLOW);
-    memcpy(&h, out, sizeof(h));
-    return h;
+    memcpy(ends, remote->b + 16 - n, n);
+    memcpy(ends + n, local->b + 16 - n, n);
+    put16(ends + 2 * n, remote_port);
+    put16(ends + 2 * n + 2, local_port);
+    return flow_ends_hash(st, ends, 2 * n + 4);
 }
 
 static bool is_flow(const struct tcb *c, const struct addr *local, uint16_t local_port,

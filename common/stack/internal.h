@@ -240,7 +240,18 @@ struct conn *flow_lookup(const struct stack *st, struct conn_id id);
 void flow_init(const struct stack *st, struct tcb *c, const struct addr *local, uint16_t local_port,
                const struct addr *remote, uint16_t remote_port);
 
-/* The keyed hash by which connections stand in the table. */
+enum {
+    FLOW_ENDS_V4 = 12, /* bytes: both addresses, both ports */
+    FLOW_ENDS_V6 = 36,
+};
+
+/*
+ * The keyed hash by which connections stand in the table: over the ends as they stand in the remote
+ * end's segments, its address, ours, its port, ours, one behind the other where the IP header has no
+ * options.
+ */
+uint64_t flow_ends_hash(const struct stack *st, const uint8_t *ends, unsigned len);
+/* The same. */
 uint64_t flow_place_hash(const struct stack *st, const struct addr *local, uint16_t local_port,
                          const struct addr *remote, uint16_t remote_port);
 
