@@ -247,8 +247,8 @@ enum {
 
 /*
  * The keyed hash by which connections stand in the table: over the ends as they stand in the remote
- * end's segments, its address, ours, its port, ours, one behind the other where the IP header has no
- * options.
+ * end's segments, its address, ours, its port, ours, one behind the other where the IP header has
+ * no options.
  */
 uint64_t flow_ends_hash(const struct stack *st, const uint8_t *ends, unsigned len);
 /* The same. */
