@@ -14,28 +14,15 @@ size_t pool_bytes(uint32_t count, size_t object_size)
     return count * object_bytes(object_size);
 }
 
-/* The inverse of an odd number modulo 2^64: each step doubles the bits that are right, 3 at first.
- */
-static uint64_t inverse_of(uint64_t odd)
-{
-    uint64_t inverse = odd;
-
-    for (unsigned bits = 3; bits < 64; bits *= 2)
-        inverse *= 2 - odd * inverse;
-    return inverse;
-}
-
 uint32_t pool_init(struct pool *p, void *mem, size_t mem_size, size_t object_size)
 {
     size_t size = object_bytes(object_size), fit = mem_size / size;
-    unsigned twos = (unsigned)__builtin_ctzll(size);
 
     assert(((uintptr_t)mem & 7) == 0);
     *p = (struct pool){
         .mem = mem,
         .size = size,
-        .inverse = inverse_of(size >> twos),
-        .twos = twos,
+        .by = exact_by(size),
         .count = fit > UINT32_MAX ? UINT32_MAX : (uint32_t)fit,
     };
     return p->count;

@@ -10,12 +10,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/exact.h"
+
 struct pool {
     uint8_t *mem;
     void *free;         /* a list through the first word of each object that came back */
     size_t size;        /* bytes of one object, rounded up to 8 */
-    uint64_t inverse;   /* of its odd part, modulo 2^64 ... */
-    unsigned twos;      /* ... and how often 2 is in it: see pool_number */
+    struct exact by;    /* the size */
     uint32_t count;     /* objects in all */
     uint32_t fresh;     /* how many were ever handed out */
     uint32_t in_use;    /* now */
@@ -45,15 +46,12 @@ static inline void *pool_get(struct pool *p)
 }
 
 /*
- * The object's number, from 0 on, for what goes with it elsewhere. Where a division leaves no rest,
- * it is a multiplication by the inverse; and where it would leave one, as for what is no object's
- * beginning, the outcome is larger than every number there is.
+ * The object's number, from 0 on, for what goes with it elsewhere; for what is no object's
+ * beginning, one that is larger than every number there is.
  */
 static inline uint64_t pool_number(const struct pool *p, const void *object)
 {
-    uint64_t n = (uint64_t)((uintptr_t)object - (uintptr_t)p->mem) * p->inverse;
-
-    return n >> p->twos | n << (64 - p->twos);
+    return exact_quotient(p->by, (uint64_t)((uintptr_t)object - (uintptr_t)p->mem));
 }
 
 static inline void pool_put(struct pool *p, void *object)

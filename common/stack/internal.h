@@ -150,8 +150,8 @@ struct stack {
 static_assert((int)STACK_UDP_MAX == (int)UDP_SOCKETS_MAX && STACK_UDP_MAX <= 64,
               "one bit for each socket");
 static_assert(STACK_LISTENERS_MAX < UINT8_MAX, "conn.listener holds number + 1");
-static_assert(sizeof(struct conn) + sizeof(uint32_t) <= 512,
-              "an idle connection costs at most 512 bytes, its place in the table included");
+static_assert(sizeof(struct conn) + sizeof(uint32_t) + sizeof(struct wheel_entry) <= 512,
+              "an idle connection costs at most 512 bytes, with its places in table and wheel");
 
 static inline uint32_t conn_slot(const struct stack *st, const struct conn *c)
 {

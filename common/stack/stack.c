@@ -112,7 +112,8 @@ size_t stack_bytes(const struct stack_config *cfg)
 {
     return stack_table_bytes(cfg) + settings_bytes(cfg) + routes_bytes(cfg) + hints_bytes(cfg) +
            align(pool_bytes(cfg->max_chunks, REASM_CELL)) + flights_bytes(cfg) + more_bytes(cfg) +
-           ranges_bytes(cfg) + fragment_bytes(cfg->max_fragmented);
+           ranges_bytes(cfg) + align(wheel_bytes(cfg->max_conns)) +
+           fragment_bytes(cfg->max_fragmented);
 }
 
 /* RFC 8200 section 5: every link that carries IPv6 takes packets of 1,280 bytes. */
@@ -214,8 +215,9 @@ struct stack *stack_create(const struct stack_config *cfg, void *mem, size_t mem
     pool_init(&st->ranges, at, pool_bytes(cfg->max_ranges, sizeof(struct range)),
               sizeof(struct range));
     at += ranges_bytes(cfg);
+    wheel_init(&st->wheel, 0, at, &st->conns->timer, sizeof(struct conn), cfg->max_conns);
+    at += align(wheel_bytes(cfg->max_conns));
     fragment_init(&st->fragments, at, cfg->max_fragmented, st->counts);
-    wheel_init(&st->wheel, 0);
     list_init(&st->opening);
     list_init(&st->output);
     list_init(&st->event);
@@ -411,15 +413,15 @@ static void wake_starved(struct stack *st)
 }
 
 /*
- * Behind this timer others will be due: memory of the connection that it leads to is asked for, and
- * what another one has in flight, to which a timer before this one has led: *later, which becomes
- * the new one. All of them stand in the table, whatever has become of them.
+ * Behind the timer that was just given out others will be due: memory of the connection that comes
+ * some time later is asked for, and what *later has in flight, which was found like this before,
+ * and becomes the new one. All of them stand in the table, whatever has become of them.
  */
-static inline void expect_timer(const struct wheel_timer *t, const struct conn **later)
+static inline void expect_timer(const struct wheel *w, const struct conn **later)
 {
     if (*later)
         flight_prefetch_timers((*later)->tcb.flight);
-    *later = container_of(wheel_later(t), struct conn, timer);
+    *later = container_of(wheel_later(w), struct conn, timer);
     prefetch(*later, sizeof(**later));
 }
 
@@ -433,7 +435,7 @@ static void run_timers(struct stack *st)
     while ((t = wheel_expire(&st->wheel, st->now))) {
         struct conn *c = container_of(t, struct conn, timer);
 
-        expect_timer(t, &later[n++ % TICK_AHEAD]);
+        expect_timer(&st->wheel, &later[n++ % TICK_AHEAD]);
         tcp_tick(&st->tcp, &c->tcb, st->now);
         stack_settle(st, c);
     }

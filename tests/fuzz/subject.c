@@ -104,7 +104,10 @@ static void configure(struct subject *n, unsigned number, uint32_t mtu_said, str
     cfg->small = &n->small;
 }
 
-/* Zeros, as mmap gives them; most of it is the memory of UDP sockets, which few scripts touch. */
+/*
+ * Zeros, as mmap gives them. Most of it is the memory of UDP sockets, which few scripts touch, and
+ * that of fragments, the last of all, which may hold anything.
+ */
 static void clear(struct subject *n, uint8_t *memory, size_t bytes)
 {
     size_t udp = offsetof(struct stack, udp), behind = udp + sizeof(((struct stack *)0)->udp);
@@ -134,6 +137,9 @@ void subject_start(struct subject *n, unsigned number, uint32_t mtu, struct scri
     memset(n->look, 0, sizeof(n->look));
     n->st = stack_create(&n->cfg, n->stack_memory, bytes);
     FUZZ_CHECK(n->st, "no stack was made");
+    FUZZ_CHECK(n->stack_memory + bytes - n->st->fragments.bufs.mem <=
+                   (ptrdiff_t)fragment_bytes(n->cfg.max_fragmented),
+               "what is not cleared is not that of fragments alone");
 }
 
 bool subject_starved(const struct subject *n)
@@ -349,9 +355,11 @@ static void check_conn(struct refs *r, const struct conn *conn)
     FUZZ_CHECK(!event_tellable(conn) || conn->placed == PLACE_EVENT || n->st->has_dying,
                "nobody will ask for its events");
     FUZZ_CHECK(tcp_deadline(c) == TIME_NEVER ||
-                   (wheel_is_set(&conn->timer) && conn->timer.deadline <= tcp_deadline(c)),
+                   (wheel_is_set(&conn->timer) &&
+                    wheel_deadline_of(&n->st->wheel, &conn->timer) <= tcp_deadline(c)),
                "no timer stands for its deadline");
-    FUZZ_CHECK(!wheel_is_set(&conn->timer) || wheel_deadline(&n->st->wheel) <= conn->timer.deadline,
+    FUZZ_CHECK(!wheel_is_set(&conn->timer) ||
+                   wheel_deadline(&n->st->wheel) <= wheel_deadline_of(&n->st->wheel, &conn->timer),
                "the wheel comes too late");
     check_queue(r, &c->snd_q);
     check_cursor(&c->snd_q, &c->snd_cursor);

@@ -146,7 +146,8 @@ static void look_at_timers(const struct look *l, const struct conn *conn)
     if (lingers != (t->timer[TIMER_LINGER] != TIME_NEVER) &&
         !(t->released && t->set->linger_ns != TIME_NEVER))
         fail(l, lingers ? "would linger for ever" : "lingers for nothing");
-    if (first != TIME_NEVER && (!wheel_is_set(&conn->timer) || conn->timer.deadline > first))
+    if (first != TIME_NEVER &&
+        (!wheel_is_set(&conn->timer) || wheel_deadline_of(&l->st->wheel, &conn->timer) > first))
         fail(l, "the wheel does not know of a timer");
 }
 

@@ -4,11 +4,14 @@
  */
 #include "base/wheel.h"
 
+#include <stdlib.h>
+
+#include "base/list.h"
 #include "base/time.h"
 #include "wire_check.h"
 
 enum {
-    TIMERS = 96,
+    TIMERS = 3 * WHEEL_CHUNK,
     ROUNDS = 20,
     STEPS = 5000, /* in each round: 100,000 in all */
 };
@@ -16,17 +19,25 @@ enum {
 #define YEAR (INT64_C(31557600) * SEC)
 
 static struct wheel wheel;
-static struct wheel_timer timers[TIMERS];
+static struct object {
+    uint8_t before[5];
+    struct wheel_timer timer;
+    uint8_t behind[11];
+} objects[TIMERS];
+static void *entries; /* of the wheel's memory */
 
 /* What the model knows about a timer. */
 static struct {
     bool set;
     int64_t deadline;
-    uint64_t tick;  /* of the deadline, or when it was set if that was later */
-    uint64_t order; /* of setting */
-    bool again;     /* it was set before: its place within a tick is not known */
+    uint64_t tick; /* of the deadline, or when it was set if that was later */
 } model[TIMERS];
-static uint64_t present, orders;
+static uint64_t present;
+
+static int number_of(const struct wheel_timer *t)
+{
+    return (int)(container_of(t, struct object, timer) - objects);
+}
 
 static uint64_t tick_of(int64_t ns)
 {
@@ -35,36 +46,29 @@ static uint64_t tick_of(int64_t ns)
 
 static void start(int64_t now)
 {
-    memset(timers, 0, sizeof(timers));
+    memset(objects, 0, sizeof(objects));
     memset(model, 0, sizeof(model));
     present = tick_of(now);
-    wheel_init(&wheel, now);
+    free(entries);
+    entries = calloc(1, wheel_bytes(TIMERS));
+    assert_non_null(entries);
+    wheel_init(&wheel, now, entries, &objects[0].timer, sizeof(objects[0]), TIMERS);
 }
 
 static void set(uint32_t i, int64_t deadline)
 {
     uint64_t tick = deadline < 0 ? 0 : tick_of(deadline);
 
-    wheel_set(&wheel, &timers[i], deadline);
-    model[i].again = model[i].set;
-    model[i].set |= deadline != TIME_NEVER;
+    wheel_set(&wheel, &objects[i].timer, deadline);
+    model[i].set = deadline != TIME_NEVER;
     model[i].deadline = deadline;
     model[i].tick = tick > present ? tick : present;
-    model[i].order = orders++;
 }
 
 static void clear(uint32_t i)
 {
-    wheel_clear(&wheel, &timers[i]);
+    wheel_clear(&wheel, &objects[i].timer);
     model[i].set = false;
-}
-
-/* Must `i` expire before `j`? */
-static bool goes_before(int i, int j)
-{
-    if (model[i].tick != model[j].tick)
-        return model[i].tick < model[j].tick;
-    return model[i].order < model[j].order && !model[i].again && !model[j].again;
 }
 
 /* Is `i` due, and nothing that must come before it? */
@@ -73,7 +77,7 @@ static bool may_expire(int i, int64_t now)
     if (!model[i].set || model[i].deadline > now)
         return false;
     for (int j = 0; j < TIMERS; j++)
-        if (model[j].set && model[j].deadline <= now && goes_before(j, i))
+        if (model[j].set && model[j].deadline <= now && model[j].tick < model[i].tick)
             return false;
     return true;
 }
@@ -111,10 +115,10 @@ static bool expire(int64_t now)
         present = tick_of(now) > present ? tick_of(now) : present;
         return false;
     }
-    if (!any || !t || !may_expire((int)(t - timers), now))
-        fail_msg("at %lld expired %td", (long long)now, t ? t - timers : -1);
-    present = model[t - timers].tick;
-    model[t - timers].set = false;
+    if (!any || !t || !may_expire(number_of(t), now))
+        fail_msg("at %lld expired %d", (long long)now, t ? number_of(t) : -1);
+    present = model[number_of(t)].tick;
+    model[number_of(t)].set = false;
     return true;
 }
 
@@ -124,9 +128,10 @@ static void check(int64_t now)
     bool any = false;
 
     for (int i = 0; i < TIMERS; i++) {
-        if (model[i].again && model[i].deadline == TIME_NEVER)
-            model[i].set = wheel_is_set(&timers[i]); /* that is found out some time */
-        assert_int_equal(wheel_is_set(&timers[i]), model[i].set);
+        assert_int_equal(wheel_is_set(&objects[i].timer), model[i].set);
+        if (model[i].set)
+            assert_true(wheel_deadline_of(&wheel, &objects[i].timer) ==
+                        time_max(model[i].deadline, 0));
         any |= model[i].set;
     }
     if (back > time_max(first, 0))
@@ -279,26 +284,6 @@ static void test_no_timer_is_lost_in_a_far_jump(void **state)
     }
 }
 
-static void test_order_within_one_tick_is_that_of_setting(void **state)
-{
-    int64_t tick = INT64_C(5) << (WHEEL_TICK_LOG + 12);
-
-    (void)state;
-    start(0);
-    set(3, tick + 9); /* far away: comes down two levels */
-    set(1, tick + 7);
-    assert_false(expire(tick - 1000000));
-    set(2, tick + 8); /* nearer by now */
-    assert_false(expire(tick));
-    set(0, tick + 6); /* and in the present tick */
-    set(3, tick + 5); /* set again: where it is */
-    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[3]);
-    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[1]);
-    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[2]);
-    assert_ptr_equal(wheel_expire(&wheel, tick + 20), &timers[0]);
-    assert_null(wheel_expire(&wheel, tick + 20));
-}
-
 /* It is not seen before its deadline, nor behind those of later ticks, however late one looks. */
 static void test_what_is_set_again_comes_when_it_is_due(void **state)
 {
@@ -317,14 +302,14 @@ static void test_what_is_set_again_comes_when_it_is_due(void **state)
     set(0, 10 * tick);
     set(0, 9 * tick);
     assert_false(expire(5 * tick + 4));
-    assert_false(wheel_is_set(&timers[2]));
+    assert_false(wheel_is_set(&objects[2].timer));
     check(5 * tick + 4);
-    assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &timers[4]);
-    assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &timers[3]);
-    assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &timers[0]);
+    assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &objects[4].timer);
+    assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &objects[3].timer);
+    assert_ptr_equal(wheel_expire(&wheel, 10 * tick), &objects[0].timer);
     assert_null(wheel_expire(&wheel, 10 * tick));
     assert_null(wheel_expire(&wheel, far + 2));
-    assert_ptr_equal(wheel_expire(&wheel, far + 3), &timers[1]);
+    assert_ptr_equal(wheel_expire(&wheel, far + 3), &objects[1].timer);
 }
 
 static void test_never_does_not_come(void **state)
@@ -332,7 +317,7 @@ static void test_never_does_not_come(void **state)
     (void)state;
     start(0);
     set(0, TIME_NEVER);
-    assert_false(wheel_is_set(&timers[0]));
+    assert_false(wheel_is_set(&objects[0].timer));
     set(0, YEAR);
     set(0, TIME_NEVER);
     assert_false(expire(100 * YEAR));
@@ -360,28 +345,68 @@ static void test_the_past_is_due_at_once(void **state)
     assert_false(expire(YEAR));
 }
 
-/* The one that was put into the same slot so many places later, after all that has gone since. */
-static void test_a_timer_leads_to_a_later_one(void **state)
+/* What it says is true where nothing else happens, across chunks, and a timer of some kind else. */
+static void test_which_timer_comes_later_is_known(void **state)
 {
-    int64_t tick = INT64_C(5) << WHEEL_TICK_LOG;
+    const struct wheel_timer *said[TIMERS], *t;
+    unsigned n = 0;
 
     (void)state;
     start(0);
-    for (uint32_t i = 0; i < 3 * WHEEL_FAR; i++)
-        set(i, i % 2 ? tick + i : 9 * tick + i); /* two slots */
-    for (uint32_t i = 0; i < WHEEL_FAR; i++)
-        assert_ptr_equal(wheel_later(&timers[i]), &timers[i + 2 * WHEEL_FAR]);
-    for (uint32_t i = WHEEL_FAR; i < 3 * WHEEL_FAR; i++)
-        assert_ptr_equal(wheel_later(&timers[i]), &timers[i]);
-    clear(3 * WHEEL_FAR - 1); /* it led nowhere yet, and will not */
-    for (uint32_t i = 3 * WHEEL_FAR; i < 5 * WHEEL_FAR; i++)
-        set(i, tick);
-    assert_ptr_equal(wheel_later(&timers[3 * WHEEL_FAR - 1]), &timers[3 * WHEEL_FAR - 1]);
-    assert_ptr_equal(wheel_later(&timers[3 * WHEEL_FAR - 3]), &timers[4 * WHEEL_FAR - 2]);
-    while (expire(20 * tick))
-        ;
-    for (uint32_t i = 0; i < 5 * WHEEL_FAR; i++)
-        assert_false(model[i].set);
+    for (uint32_t i = 0; i < TIMERS; i++)
+        set(i, SEC + i);
+    for (; (t = wheel_expire(&wheel, 2 * SEC)); n++) {
+        if (n >= WHEEL_AHEAD)
+            assert_ptr_equal(t, said[n - WHEEL_AHEAD]);
+        said[n] = wheel_later(&wheel);
+        assert_in_range(number_of(said[n]), 0, TIMERS - 1);
+    }
+    assert_int_equal(n, TIMERS);
+}
+
+/* Chunks were never more than there is memory for. */
+static void check_memory(void)
+{
+    size_t chunk = WHEEL_CHUNK * sizeof(struct wheel_entry) + sizeof(struct wheel_link);
+
+    assert_true(wheel.fresh * chunk <= wheel_bytes(TIMERS));
+}
+
+/* All of them in one slot, moved from one to the next, and cleared in whatever order. */
+static void test_memory_does_for_all_in_one_slot(void **state)
+{
+    uint64_t rng = 4;
+    uint32_t left = TIMERS;
+
+    (void)state;
+    start(0);
+    for (int64_t level = 1; level < 400; level++) {
+        for (uint32_t i = 0; i < TIMERS; i++)
+            set(i, level * 7 * MSEC + i % 3);
+        assert_false(expire(level * 7 * MSEC - 1));
+    }
+    while (left > 0) {
+        uint32_t i = random_below(&rng, TIMERS);
+
+        left -= model[i].set;
+        clear(i);
+        check(0);
+    }
+    check_memory();
+    assert_true(wheel.fresh <= 2 * TIMERS / WHEEL_CHUNK + 3);
+}
+
+/* Each of them in a slot of its own, so in as many chunks; and then all from slot to slot. */
+static void test_memory_does_for_as_many_slots(void **state)
+{
+    (void)state;
+    start(0);
+    for (uint32_t i = 0; i < TIMERS; i++)
+        set(i, (int64_t)(1 + i / 8) << (WHEEL_TICK_LOG + 6 * (i % 8)));
+    assert_int_equal(wheel.fresh, 1 + TIMERS);
+    for (uint32_t i = 0; i < TIMERS; i++)
+        assert_true(expire(INT64_MAX - 1));
+    check_memory();
 }
 
 /* A look does until the first deadline, or until the slot begins from which a timer moves down. */
@@ -416,11 +441,12 @@ int main(void)
         cmocka_unit_test(test_the_tick_before_and_the_tick_at_every_boundary),
         cmocka_unit_test(test_coming_back_when_it_says_meets_every_deadline),
         cmocka_unit_test(test_no_timer_is_lost_in_a_far_jump),
-        cmocka_unit_test(test_order_within_one_tick_is_that_of_setting),
         cmocka_unit_test(test_what_is_set_again_comes_when_it_is_due),
         cmocka_unit_test(test_never_does_not_come),
         cmocka_unit_test(test_the_past_is_due_at_once),
-        cmocka_unit_test(test_a_timer_leads_to_a_later_one),
+        cmocka_unit_test(test_which_timer_comes_later_is_known),
+        cmocka_unit_test(test_memory_does_for_all_in_one_slot),
+        cmocka_unit_test(test_memory_does_for_as_many_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
