@@ -26,7 +26,8 @@ static struct flight f;
 static struct pool ranges;
 static uint32_t base; /* the number of the first byte */
 static uint32_t una, nxt;
-static int64_t now; /* ns */
+static int64_t now;        /* ns */
+static int64_t round_trip; /* ns: the shortest so far; 0: none is known */
 
 /* `len` bytes more are sent. */
 static void more(uint32_t len)
@@ -49,8 +50,13 @@ static void start(uint32_t flight)
 
 static enum action feed(uint32_t acked, bool duplicate)
 {
-    struct ack_sample s = {
-        .now = ++now, .una = una, .nxt = nxt, .acked = acked, .mss = MSS, .duplicate = duplicate};
+    struct ack_sample s = {.now = ++now,
+                           .una = una,
+                           .nxt = nxt,
+                           .acked = acked,
+                           .mss = MSS,
+                           .duplicate = duplicate,
+                           .path.min_rtt = round_trip};
     struct recovery_verdict v;
 
     recovery_on_ack(&f, &s, &v);
@@ -276,6 +282,47 @@ static void rfc6582_3_2_step_2_no_reentry_below_recover(void **state)
     everywhere(no_reentry);
 }
 
+/* A timeout, two steps, the first of so many bytes, and `len` bytes behind them. */
+static void time_out_and_step(uint32_t first, uint32_t len)
+{
+    start(10000);
+    time_out();
+    sent_again(10000);
+    assert_int_equal(progress(first), NOTHING);
+    assert_int_equal(progress(10000), FINISHED);
+    more(len);
+}
+
+/*
+ * RFC 6582 section 4.1: had the remote end had what was sent again in vain, the last step would
+ * have been a long one, or have come sooner than what was sent again can be answered. And where
+ * only one segment is outstanding, that cannot have been overtaken.
+ */
+static void steps_up_to_recover(void)
+{
+    time_out_and_step(5999, 5000);
+    duplicates(20);
+    nothing_lost();
+    time_out_and_step(6000, 2000);
+    enter();
+    expect_lost("what follows", 10000, 11000, REASON_SEND_FAST_RETRANSMIT);
+    assert_int_equal(f.recovery.phase, RECOVERY_FAST);
+    time_out_and_step(6000, 1000);
+    duplicates(20);
+    nothing_lost();
+    round_trip = 100;
+    time_out_and_step(6000, 5000);
+    duplicates(20);
+    nothing_lost();
+    round_trip = 0;
+}
+
+static void rfc6582_4_1_short_steps_up_to_recover(void **state)
+{
+    (void)state;
+    everywhere(steps_up_to_recover);
+}
+
 /* Half the number space later, recover must not look as if it lay ahead. */
 static void long_ago(void)
 {
@@ -448,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_a_loss_ends_at_snd_nxt),
         cmocka_unit_test(rfc5681_3_2_what_counts),
         cmocka_unit_test(rfc6582_3_2_step_2_no_reentry_below_recover),
+        cmocka_unit_test(rfc6582_4_1_short_steps_up_to_recover),
         cmocka_unit_test(test_recover_does_not_come_round),
         cmocka_unit_test(rfc6582_3_2_step_4_a_timeout),
         cmocka_unit_test(rfc6582_3_2_step_4_within_a_recovery),

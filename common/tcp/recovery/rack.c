@@ -34,18 +34,19 @@ static void note_reordering(struct rack *r, uint32_t behind)
     r->reordering = max32(r->reordering, behind);
 }
 
-void rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t min_rtt,
+bool rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t min_rtt,
                     int64_t echo_at, uint32_t fack)
 {
     if (seq_lt(g->end, fack) && g->sent <= 1)
         note_reordering(r, fack - g->start);
     if (is_ambiguous(g, now, min_rtt, echo_at))
-        return;
+        return true;
     if (r->rtt && sent_before(g, r->xmit_ts, r->end_seq))
-        return;
+        return false;
     r->rtt = time_max(1, now - g->sent_at);
     r->xmit_ts = g->sent_at;
     r->end_seq = g->end;
+    return false;
 }
 
 void rack_forget(struct rack *r)

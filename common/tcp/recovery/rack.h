@@ -51,9 +51,10 @@ void rack_init(struct rack *r);
  * Step 2 and 3: a range has arrived, at `now`. echo_at is when the segment had left that the
  * acknowledgment's timestamp answers, to the millisecond, or -1: the echo speaks of what moved
  * SND.UNA, and says nothing of what lies behind a gap (RFC 7323 section 4.3). fack is up to where
- * anything had arrived before.
+ * anything had arrived before. Returns true if it answers an earlier sending of what was sent
+ * again, and so says nothing here.
  */
-void rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t min_rtt,
+bool rack_delivered(struct rack *r, const struct range *g, int64_t now, int64_t min_rtt,
                     int64_t echo_at, uint32_t fack);
 
 /*

@@ -7,6 +7,7 @@
 
 enum {
     DUPACK_THRESHOLD = 3, /* RFC 5681 section 3.2, DupThresh of RFC 6675 */
+    FEW_SEGMENTS = 4,     /* RFC 6582 section 4.1 */
 };
 
 void recovery_init(struct recovery *r, uint32_t una)
@@ -16,12 +17,20 @@ void recovery_init(struct recovery *r, uint32_t una)
 
 /* ---- what arrived ---- */
 
+/* Duplicates up to there can be due to what is outstanding now. */
+static void recover_at(struct recovery *r, uint32_t nxt)
+{
+    r->recover = nxt;
+    r->stepped = false;
+}
+
 /* One acknowledgment on its way. */
 struct arrival {
     struct flight *f;
     const struct ack_sample *s;
     struct recovery_verdict *v;
     bool selective;  /* it is the blocks that are looked at now */
+    bool earlier;    /* it answers an earlier sending of what was sent again */
     int64_t min_rtt; /* ns: the shortest round trip before it, or, if there was none, its own */
     int64_t latest;  /* ns: when the latest of what was delivered had left */
 };
@@ -78,7 +87,8 @@ static void delivered(void *arg, const struct range *g)
     judge_timeout(a, g);
     if (f->board.rate)
         rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
-    rack_delivered(&f->rack, g, s->now, min_rtt(a), a->selective ? -1 : s->echo_at, f->board.fack);
+    a->earlier |= rack_delivered(&f->rack, g, s->now, min_rtt(a), a->selective ? -1 : s->echo_at,
+                                 f->board.fack);
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;
@@ -97,7 +107,7 @@ static void lose(struct arrival *a, struct range *g, enum reason why)
 {
     if (g->probe) {
         a->v->mtu_probe_lost = true;
-        a->f->recovery.recover = a->s->nxt;
+        recover_at(&a->f->recovery, a->s->nxt);
         board_lose(&a->f->board, g, REASON_SEND_MTU_AGAIN);
         return;
     }
@@ -209,15 +219,20 @@ static bool lose_first_probe(struct arrival *a)
     return true;
 }
 
-/* Section 3.2 step 2: not for duplicates caused by what an earlier recovery sent. */
+/*
+ * Section 3.2 step 2: not for duplicates caused by what an earlier recovery sent in vain. Such ones
+ * follow upon an acknowledgment that went far ahead, over what the remote end had got at first; if
+ * the last one did not, something is missing (section 4.1).
+ */
 static void newreno_duplicate(struct arrival *a)
 {
     struct recovery *r = &a->f->recovery;
+    bool missing = r->stepped && a->s->nxt - a->s->una > a->s->mss;
 
     r->dupacks++;
     if (r->phase != RECOVERY_OPEN || r->dupacks != DUPACK_THRESHOLD)
         return;
-    if (seq_leq(a->s->una, r->recover) || lose_first_probe(a))
+    if ((seq_leq(a->s->una, r->recover) && !missing) || lose_first_probe(a))
         return;
     enter(a);
     lose_first(a, REASON_SEND_FAST_RETRANSMIT);
@@ -246,6 +261,8 @@ static void newreno(struct arrival *a)
             newreno_duplicate(a);
         return;
     }
+    if (r->phase != RECOVERY_OPEN)
+        r->stepped = a->s->acked <= FEW_SEGMENTS * a->s->mss && !a->earlier;
     if (finish(a))
         return;
     if (r->phase == RECOVERY_FAST)
@@ -466,7 +483,7 @@ void recovery_reopened(struct flight *f)
 
 void recovery_too_big(struct flight *f, uint32_t nxt)
 {
-    f->recovery.recover = nxt;
+    recover_at(&f->recovery, nxt);
     f->recovery.whole = true;
     lose_all(f, REASON_SEND_SMALLER);
 }
@@ -475,7 +492,7 @@ void recovery_probe_too_big(struct flight *f, uint32_t nxt)
 {
     struct range *g = board_first(&f->board);
 
-    f->recovery.recover = nxt;
+    recover_at(&f->recovery, nxt);
     for (; g; g = board_next(&f->board, g))
         if (g->probe && !g->lost && !g->sacked)
             board_lose(&f->board, g, REASON_SEND_MTU_AGAIN);
@@ -565,24 +582,17 @@ static uint32_t segments_left(const struct flight *f, uint32_t mss)
 {
     const struct recovery *r = &f->recovery;
 
-    switch ((enum recovery_phase)r->phase) {
-    case RECOVERY_OPEN:
+    if (r->phase == RECOVERY_OPEN)
         return min32(r->dupacks, DUPACK_THRESHOLD - 1);
-    case RECOVERY_FAST:
+    if (r->phase == RECOVERY_FAST)
         return min32(r->dupacks, (board_pipe(&f->board) + f->board.lost) / mss);
-    case RECOVERY_RTO:
-        break;
-    }
     return 0;
 }
 
 uint32_t recovery_pipe(const struct flight *f, uint32_t mss)
 {
-    uint32_t pipe, gone;
+    uint32_t gone = f && !f->sack ? segments_left(f, mss) * mss : 0;
+    uint32_t pipe = f ? board_pipe(&f->board) : 0;
 
-    if (!f)
-        return 0;
-    pipe = board_pipe(&f->board);
-    gone = f->sack ? 0 : segments_left(f, mss) * mss;
     return pipe > gone ? pipe - gone : 0;
 }
