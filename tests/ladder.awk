@@ -85,12 +85,12 @@ function send_state(s, fin, syn)
 {
     if (syn)
         return s == "LISTEN" || s == "SYN-RECEIVED" ? "SYN-RECEIVED" : "SYN-SENT"
+    if (s == "SYN-ACKED")
+        s = "ESTABLISHED"
     if (fin && s == "ESTABLISHED")
         return "FIN-WAIT-1"
     if (fin && s == "CLOSE-WAIT")
         return "LAST-ACK"
-    if (s == "SYN-ACKED")
-        return "ESTABLISHED"
     return s
 }
 
@@ -106,9 +106,10 @@ function receive_state(s, fin, syn, acks_fin)
         return "CLOSED"
     if (acks_fin && s == "CLOSING")
         return "TIME-WAIT"
-    if (!fin)
+    if (!fin) # one that comes again changes nothing, so each step names the state that it leaves
         return s
-    return s == "ESTABLISHED" ? "CLOSE-WAIT" : s == "FIN-WAIT-1" ? "CLOSING" : "TIME-WAIT"
+    return s == "ESTABLISHED" ? "CLOSE-WAIT" : s == "FIN-WAIT-1" ? "CLOSING" : \
+           s == "FIN-WAIT-2" ? "TIME-WAIT" : s
 }
 
 function shown(s)

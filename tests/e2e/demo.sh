@@ -43,6 +43,27 @@ for node in host peer; do
 done
 is "no interface is left behind" "$(ip -o link | sed 's/^[0-9]*: //')" "$(cat "$WORK/before")"
 
+# A FIN that completes the handshake, and FINs that are sent again, as by a tail loss probe, which change nothing.
+line()
+{
+    echo "10:00:00.00000$1 tun0 Out IP 10.0.0.$2.1 > 10.0.0.$3.1: Flags [$4, length 0"
+}
+{
+    line 0 1 2 "S], seq 100"
+    line 1 2 1 "S.], seq 200, ack 101"
+    line 2 1 2 "F.], seq 1, ack 1"
+    line 3 1 2 "F.], seq 1, ack 1"
+    line 4 2 1 "F.], seq 1, ack 2"
+    line 5 2 1 "F.], seq 1, ack 2"
+    line 6 1 2 ".], ack 2"
+} | awk -v alone=1 -v host=10.0.0.1 -v peer=10.0.0.2 -f tests/ladder.awk >"$WORK/out"
+is "a FIN sent again leaves both states as they are" "$(awk '/FIN seq/ { print $2, $NF }' "$WORK/out")" \
+    "FIN-WAIT-1 CLOSE-WAIT
+FIN-WAIT-1 CLOSE-WAIT
+TIME-WAIT LAST-ACK
+TIME-WAIT LAST-ACK"
+says "and the last ACK closes" "TIME-WAIT +- ACK ack 2 .*-> CLOSED"
+
 unshare -m sh -c 'mount -t tmpfs none /dev/net && tests/demo.sh' >"$WORK/out" 2>&1
 is "without a TUN the demo exits 0" $? 0
 says "it says so" "no TUN to be had"
