@@ -60,6 +60,7 @@ function settle(k,   i, j, v, n) {
     median[k] = n % 2 ? sample[k, (n + 1) / 2] : (sample[k, n / 2] + sample[k, n / 2 + 1]) / 2
     low[k] = sample[k, int((n + 3) / 4)]
     high[k] = sample[k, n + 1 - int((n + 3) / 4)]
+    moved += high[k] > 1.5 * low[k]
 }
 
 # A number with as many digits as mean something.
@@ -85,6 +86,9 @@ END {
     for (i = 1; i <= keys; i++)
         if (count[key[i]])
             settle(key[i])
+    if (moved)
+        warning = "Figures that moved by more than half from turn to turn: " moved \
+            ". Something else ran; measure again before you judge by them."
     for (i = 1; i <= ratios; i++) {
         r = ratio[i]
         if (known(over[r]) && known(under[r]) && value(under[r]) > 0) {
@@ -106,7 +110,7 @@ END {
 
 # ---- On the terminal ----
 
-function table(   i, k, r, moved) {
+function table(   i, k, r) {
     printf "%s\n\n%-62s %8s %s\n", head, "", "median", "quartiles"
     for (i = 1; i <= keys; i++) {
         k = key[i]
@@ -119,12 +123,9 @@ function table(   i, k, r, moved) {
             printf "  %-52s %7s %8s %s\n", words[k], unit[k], "-", why[k]
         if ((k in median) && (k in why))
             printf "  %-52s %7s %8s   (%s)\n", "", "", "", why[k]
-        if (count[k] > 1 && high[k] > 1.5 * low[k])
-            moved++
     }
-    if (moved)
-        printf "\nFigures that moved by more than half from turn to turn: %d. Something else ran; " \
-            "measure again before you judge by them.\n", moved
+    if (warning)
+        printf "\n%s\n", warning
     printf "\n%-62s %8s %9s %6s\n", "Ratios within this run", "is", "must be", "aim"
     for (i = 1; i <= ratios; i++) {
         r = ratio[i]
@@ -144,6 +145,8 @@ function md(   i, k, r) {
         printf "| %s | %s | %s | %s |\n", words[k], unit[k], k in median ? number(median[k]) : "-",
             k in median ? (count[k] > 1 ? number(low[k]) " to " number(high[k]) : "") : why[k]
     }
+    if (warning)
+        printf "\n%s\n", warning
     printf "\n| ratio within this run | is | must be | aim | |\n|---|---|---|---|---|\n"
     for (i = 1; i <= ratios; i++) {
         r = ratio[i]
@@ -254,7 +257,7 @@ function bars(list, better,   n, k, i, top, w, colour) {
 }
 
 function svg(   height) {
-    height = 774
+    height = 774 + (warning ? 18 : 0)
     printf "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 760 %d' font-family='sans-serif' " \
         "font-size='13'>\n<style>.t{font-weight:bold}.n{fill:#777}</style>\n" \
         "<rect width='760' height='%d' fill='#fff'/>\n", height, height
@@ -266,5 +269,8 @@ function svg(   height) {
     bars("conn.kernel_per_s conn.twintun_per_s conn.twintun_sleep_per_s conn.kernel_64_per_s " \
         "conn.twintun_64_per_s conn.twintun_64_sleep_per_s", "more is better")
     bars("core.ns_per_segment core.ns_per_segment_1m", "less is better")
-    printf "<text x='20' y='%d' class='n' font-size='11'>%s</text>\n</svg>\n", y + 34, escaped(head)
+    printf "<text x='20' y='%d' class='n' font-size='11'>%s</text>\n", y + 34, escaped(head)
+    if (warning)
+        printf "<text x='20' y='%d' class='n' font-size='11'>%s</text>\n", y + 52, escaped(warning)
+    print "</svg>"
 }

@@ -351,5 +351,6 @@ check "a ratio is that of its figures" awk '{ v[$1] = $2 } END {
     r = v["bulk.twintun_gbps"] / v["bulk.raw_gbps"] / v["bulk.of_raw"]; exit !(r > 0.97 && r < 1.03) }' "$told"
 is "a warning is read before what it is about" "$(printf 'bulk.raw_gbps %d\n' 10 20 40 >"$WORK/moved"
     samples=$WORK/moved report table | grep -oE '^(Figures|Ratios)' | tr '\n' ' ')" "Figures Ratios "
+check "the picture has it, too" grep -q '>Figures that moved' <(samples=$WORK/moved report svg)
 check "the picture is there" grep -q '</svg>' $OUT.svg
 finish
