@@ -43,7 +43,8 @@ for node in host peer; do
 done
 is "no interface is left behind" "$(ip -o link | sed 's/^[0-9]*: //')" "$(cat "$WORK/before")"
 
-# A FIN that completes the handshake, and FINs that are sent again, as by a tail loss probe, which change nothing.
+# A FIN that completes the handshake, and FINs that are sent again, as by a tail loss probe, which
+# change nothing.
 line()
 {
     echo "10:00:00.00000$1 tun0 Out IP 10.0.0.$2.1 > 10.0.0.$3.1: Flags [$4, length 0"
