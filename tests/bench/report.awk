@@ -37,6 +37,7 @@ file == 2 {
     limit[ratio[ratios]] = bound[2]
     aim[ratio[ratios]] = trim($5)
     says[ratio[ratios]] = trim($6)
+    alone[ratio[ratios]] = trim($7)
 }
 file == 3 {
     k = $0
@@ -76,6 +77,17 @@ function known(k) {
     return k ~ /^[0-9.]+$/ || (k in median)
 }
 
+function meets(r, v) {
+    return most[r] ? v <= limit[r] + 0 : v >= limit[r] + 0
+}
+
+# What is to be said of a ratio that is known: `no` is how it is said that the bound is missed.
+function verdict(r, no) {
+    if (met[r])
+        return "met"
+    return no (r in device && !meets(r, device[r]) ? ", nor by the device alone: " number(device[r]) : "")
+}
+
 # The first part of a key: keys that share it are an object in JSON, and stand under one title.
 function part_of(k) {
     sub(/\..*/, "", k)
@@ -93,7 +105,9 @@ END {
         r = ratio[i]
         if (known(over[r]) && known(under[r]) && value(under[r]) > 0) {
             have[r] = value(over[r]) / value(under[r])
-            met[r] = most[r] ? have[r] <= limit[r] + 0 : have[r] >= limit[r] + 0
+            met[r] = meets(r, have[r])
+            if (alone[r] in median)
+                device[r] = median[alone[r]] / value(under[r])
         } else {
             why[r] = known(over[r]) ? why[under[r]] : why[over[r]]
         }
@@ -131,7 +145,7 @@ function table(   i, k, r) {
         r = ratio[i]
         printf "  %-60s %8s %3s %5s %6s  %s\n", says[r], r in have ? number(have[r]) : "-",
             most[r] ? "<=" : ">=", limit[r], aim[r],
-            r in have ? (met[r] ? "met" : "not met") : why[r]
+            r in have ? verdict(r, "not met") : why[r]
     }
 }
 
@@ -152,7 +166,7 @@ function md(   i, k, r) {
         r = ratio[i]
         printf "| %s | %s | %s %s | %s | %s |\n", says[r], r in have ? number(have[r]) : "-",
             most[r] ? "at most" : "at least", limit[r], aim[r],
-            r in have ? (met[r] ? "met" : "**not met**") : why[r]
+            r in have ? verdict(r, "**not met**") : why[r]
     }
 }
 
@@ -215,10 +229,11 @@ function json(   i, k, n) {
     printf "\n  },\n  \"ratios\": ["
     for (i = 1; i <= ratios; i++) {
         k = ratio[i]
-        printf "%s\n    {\"key\": %s, \"what\": %s, \"is\": %s, \"%s\": %s, \"aim\": %s, \"met\": %s}",
+        printf "%s\n    {\"key\": %s, \"what\": %s, \"is\": %s, \"%s\": %s, \"aim\": %s, \"met\": %s%s}",
             (i > 1 ? "," : ""), quoted(k), quoted(says[k]), k in have ? number(have[k]) : "null",
             most[k] ? "at_most" : "at_least", limit[k], aim[k],
-            k in have ? (met[k] ? "true" : "false") : "null"
+            k in have ? (met[k] ? "true" : "false") : "null",
+            k in device ? ", \"device_alone\": " number(device[k]) : ""
     }
     printf "\n  ]\n}\n"
 }

@@ -352,5 +352,10 @@ check "a ratio is that of its figures" awk '{ v[$1] = $2 } END {
 is "a warning is read before what it is about" "$(printf 'bulk.raw_gbps %d\n' 10 20 40 >"$WORK/moved"
     samples=$WORK/moved report table | grep -oE '^(Figures|Ratios)' | tr '\n' ' ')" "Figures Ratios "
 check "the picture has it, too" grep -q '>Figures that moved' <(samples=$WORK/moved report svg)
+is "what the device alone does not carry is not laid on the stack" "$(printf 'bulk.%s\n' 'raw_gbps 15' \
+    'twintun_gbps 12' 'kernel_gbps 10' 'lwip_gbps 0.7' >"$WORK/slow"
+    samples=$WORK/slow report table | sed -nE 's/.*bulk.*(kernel TCP|lwIP) .* (not met.*)/\2/p')" \
+    "not met, nor by the device alone: 1.5
+not met, nor by the device alone: 21.4"
 check "the picture is there" grep -q '</svg>' $OUT.svg
 finish
