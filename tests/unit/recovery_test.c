@@ -28,6 +28,7 @@ static uint32_t base; /* the number of the first byte */
 static uint32_t una, nxt;
 static int64_t now;        /* ns */
 static int64_t round_trip; /* ns: the shortest so far; 0: none is known */
+static int64_t usual_trip; /* ns: smoothed; the same */
 
 /* `len` bytes more are sent. */
 static void more(uint32_t len)
@@ -56,7 +57,7 @@ static enum action feed(uint32_t acked, bool duplicate)
                            .acked = acked,
                            .mss = MSS,
                            .duplicate = duplicate,
-                           .path.min_rtt = round_trip};
+                           .path = {round_trip, usual_trip}};
     struct recovery_verdict v;
 
     recovery_on_ack(&f, &s, &v);
@@ -293,10 +294,23 @@ static void time_out_and_step(uint32_t first, uint32_t len)
     more(len);
 }
 
+/* The same with a loss that duplicates show, one segment a step. */
+static void repair_and_step(void)
+{
+    start(5000);
+    enter();
+    for (uint32_t i = 1; i <= 5; i++) {
+        sent_again(1000);
+        assert_int_equal(progress(i * 1000), i == 5 ? FINISHED : NOTHING);
+    }
+    more(5000);
+}
+
 /*
  * RFC 6582 section 4.1: had the remote end had what was sent again in vain, the last step would
- * have been a long one, or have come sooner than what was sent again can be answered. And where
- * only one segment is outstanding, that cannot have been overtaken.
+ * have been a long one, or have come sooner than what was sent again can be answered: sooner than
+ * the shortest round trip, or half the usual one, while a queue stands. And where only one segment
+ * is outstanding, that cannot have been overtaken.
  */
 static void steps_up_to_recover(void)
 {
@@ -314,7 +328,16 @@ static void steps_up_to_recover(void)
     time_out_and_step(6000, 5000);
     duplicates(20);
     nothing_lost();
-    round_trip = 0;
+    round_trip = 1;
+    repair_and_step();
+    enter();
+    usual_trip = 100;
+    repair_and_step();
+    duplicates(20);
+    nothing_lost();
+    time_out_and_step(6000, 5000);
+    enter();
+    round_trip = usual_trip = 0;
 }
 
 static void rfc6582_4_1_short_steps_up_to_recover(void **state)

@@ -89,6 +89,10 @@ static void delivered(void *arg, const struct range *g)
         rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
     a->earlier |= rack_delivered(&f->rack, g, s->now, min_rtt(a), a->selective ? -1 : s->echo_at,
                                  f->board.fack);
+    /* The shortest round trip, which RACK asks, is no measure where a queue has grown. After a
+     * timeout it is one: by then the queue is gone. */
+    if (f->recovery.phase == RECOVERY_FAST && g->sent > 1)
+        a->earlier |= s->now - g->sent_at < s->path.srtt / 2;
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))
         return; /* Karn: which of them arrived is not known */
     a->latest = g->sent_at;
@@ -367,9 +371,7 @@ static void heed_reports(struct arrival *a)
     bool ends = a->f->recovery.phase != RECOVERY_OPEN && seq_geq(s->una, a->f->recovery.recover);
 
     a->v->probe_repaired = said == TLP_REPAIRED;
-    rack_adapt(&a->f->rack, &(struct rack_ack){.una = s->una,
-                                               .nxt = s->nxt,
-                                               .dsack = s->dsack && said != TLP_FOR_NOTHING,
+    rack_adapt(&a->f->rack, &(struct rack_ack){s->una, s->nxt, s->dsack && said != TLP_FOR_NOTHING,
                                                .finished = ends});
 }
 
