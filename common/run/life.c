@@ -69,17 +69,17 @@ int life_run(struct life *f)
     const struct report *report = &f->node->report;
     int r = loop_run(&f->loop);
 
-    if (r == -ENODEV) {
+    if (r == 0)
+        return EXIT_DONE;
+    if (!team_first(f->node->team, TEAM_BROKEN))
+        return EXIT_FAILED;
+    if (r == -ENODEV)
         report_error(report, "%s was deleted while in use; set it up again and start anew",
                      f->node->opt->tun);
-        return EXIT_FAILED;
-    }
-    if (r < 0) {
+    else
         report_error(report, "%s: reading or waiting failed: %s", f->node->opt->tun,
                      cause_text(-r));
-        return EXIT_FAILED;
-    }
-    return EXIT_DONE;
+    return EXIT_FAILED;
 }
 
 bool life_output_pending(const struct life *f)

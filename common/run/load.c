@@ -12,6 +12,7 @@
 enum {
     TURN = 16, /* connections opened or closed in one turn, so that no queue on the way overflows */
     LOAD_TEXT = 160, /* bytes of what is state, in words */
+    LOAD_QUEUE = 24, /* bytes of a queue's name */
     PHASE_OPEN = 1,  /* of a team: all connections of this thread are open */
     AHEAD = 64,      /* how many may wait for the end of their handshake, or of their close */
 };
@@ -163,11 +164,24 @@ static bool load_waits(const struct load *l)
            ((!l->all_open_at && l->bulk.connected == l->count) || l->bulk.ended == l->count);
 }
 
+/* Several threads count their own connections only, so the one that says it is named. */
+static void load_say_stuck(const struct load *l)
+{
+    const struct node *n = l->node;
+    char state[LOAD_TEXT], queue[LOAD_QUEUE] = "";
+
+    if (!team_first(n->team, TEAM_STUCK))
+        return;
+    if (n->team)
+        snprintf(queue, sizeof(queue), "queue %u, ", n->queue);
+    report_line(&n->report, "%sno progress for 3 s: %s; still waiting", queue,
+                load_state(l, state));
+}
+
 static void load_watch(struct load *l, struct loop *loop)
 {
     uint64_t progress = (uint64_t)l->opened + l->bulk.peak + l->bulk.arrived + l->bulk.ended;
     int64_t limit = l->node->opt->connect_timeout, idle;
-    char state[LOAD_TEXT];
 
     if (progress != l->progress || load_waits(l)) {
         l->progress = progress;
@@ -182,8 +196,7 @@ static void load_watch(struct load *l, struct loop *loop)
     }
     if (idle >= stuck_after && !l->stuck_told) {
         l->stuck_told = true;
-        report_line(&l->node->report, "no progress for 3 s: %s; still waiting",
-                    load_state(l, state));
+        load_say_stuck(l);
     }
     if (!l->stuck_told)
         limit = time_min(limit, stuck_after);

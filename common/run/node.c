@@ -533,8 +533,9 @@ void node_complain(struct node *n, int write_error)
 
     if (write_error == -ENETDOWN && !n->told_down) {
         n->told_down = true;
-        report_error(&n->report, "%s is down, so nothing passes; try: ip link set %s up",
-                     n->opt->tun, n->opt->tun);
+        if (team_first(n->team, TEAM_DOWN))
+            report_error(&n->report, "%s is down, so nothing passes; try: ip link set %s up",
+                         n->opt->tun, n->opt->tun);
     }
     error = n->file && !n->told_capture ? capture_file_error(n->file) : 0;
     if (error < 0) {

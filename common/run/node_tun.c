@@ -61,6 +61,7 @@ static void check(struct node *n)
         return;
     if (netlink_link_get(nl, opt->tun, &link) == 0 && !link.up) {
         n->told_down = true;
+        (void)team_first(n->team, TEAM_DOWN);
         report_error(&n->report, "%s is down, so nothing will pass; try: ip link set %s up",
                      opt->tun, opt->tun);
     }

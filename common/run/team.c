@@ -60,6 +60,13 @@ bool team_all(struct team *t, unsigned phase)
     return true;
 }
 
+bool team_first(struct team *t, enum team_word word)
+{
+    unsigned bit = 1U << word;
+
+    return !t || !(atomic_fetch_or(&t->said, bit) & bit);
+}
+
 /* ---- Threads ---- */
 
 struct job {

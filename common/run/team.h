@@ -7,6 +7,7 @@
 #define RUN_TEAM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "link/handover.h"
@@ -16,6 +17,9 @@ enum {
     TEAM_OVER = 99, /* the phase of a member that has left its loop */
 };
 
+/* What each thread finds out for itself, and one says for all. */
+enum team_word { TEAM_DOWN, TEAM_STUCK, TEAM_BROKEN };
+
 struct team {
     unsigned members;
     struct handover handover;
@@ -23,6 +27,7 @@ struct team {
     atomic_uint asked;            /* how often the node was asked to stop */
     atomic_uint phase[HANDOVER_MEMBERS_MAX];
     atomic_ullong tally; /* what the members add up */
+    atomic_uint said;    /* bits of enum team_word */
 };
 
 /* Memory for so many. 0, or a negative errno. */
@@ -36,6 +41,9 @@ unsigned team_asked(struct team *t, unsigned asked);
 void team_reach(struct team *t, unsigned member, unsigned phase);
 /* Have all come there? */
 bool team_all(struct team *t, unsigned phase);
+
+/* Is this word new from a member? Always, of a node that is alone: `t` is NULL. */
+bool team_first(struct team *t, enum team_word word);
 
 /*
  * Run member(arg, i) for each, the first in this thread, and return the largest of their exit codes

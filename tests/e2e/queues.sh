@@ -78,6 +78,20 @@ stop $peer
 is "peer exits 0" $? 0
 is "and says so once" "$(grep -c "^peer: stopped" "$WORK/peer.err")" 1
 
+# What each thread meets is said once: the TUN is down, nothing goes forward, the TUN is gone.
+ip link set tun0 down
+host --queues 4 --connections 20 --connect-timeout 4 >/dev/null 2>"$WORK/down.err" </dev/null
+is "a host whose TUN is down: exit 1" $? 1
+is "... says so once" "$(grep -c "^host: tun0 is down" "$WORK/down.err")" 1
+is "... and once that nothing goes forward, of the queue that noticed" "$(grep "no progress" "$WORK/down.err" |
+    sed '1s/queue [0-3]/queue N/')" "host: queue N, no progress for 3 s: 0 of 5 connections open; still waiting"
+ip link set tun0 up
+peer_start --queues 4
+ip link del tun1
+wait $peer
+is "a peer whose TUN is deleted: exit 1" $? 1
+is "... says why once" "$(grep -c "^peer: tun1 was deleted" "$WORK/peer.err")" 1
+
 # A TUN of one queue.
 "$BIN/netsetup" down >/dev/null 2>&1
 net_up
