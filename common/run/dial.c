@@ -235,7 +235,7 @@ static int dial_connect(struct dial *d)
 
     if (code != NODE_GO_ON)
         return code;
-    report_ready(&d->node->report, &d->node->local, d->node->opt->tun, NULL, 0);
+    report_ready(&d->node->report, &d->node->opt->locals, d->node->opt->tun, NULL, 0);
     r = dial_open(d);
     if (r < 0) {
         dial_explain_open(d->node, r);

@@ -293,7 +293,7 @@ static int load_go(struct load *l)
     if (code != NODE_GO_ON)
         return code;
     if (n->queue == 0)
-        report_ready(&n->report, &n->local, n->opt->tun, NULL, 0);
+        report_ready(&n->report, &n->opt->locals, n->opt->tun, NULL, 0);
     l->began_at = clock_now();
     return life_run(&l->life);
 }

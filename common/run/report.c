@@ -14,6 +14,7 @@
 
 enum {
     READY_MAX = 512,       /* bytes of the services' ports and names in a line */
+    READY_ADDRS = 4,       /* of a node's addresses that are named there */
     REPORT_TEXT = 1024,    /* bytes of a line without the program's name */
     REPORT_MUCH = 1 << 20, /* bytes from which on it is of interest how fast they went */
 };
@@ -160,32 +161,41 @@ static void add_conn(json_t *o, const struct stack_conn_status *c)
 
 /* ---- Events ---- */
 
-static void ready_line(const struct report *r, const struct addr *node, const char *tun,
+static void ready_line(const struct report *r, const struct cidr_list *at, const char *tun,
                        const struct report_service *service, unsigned n)
 {
-    char list[READY_MAX], text[ADDR_TEXT_MAX];
+    char node[READY_ADDRS * (ADDR_TEXT_MAX + 2) + 16], list[READY_MAX], text[ADDR_TEXT_MAX];
     struct text t;
 
+    text_init(&t, node, sizeof(node));
+    for (unsigned i = 0; i < at->n && i < READY_ADDRS; i++)
+        text_add(&t, "%s%s", i ? ", " : "", addr_format(&at->at[i].addr, text));
+    if (at->n > READY_ADDRS)
+        text_add(&t, " and %u more", at->n - READY_ADDRS);
     text_init(&t, list, sizeof(list));
     for (unsigned i = 0; i < n; i++)
         text_add(&t, "%s %u%s %s", i ? "," : "", (unsigned)service[i].port,
                  service[i].udp ? "/udp" : "", service[i].name);
-    report_line(r, "%s ready on %s:%s", addr_format(node, text), tun, list);
+    report_line(r, "%s ready on %s:%s", node, tun, list);
 }
 
-void report_ready(const struct report *r, const struct addr *node, const char *tun,
+void report_ready(const struct report *r, const struct cidr_list *at, const char *tun,
                   const struct report_service *service, unsigned n)
 {
-    char offload[OFFLOAD_TEXT];
+    char offload[OFFLOAD_TEXT], text[ADDR_TEXT_MAX];
     json_t *o, *list;
 
     if (!r->json) {
         if (n > 0)
-            ready_line(r, node, tun, service, n);
+            ready_line(r, at, tun, service, n);
         return;
     }
     o = object(r, "ready");
-    add_addr(o, "node", node);
+    add_addr(o, "node", &at->at[0].addr);
+    list = json_array();
+    for (unsigned i = 0; i < at->n; i++)
+        json_array_append_new(list, json_string(addr_format(&at->at[i].addr, text)));
+    json_object_set_new(o, "addresses", list);
     add_text(o, "tun", tun);
     add_text(o, "offload", offload_text(r->offload, offload));
     list = json_array();

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "link/outlet.h"
+#include "run/address.h"
 #include "stack/stack.h"
 
 struct report {
@@ -61,10 +62,10 @@ struct report_service {
 };
 
 /*
- * The node is ready: "peer: 10.0.1.5 ready on tun1: 7 echo, ...". People are told only of one that
- * serves (n > 0).
+ * The node is ready at these addresses: "peer: 10.0.1.5, fd00:1::5 ready on tun1: 7 echo, ...".
+ * People are told only of one that serves (n > 0).
  */
-void report_ready(const struct report *r, const struct addr *node, const char *tun,
+void report_ready(const struct report *r, const struct cidr_list *at, const char *tun,
                   const struct report_service *service, unsigned n);
 
 /* An active open succeeded, after `took` ns. */

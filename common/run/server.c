@@ -98,7 +98,7 @@ static void server_say_ready(const struct server *s)
 {
     char text[ADDR_TEXT_MAX];
 
-    report_ready(&s->node.report, &s->node.local, s->node.opt->tun, s->services.list,
+    report_ready(&s->node.report, &s->node.opt->locals, s->node.opt->tun, s->services.list,
                  s->services.n);
     report_line(&s->node.report, "waiting for %s; others are served too",
                 addr_format(&s->node.opt->remote, text));

@@ -426,7 +426,7 @@ int tool_run(struct tool *t, struct node *n, struct node *far, const struct tool
     code = life_settle(&t->life);
     if (code != NODE_GO_ON)
         return code;
-    report_ready(&n->report, &n->local, n->opt->tun, NULL, 0);
+    report_ready(&n->report, &n->opt->locals, n->opt->tun, NULL, 0);
     t->began_at = t->life.loop.now;
     r = start(t);
     if (r < 0) {

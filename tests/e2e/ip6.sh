@@ -15,6 +15,7 @@ fi
 
 net_up
 peer_start --local fd00:1::5/64
+check "a peer of both versions says where it is" grep -q "^peer: 10.0.1.5, fd00:1::5 ready on tun1: 7 echo," "$WORK/peer.err"
 
 # ---- host and peer ----
 
@@ -54,6 +55,16 @@ check "--status shows a node of both versions" "$BIN/peer" --status
 
 stop $peer
 is "peer exits 0 when it is told to stop" $? 0
+
+peer_start --local fd00:1::5 --local 10.0.1.6 --local fd00:1::6 --local 10.0.1.5 --local 10.0.1.7
+check "a peer of many addresses names four" \
+    grep -qE "^peer: ([0-9a-f.:]+, ){3}[0-9a-f.:]+ and 1 more ready on tun1: 7 echo," "$WORK/peer.err"
+stop $peer
+"$BIN/peer" --json --local fd00:1::5 tun1 10.0.1.1/24 10.0.0.7 </dev/null 2>"$WORK/peer.json" &
+peer=$!
+check "--json has all" wait_for 5 \
+    grep -qF '"node":"10.0.1.5","addresses":["10.0.1.5","fd00:1::5"],' "$WORK/peer.json"
+stop $peer
 
 # A peer that speaks nothing else, which is called as its IPv4 sister is.
 speak 6
