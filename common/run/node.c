@@ -215,6 +215,7 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
 {
     int operands = 0;
     int code = options_parse(prog, opt, argc, argv, &operands);
+    char missing[80];
 
     if (code != NODE_GO_ON)
         return code;
@@ -227,9 +228,11 @@ int node_options_parse(const struct program *prog, struct node_options *opt, uin
     code = node_words(prog, opt);
     if (code != NODE_GO_ON)
         return code;
-    if (operands < 3)
-        return usage_error(prog, "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given",
-                           operands);
+    if (operands < 3) {
+        snprintf(missing, sizeof(missing),
+                 "TUN, ADDRESS/PREFIX and REMOTE are needed, and %d of 3 given", operands);
+        return usage_missing(prog, opt, missing);
+    }
     if (operands > 3)
         return usage_error(prog, "'%s' is one operand too many", argv[4]);
     code = node_operands(prog, opt, argv);

@@ -13,6 +13,7 @@
 #include "run/options.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -435,6 +436,31 @@ static int unknown_name(const struct program *prog, const char *name, size_t len
         return usage_error(prog, "there is no option '--%.*s' (did you mean '--%s'?)", (int)len,
                            name, near);
     return usage_error(prog, "there is no option '--%.*s'", (int)len, name);
+}
+
+/* ---- what is missing ---- */
+
+static bool like_operand(const char *word)
+{
+    struct cidr cidr;
+    struct addr addr;
+    const char *why;
+
+    return (strncmp(word, "tun", 3) == 0 && !strchr(word, '.')) || if_nametoindex(word) ||
+           parse_addr(word, &addr) == 0 || parse_cidr(word, &cidr, &why) == 0;
+}
+
+int usage_missing(const struct program *prog, const void *into, const char *missing)
+{
+    for (const struct option_spec *o = prog->options; o->name; o++) {
+        const void *field = (const char *)into + o->offset;
+        const char *word = o->kind == OPTION_STRING ? *(const char *const *)field : NULL;
+
+        if (word && like_operand(word))
+            return usage_error(prog, "%s: --%s took '%s' as its %s (write --%s %s %s)", missing,
+                               o->name, word, o->arg, o->name, o->arg, word);
+    }
+    return usage_error(prog, "%s", missing);
 }
 
 /* ---- the walk ---- */

@@ -60,6 +60,12 @@ int usage_error(const struct program *prog, const char *format, ...)
 int usage_error_see(const struct program *prog, const char *see, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * Operands are missing, as `missing` says. Where an option took one of them because its own value
+ * was forgotten, that is said, too: any word is a FILE. Returns EXIT_USAGE.
+ */
+int usage_missing(const struct program *prog, const void *into, const char *missing);
+
 /* A row of --help: "  name   text", with the text from `column` on, in as many lines as it needs.
  */
 void options_row(const char *name, size_t column, const char *text);

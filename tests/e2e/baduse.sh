@@ -39,6 +39,15 @@ for node in host peer; do
         $BIN/$node --without rack,prx tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: a congestion control like no other" 2 "'vegas'; there are cubic, reno, " \
         $BIN/$node --cc vegas tun0 10.0.0.1/24 10.0.1.5
+    for option in --pcap --trace; do
+        wrong "$node: the file of $option forgotten" 2 \
+            "and 2 of 3 given: $option took 'tun0' as its FILE \(write $option FILE tun0\); try" \
+            $BIN/$node $option tun0 10.0.0.1/24 10.0.1.5
+        wrong "$node: the file of $option forgotten at the end" 2 "$option took '10.0.1.5' as its" \
+            $BIN/$node tun0 10.0.0.1/24 $option 10.0.1.5
+        wrong "$node: no remote node, and $option is innocent" 2 "and 2 of 3 given; try" \
+            $BIN/$node $option tun0.file tun0 10.0.0.1/24
+    done
     wrong "$node: a congestion control forgotten" 2 "there is no congestion control 'tun0'" \
         $BIN/$node --cc tun0 10.0.0.1/24 10.0.1.5
     wrong "$node: two lists of mechanisms" 2 "--without stands twice: 'rack' and 'prr'" \
