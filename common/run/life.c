@@ -38,6 +38,11 @@ int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loo
     f->loop.step = n->step;
     f->loop.spin = n->opt->busy_poll;
     loop_add(&f->loop, n->st, n->dev);
+    r = loop_open(&f->loop);
+    if (r < 0) {
+        report_error(&n->report, "cannot wait for what happens: %s", cause_text(-r));
+        return EXIT_FAILED;
+    }
     return NODE_GO_ON;
 }
 
@@ -218,6 +223,7 @@ void life_end(struct life *f)
 {
     if (f->loop.op)
         operator_close(&f->op);
+    loop_close(&f->loop);
     if (f->loop.signals)
         signals_close(&f->signals);
 }

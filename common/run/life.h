@@ -23,7 +23,10 @@ struct life {
     int64_t grace_at; /* the grace's end, once stopping */
 };
 
-/* Memory for the loop and signals; from here on signals are read in turns. NODE_GO_ON or a code. */
+/*
+ * The loop, with all the descriptors that it waits for; from here on signals are read in turns.
+ * NODE_GO_ON or a code.
+ */
 int life_begin(struct life *f, struct node *n, bool (*decide)(void *, struct loop *), void *arg);
 
 /* Join the console to standard input and, unless a capture goes there, standard output. */

@@ -29,7 +29,7 @@ void loop_init(struct loop *l)
 {
     memset(l, 0, sizeof(*l));
     l->wake = TIME_NEVER;
-    l->bell = -1;
+    l->bell = l->alarm.fd = l->seldom.fd = -1;
 }
 
 struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev)
@@ -335,7 +335,7 @@ void loop_start(struct loop *l)
 
 enum { SIGNALLED, RUNG, BELL, ASKED };
 
-static int loop_open(struct loop *l)
+int loop_open(struct loop *l)
 {
     int r = seldom_open(&l->seldom);
 
@@ -351,7 +351,7 @@ static int loop_open(struct loop *l)
     return r;
 }
 
-static void loop_close(struct loop *l)
+void loop_close(struct loop *l)
 {
     alarm_close(&l->alarm);
     seldom_close(&l->seldom);
@@ -531,16 +531,16 @@ static int loop_turn(struct loop *l, bool *ret_leave)
 int loop_run(struct loop *l)
 {
     bool leave = false;
-    int r = loop_open(l);
+    int r;
 
-    while (r == 0) {
+    for (;;) {
         r = loop_turn(l, &leave);
-        if (r < 0 || leave)
+        if (r < 0)
+            return r;
+        if (leave)
             break;
         loop_rest(l);
     }
-    loop_close(l);
-    if (r == 0)
-        loop_flush(l);
-    return r;
+    loop_flush(l);
+    return 0;
 }

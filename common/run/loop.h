@@ -101,8 +101,8 @@ struct loop {
     int64_t settled;   /* with steps: the instant at which there is nothing left to do */
     int64_t now;       /* of this turn */
     int64_t wake;      /* when `decide` wants its next turn at the latest, or TIME_NEVER */
-    struct alarm_clock alarm; /* for deadlines, while it runs */
-    struct seldom seldom;     /* signals, alarm, bell, and who comes to ask, while it runs */
+    struct alarm_clock alarm; /* for deadlines, while it is open */
+    struct seldom seldom;     /* signals, alarm, bell, and who comes to ask, while it is open */
     unsigned asked;           /* how often signals asked us to stop */
     int output_error;         /* of the operator's output, negative errno; 0: none */
     bool resetting;           /* so are all connections: what is to be said waits for the end */
@@ -114,13 +114,20 @@ void loop_init(struct loop *l);
 /* Add a node. */
 struct loop_node *loop_add(struct loop *l, struct stack *st, struct device *dev);
 
+/*
+ * Have what is needed to wait for the signals, the teller and the bell, which are set. 0, or a
+ * negative errno. To be closed in either case.
+ */
+int loop_open(struct loop *l);
+void loop_close(struct loop *l);
+
 /* Set `now`; with steps, wait for the next one first. */
 void loop_start(struct loop *l);
 
 /*
  * Turn until `decide` says so; then what the stacks still have to send is written, and where all
  * was reset, who asks about that is answered until it is quiet. Returns 0, or a device's error
- * (-ENODEV when the interface was deleted), or one of the system, which has nothing to wait with.
+ * (-ENODEV when the interface was deleted).
  */
 int loop_run(struct loop *l);
 

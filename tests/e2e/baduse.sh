@@ -151,6 +151,19 @@ is "no route to the remote node: exit 1" $? 1
 check "no route to the remote node: what the network said" \
     grep -q "the network said: a router has no route" "$WORK/err"
 
+# A node is ready when it has all that it waits with: it never says so and then lacks descriptors.
+for queues in 1 2; do
+    few=0 liars=0
+    for n in $(seq 4 40); do
+        (ulimit -n "$n" && timeout 1 $BIN/peer --queues $queues tun7 10.0.7.1/24 10.0.0.7) \
+            </dev/null >/dev/null 2>"$WORK/err"
+        grep -qE "too many open files|descriptors for so many queues" "$WORK/err" || break
+        few=$((few + 1)) liars=$((liars + $(grep -c " ready on " "$WORK/err")))
+    done
+    check "--queues $queues: $few runs with too few descriptors say so" test $few -gt 1
+    is "... and none was ready before" $liars 0
+done
+
 # With --json an error is an object like all the others.
 $BIN/host --json --port 4444 tun0 10.0.0.1/24 10.0.1.5 </dev/null 2>"$WORK/json"
 is "refused, with --json: these events" \

@@ -184,6 +184,17 @@ static int setup(void **state)
     return 0;
 }
 
+/* Open, run, close. */
+static inline int run_loop(void)
+{
+    int r;
+
+    assert_int_equal(loop_open(&loop), 0);
+    r = loop_run(&loop);
+    loop_close(&loop);
+    return r;
+}
+
 static int teardown(void **state)
 {
     (void)state;

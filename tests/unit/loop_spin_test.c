@@ -136,7 +136,7 @@ static void without_it_a_loop_sleeps_after_a_turn(void **state)
 {
     (void)state;
     loop.decide = leave_when_asleep;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(looks, 0);
     assert_int_equal(sleeps, 1);
     assert_int_equal(fake.ticks, 2);
@@ -148,7 +148,7 @@ static void it_reads_on_until_a_packet_comes(void **state)
     spin_for_two_turns(60 * SEC);
     dev.empty_reads = 1000;
     dev.to_read = 1;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, 1);
     assert_int_equal(fake.ticks, 2);
     assert_true(dev.reads > 1000);
@@ -164,7 +164,7 @@ static void what_is_read_is_of_its_own_instant(void **state)
     spin_for_two_turns(60 * SEC);
     dev.empty_reads = 1000;
     dev.to_read = 2;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, 2);
     assert_true(began < fake.first_input_at && fake.first_input_at < fake.input_at);
     assert_true(fake.input_at <= loop.last && loop.last == loop.now);
@@ -177,7 +177,7 @@ static void after_its_time_it_sleeps(void **state)
     (void)state;
     loop.spin = 2 * MSEC;
     loop.decide = leave_when_asleep;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(sleeps, 1);
     assert_true(slept_at - began >= 2 * MSEC);
 }
@@ -192,7 +192,7 @@ static void its_time_begins_anew_with_what_is_written(void **state)
     fake.out_n = 1;
     dev.empty_reads = 100;
     dev.to_read = 1;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, 1);
     assert_int_equal(sleeps, 0);
 }
@@ -202,7 +202,7 @@ static void a_deadline_ends_it(void **state)
     (void)state;
     spin_for_two_turns(60 * SEC);
     fake.deadline = loop.now + 2 * MSEC;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_true(loop.now >= fake.deadline);
     assert_true(loop.now < fake.deadline + 10 * SEC);
     assert_int_equal(looks + sleeps, 0);
@@ -216,7 +216,7 @@ static void while_the_device_takes_nothing_it_sleeps(void **state)
     last_turn = 2;
     fake.out_n = 1;
     dev.refusals = 1;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(sleeps, 1);
     assert_int_equal(events_of_device, POLLIN | POLLOUT);
 }
@@ -233,7 +233,7 @@ static void what_people_type_is_seen_while_it_spins(void **state)
     loop.op = &op;
     loop.spin = 60 * SEC;
     loop.decide = leave_with_input;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(con.in_n, 1);
     assert_int_equal(sleeps, 0);
     operator_close(&op);
@@ -248,7 +248,7 @@ static void it_looks_at_people_from_time_to_time_only(void **state)
     (void)state;
     loop.spin = 5 * MSEC;
     loop.decide = leave_when_asleep;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_in_range(looks, 1, (slept_at - began) / (LOOP_LOOK * USEC) + 1);
 }
 
@@ -258,7 +258,7 @@ static void while_nothing_comes_the_processor_is_offered_to_others(void **state)
     (void)state;
     loop.spin = 5 * MSEC;
     loop.decide = leave_when_asleep;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_in_range(yields, 1, looks);
 }
 
@@ -271,7 +271,7 @@ static void where_others_take_it_the_loop_sleeps(void **state)
     loop.spin = 60 * SEC;
     loop.decide = leave_when_asleep;
     yield_takes = 4 * MSEC;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(yields, 1);
     assert_in_range(slept_at - began, 4 * MSEC, 5 * MSEC);
 }
@@ -285,7 +285,7 @@ static void so_it_does_when_the_processor_was_taken_away(void **state)
     loop.decide = leave_when_asleep;
     taken_at_read = 20;
     taken_for = LOOP_AWAY * USEC;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(yields, 0);
     assert_in_range(dev.reads, 20, 21);
     assert_in_range(slept_at - began, LOOP_AWAY * USEC, LOOP_LOOK * USEC);
@@ -298,7 +298,7 @@ static void a_moment_less_is_nothing(void **state)
     loop.decide = leave_when_asleep;
     taken_at_read = 20;
     taken_for = yield_takes = LOOP_AWAY * USEC - 2 * USEC;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_in_range(yields, 5, 50);
     assert_true(slept_at - loop.last >= 5 * MSEC);
 }
@@ -311,16 +311,16 @@ static void the_longer_others_are_there_the_longer_it_sleeps(void **state)
     loop.decide = leave_after_yields;
     yield_takes = 4 * MSEC;
     yields_max = 4;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     for (int i = 1; i < 4; i++)
         assert_in_range(yielded_at[i] - yielded_at[i - 1] - 4 * MSEC, (MSEC << i) / 2, MSEC << i);
     yield_takes = 0;
     yields_max = 200; /* 20 ms and more */
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(loop.shy, 8 * MSEC);
     yield_takes = 4 * MSEC;
     yields_max++;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(loop.shy, MSEC);
 }
 
@@ -331,7 +331,7 @@ static void at_most_for_an_eighth_of_a_second(void **state)
     loop.decide = leave_after_yields;
     yield_takes = 4 * MSEC;
     yields_max = 20;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(loop.shy, 128 * MSEC);
 }
 
@@ -341,7 +341,7 @@ static void nor_does_a_busy_loop_look_in_each_turn(void **state)
     dev.to_read = 20 * LOOP_READ_BATCH;
     loop.decide = leave_after_turns_without_looks;
     last_turn = 20;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, 20 * LOOP_READ_BATCH);
     assert_int_equal(looks + sleeps, 0);
 }
@@ -354,7 +354,7 @@ static void what_comes_alone_takes_one_read(void **state)
     loop.decide = one_more;
     dev.to_read = 1;
     last_turn = LOOP_ALONE;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, LOOP_ALONE);
     assert_int_equal(dev.reads, LOOP_ALONE + 1); /* the first one looked for a second */
 }
@@ -365,15 +365,15 @@ static void a_burst_behind_single_packets_is_found(void **state)
     loop.decide = one_more;
     dev.to_read = 1;
     last_turn = LOOP_ALONE;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     turns = 0;
     last_turn = 1;
     dev.to_read = LOOP_READ_BATCH;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, LOOP_ALONE + LOOP_READ_BATCH);
     dev.to_read = LOOP_READ_BATCH;
     turns = 0;
-    assert_int_equal(loop_run(&loop), 0); /* ... and the next is read whole */
+    assert_int_equal(run_loop(), 0); /* ... and the next is read whole */
     assert_int_equal(fake.inputs, LOOP_ALONE + 2 * LOOP_READ_BATCH);
 }
 
@@ -394,7 +394,7 @@ static void a_device_without_descriptor_is_read_to_its_end(void **state)
     loop.decide = one_more;
     dev.to_read = 1;
     last_turn = 3;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(dev.reads, 6);
 }
 

@@ -25,7 +25,7 @@ static void a_step_is_gone_through_once(void **state)
     loop_start(&loop);
     assert_int_equal(loop.now % (STEP * MSEC), 0);
     assert_in_range(clock_now() - loop.now, 0, STEP * MSEC);
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     for (unsigned i = 1; i < 4; i++)
         assert_int_equal(instant[i] - instant[i - 1], STEP * MSEC);
     assert_int_equal(fake.ticks, 4);
@@ -46,7 +46,7 @@ static void a_loop_that_is_late_makes_up_for_it(void **state)
     loop.decide = be_late;
     last_turn = 7;
     loop_start(&loop);
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     for (unsigned i = 1; i < 7; i++)
         assert_int_equal(instant[i] - instant[i - 1], STEP * MSEC);
 }
@@ -67,7 +67,7 @@ static void a_step_is_gone_through_to_its_end(void **state)
     dev.to_read = 3 * LOOP_READ_BATCH + 1;
     last_turn = 4;
     loop_start(&loop);
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(instant[3], instant[0]);
     assert_int_equal(fake.inputs, 3 * LOOP_READ_BATCH + 1);
 }
@@ -83,7 +83,7 @@ static void within_a_step_there_is_only_reading(void **state)
     dev.to_read = 1;
     loop.decide = note_instant;
     last_turn = 1;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, 1);
     assert_int_equal(instant[0], instant[1] + STEP * MSEC);
     assert_int_equal(fake.ticks, 1);
@@ -108,7 +108,7 @@ static void what_was_lost_on_its_way_is_not_input(void **state)
     dev.dev.ops = &ops;
     dev_lost = 2;
     dev.to_read = 5;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, 3);
     assert_int_equal(fake_pool.in_use, 0);
 }

@@ -19,7 +19,7 @@ static void a_turn_reads_a_batch_and_gives_the_buffers_back(void **state)
 {
     (void)state;
     dev.to_read = LOOP_READ_BATCH + 3;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.inputs, LOOP_READ_BATCH);
     assert_int_equal(fake.ticks, 1);
     assert_int_equal(dev.to_read, 3);
@@ -32,7 +32,7 @@ static void a_batch_is_announced_before_it_is_input(void **state)
     (void)state;
     fake.expects = true;
     dev.to_read = LOOP_READ_BATCH + 3;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(fake.expected_most, LOOP_READ_BATCH);
     assert_int_equal(fake.expected, 0);
     assert_int_equal(fake.inputs, LOOP_READ_BATCH);
@@ -46,7 +46,7 @@ static void lent_bytes_are_input_before_the_next_read(void **state)
     fake.expects = true;
     dev.to_read = LOOP_READ_BATCH;
     dev.lent = 3;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(dev.unseen, 0);
     assert_int_equal(fake.expected_most, LOOP_READ_BATCH - 3);
     assert_int_equal(fake.inputs, LOOP_READ_BATCH);
@@ -60,7 +60,7 @@ static void an_error_does_not_lose_what_was_read(void **state)
     fake.expects = true;
     dev.to_read = 3;
     dev.read_error = -ENODEV;
-    assert_int_equal(loop_run(&loop), -ENODEV);
+    assert_int_equal(run_loop(), -ENODEV);
     assert_int_equal(fake.inputs, 3);
     assert_int_equal(fake_pool.in_use, 0);
 }
@@ -72,7 +72,7 @@ static void everything_leaves_before_the_program_does(void **state)
 
     (void)state;
     fake.out_n = LOOP_WRITE_BATCH * 2 + 1;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(dev.written_n, LOOP_WRITE_BATCH * 2 + 1);
     assert_true(clock_now() - began >= 4 * MSEC);
 }
@@ -88,7 +88,7 @@ static void who_resets_listens(void **state)
         dev.empty_reads = last_turn = 2; /* nothing comes in the turns before */
         dev_comes(LOOP_READ_BATCH + 2);
         loop.resetting = resets;
-        assert_int_equal(loop_run(&loop), 0);
+        assert_int_equal(run_loop(), 0);
         assert_int_equal(dev.written_n, 3);
         assert_int_equal(fake.inputs, resets ? LOOP_READ_BATCH + 3 : 0);
         assert_int_equal(dev.unread, resets ? 0 : LOOP_READ_BATCH + 2);
@@ -101,7 +101,7 @@ static void a_refused_packet_goes_first_when_the_device_is_ready(void **state)
     fake.out_n = 5;
     dev.refusals = 1;
     last_turn = 3;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(dev.written_n, 5);
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(dev.written[i], i);
@@ -130,7 +130,7 @@ static void the_bytes_of_a_refused_packet_are_held(void **state)
     last_turn = 3;
     loop.decide = count_references;
     loop.arg = &most;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(dev.written_n, 1);
     assert_int_equal(most, 2);
     assert_int_equal(b->refs, 1);
@@ -142,7 +142,7 @@ static void nothing_is_drained_past_a_refused_packet(void **state)
     (void)state;
     fake.out_n = 5;
     dev.refusals = 1000;
-    assert_int_equal(loop_run(&loop), 0); /* and it leaves all the same */
+    assert_int_equal(run_loop(), 0); /* and it leaves all the same */
     assert_int_equal(fake.out_at, 1);
     assert_int_equal(dev.written_n, 0);
 }
@@ -152,7 +152,7 @@ static void a_packet_that_the_device_cannot_have_is_counted_and_gone(void **stat
     (void)state;
     fake.out_n = 2;
     dev.write_error = -ENETDOWN;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(loop.node[0].write_lost, 2);
     assert_int_equal(loop.node[0].write_error, -ENETDOWN);
 }
@@ -161,7 +161,7 @@ static void a_device_that_is_gone_ends_the_loop(void **state)
 {
     (void)state;
     dev.read_error = -ENODEV;
-    assert_int_equal(loop_run(&loop), -ENODEV);
+    assert_int_equal(run_loop(), -ENODEV);
 }
 
 static bool leave_after_waits(void *arg, struct loop *l)
@@ -176,7 +176,7 @@ static void a_deadline_wakes_it(void **state)
     fake.deadline = clock_now() + 20 * MSEC;
     loop.decide = leave_after_waits;
     last_turn = 2;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_true(loop.now >= fake.deadline);
 }
 
@@ -193,7 +193,7 @@ static void events_are_seen_by_the_program_too(void **state)
     (void)state;
     fake.event[fake.events++] = (struct stack_event){.kind = EV_CLOSED, .why = REASON_END_RESET};
     loop.node[0].event = see;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(seen.kind, EV_CLOSED);
     assert_int_equal(seen.why, REASON_END_RESET);
 }
@@ -216,7 +216,7 @@ static void an_end_that_the_operators_reading_brings_is_seen_in_the_same_turn(vo
     loop.op = &op;
     loop.node[0].event = see;
     seen.kind = EV_WRITABLE;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(seen.kind, EV_CLOSED);
     operator_close(&op);
 }
@@ -234,7 +234,7 @@ static void it_sleeps_until_the_stacks_deadline(void **state)
     (void)state;
     fake.deadline = began + 30 * MSEC;
     loop.decide = sleep_once;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     slept = clock_now() - began;
     assert_true(slept >= 30 * MSEC && slept < 3 * SEC);
 }
@@ -253,7 +253,7 @@ static void it_does_not_sleep_while_there_is_more_to_read(void **state)
     (void)state;
     dev.to_read = 3 * LOOP_READ_BATCH;
     loop.decide = wake_much_later;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_true(clock_now() - began < 4 * SEC);
 }
 
@@ -273,7 +273,7 @@ static void a_signal_wakes_it_and_is_counted(void **state)
     assert_int_equal(signals_open(&s), 0);
     loop.signals = &s;
     loop.decide = until_asked;
-    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(run_loop(), 0);
     assert_int_equal(loop.asked, 1);
     raise(SIGINT);
     assert_int_equal(signals_read(&s), 2);
