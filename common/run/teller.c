@@ -17,6 +17,8 @@ enum {
 };
 
 static const int64_t patience = 2 * SEC; /* with a client that takes nothing */
+/* With one that asks nothing: a door full of them is through before who comes next gives up. */
+static const int64_t hearing = SEC / 2;
 
 /* ---- The page ---- */
 
@@ -230,6 +232,7 @@ static void welcome(struct teller *t, int64_t now)
     t->due_at = t->ready ? now + patience : 0;
     if (t->client < 0)
         return;
+    t->due_at = now + hearing;
     t->asked = 0;
     t->cursor = t->told = 0;
     memset(t->rest, 0, sizeof(t->rest));
@@ -240,8 +243,9 @@ static void welcome(struct teller *t, int64_t now)
         refuse(t, "this node belongs to another user; ask as that user or as root");
 }
 
-static void understand(struct teller *t)
+static void understand(struct teller *t, int64_t now)
 {
+    t->due_at = now + patience;
     t->json = strcmp(t->ask, "json\n") == 0;
     t->counters = strcmp(t->ask, "counters\n") == 0;
     if (t->json || t->counters || strcmp(t->ask, "text\n") == 0)
@@ -250,7 +254,7 @@ static void understand(struct teller *t)
         refuse(t, "the question is not understood; are both programs of one version?");
 }
 
-static void listen_to(struct teller *t)
+static void listen_to(struct teller *t, int64_t now)
 {
     ssize_t n = recv(t->client, t->ask + t->asked, sizeof(t->ask) - 1 - t->asked, MSG_DONTWAIT);
 
@@ -264,7 +268,7 @@ static void listen_to(struct teller *t)
     t->asked += (size_t)n;
     t->ask[t->asked] = '\0';
     if (strchr(t->ask, '\n') || t->asked == sizeof(t->ask) - 1)
-        understand(t);
+        understand(t, now);
 }
 
 /* Give the client what it takes now, and compose one page at most. */
@@ -301,7 +305,7 @@ void teller_act(struct teller *t, int64_t now)
     if (!t->ready || t->fd < 0)
         return;
     if (t->client >= 0 && t->stage == TELLER_ASKED)
-        listen_to(t);
+        listen_to(t, now);
     else if (t->client >= 0)
         tell(t, now);
     else if (now >= t->due_at)

@@ -339,13 +339,21 @@ static void one_who_reads_nothing_is_dropped(void **state)
 
 static void one_who_asks_nothing_is_dropped(void **state)
 {
-    int dumb = client(""), next = client("text\n");
+    int dumb = client(""), half = client("te"), next;
 
     (void)state;
+    next = client("text\n");
     turns(10);
-    now += 2 * SEC;
+    now += SEC / 2 - 1;
+    turns(10);
+    assert_int_equal(teller_deadline(&teller), now + 1);
+    now += 1;
+    turns(10);
+    assert_int_equal(teller_deadline(&teller), now + SEC / 2);
+    now += SEC / 2;
     assert_memory_equal(read_all(next), "ok\npeer", 7);
     close(dumb);
+    close(half);
 }
 
 static void one_who_leaves_is_forgotten(void **state)
