@@ -89,8 +89,8 @@ static void delivered(void *arg, const struct range *g)
         rate_on_delivered(f->board.rate, &g->mark, s->now, range_len(g));
     a->earlier |= rack_delivered(&f->rack, g, s->now, min_rtt(a), a->selective ? -1 : s->echo_at,
                                  f->board.fack);
-    /* The shortest round trip, which RACK asks, is no measure where a queue has grown. After a
-     * timeout it is one: by then the queue is gone. */
+    /* Where a queue has grown the shortest round trip, which RACK asks, is no measure. Behind a
+     * timeout the usual one is none: it may be that of a queue which is gone. */
     if (f->recovery.phase == RECOVERY_FAST && g->sent > 1)
         a->earlier |= s->now - g->sent_at < s->path.srtt / 2;
     if (g->sent > 1 || (a->v->rtt && g->sent_at <= a->latest))

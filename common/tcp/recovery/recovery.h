@@ -43,8 +43,8 @@ struct recovery {
     bool at_once;     /* one retransmission leaves, however much flies (RFC 6675 section 5, 4.3) */
     bool resorted;    /* the last resort was used since the last acknowledgment */
     bool whole : 1;   /* all that was in flight leaves again: no part of it is known to be lost */
-    bool stepped : 1; /* in a recovery snd_una last moved by a few segments, for what was sent again
-                       * or never had been: see newreno_duplicate */
+    bool stepped : 1; /* in a recovery snd_una last moved by a few segments, and not in answer to an
+                       * earlier sending: see newreno_duplicate */
 };
 
 /* What one acknowledgment says. */
